@@ -1,0 +1,74 @@
+# One command for each thing; every target sets up what it needs and redoes nothing that is up to date.
+# The work is in scripts/, CMakePresets.json and the Python programs: this file only orders it.
+
+VENV := .venv
+PYTHON_BIN := $(VENV)/bin/python
+CMAKE := $(VENV)/bin/cmake
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+
+# Only `make demo NAME=...` counts: LANGUAGE is also a locale variable of the environment. $(value) keeps a $ in a text.
+given = $(if $(filter command,$(firstword $(origin $1))),$(value $1))
+export DEMO_CHECKPOINT := $(call given,CHECKPOINT)
+export DEMO_TEXT := $(call given,TEXT)
+export DEMO_SPEAKER := $(call given,SPEAKER)
+export DEMO_LANGUAGE := $(call given,LANGUAGE)
+export DEMO_INSTRUCT := $(call given,INSTRUCT)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint format bench golden clean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make demo CHECKPOINT=<folder or hub id> TEXT="..." [SPEAKER=...] [LANGUAGE=...] [INSTRUCT=...]'
+
+setup: $(VENV)/.setup-dev ## Install Debian packages, .venv and the pinned Python packages
+
+build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner
+	@$(CMAKE) --build build/cpu -j $(JOBS)
+
+demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (noise)
+	@scripts/demo.sh
+
+test: $(VENV)/.setup-dev build build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
+	@scripts/test.sh $(JOBS)
+
+lint: $(VENV)/.setup-dev build/lint/build.ninja ## Check style and compile with warnings as errors
+	@scripts/lint.sh check
+	@$(CMAKE) --build build/lint -j $(JOBS)
+
+format: $(VENV)/.setup-dev ## Reformat Python and C++
+	@scripts/lint.sh format
+
+bench: build ## Measure the build on a random full-size checkpoint
+
+golden: .reference-venv/.setup ## Make the golden tensors in tests/golden again with the reference package
+	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+
+clean: ## Remove build/ and demo.wav; keep .venv
+	rm -rf build demo.wav
+
+build/.setup-system: scripts/setup.sh
+	@scripts/setup.sh system
+	@mkdir -p build && touch $@
+
+$(VENV)/.setup: requirements.txt requirements-no-deps.txt | build/.setup-system
+	@scripts/setup.sh venv
+	@touch $@
+
+$(VENV)/.setup-dev: requirements-dev.txt $(VENV)/.setup
+	@scripts/setup.sh dev
+	@touch $@
+
+.reference-venv/.setup: tests/golden/requirements.txt tests/golden/requirements-no-deps.txt | $(VENV)/.setup
+	@scripts/setup.sh reference
+	@touch $@
+
+# Ninja configures again by itself when a CMake file changes, but does not know of the presets.
+build/cpu/build.ninja build/cpu-debug/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup
+	@$(CMAKE) --preset $* --log-level=WARNING
+	@touch $@
+
+build/lint/build.ninja: CMakePresets.json $(VENV)/.setup
+	@$(CMAKE) --preset cpu -B build/lint -DCMAKE_COMPILE_WARNING_AS_ERROR=ON --log-level=WARNING
+	@touch $@

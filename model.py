@@ -1,0 +1,121 @@
+"""The stages put together: METHODS says what a `model.pte` holds.
+
+| method | inputs | outputs |
+|---|---|---|
+| encode_text | ids [S] | rows [S, H] |
+| codec_embed | ids [S], rows of the stacked code embedding table | rows [S, H] |
+| talker | rows [S, H], position [1], kv | logits [1, V], hidden [1, H] of the last row |
+| cp_generate | hidden [1, H], code 0 [1], uniforms [G - 1], sampling [3], kv | codes [G], frame embedding [1, H] |
+| code_predictor | rows [S, H], position [1], kv | hidden [1, Hcp] |
+| cp_head | hidden [1, Hcp] | logits [G - 1, Vc] |
+| decode_audio | codes [T, G], position [1], history [N], kv | samples [T * samples_per_frame] |
+
+Ids, codes and positions are int64, everything else fp32. `kv` and `history` belong to the caller and are written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.quantization import Recipe, quantize_embedding, quantize_linears
+
+MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
+MAX_DECODE_FRAMES = 16  # a true maximum of 300 frames costs 1.25 GB of planned memory and gains nothing
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the `.pte`: what to export and how."""
+
+    name: str
+    module: nn.Module
+    example_inputs: tuple[Tensor, ...]
+    dynamic: dict[int, dict[int, Any]] = field(default_factory=dict)  # input index -> {dimension: Dim}
+
+    @property
+    def dynamic_shapes(self) -> tuple[dict[int, Any] | None, ...]:
+        return tuple(self.dynamic.get(i) for i in range(len(self.example_inputs)))
+
+
+class Model:
+    """The modules of a checkpoint, quantized by a recipe, shared by all methods."""
+
+    def __init__(self, checkpoint: Checkpoint, recipe: Recipe):
+        self.config: ModelConfig = checkpoint.config
+        self.text_embedding = checkpoint.text_embedding()
+        self.codec_embedding = checkpoint.codec_embedding()
+        self.talker = checkpoint.talker()
+        self.code_predictor = checkpoint.code_predictor()
+        self.codec_decoder = checkpoint.codec_decoder()
+        self._quantize(recipe)
+
+    def _quantize(self, recipe: Recipe) -> None:
+        size = recipe.group_size
+        self.text_embedding = _quantized_embedding(self.text_embedding, recipe.text_embedding)
+        self.codec_embedding = _quantized_embedding(self.codec_embedding, recipe.codec_embedding)
+        quantize_linears(self.talker.layers, recipe.talker, size)
+        quantize_linears(self.talker.head, recipe.heads, size)
+        quantize_linears(self.code_predictor.projection, recipe.code_predictor, size)
+        quantize_linears(self.code_predictor.layers, recipe.code_predictor, size)
+        quantize_linears(self.code_predictor.heads, recipe.heads, size)
+        quantize_linears(self.codec_decoder, recipe.codec, size)
+
+    def methods(self, max_seq_len: int) -> list[Method]:
+        """METHODS in the order of the data flow. `max_seq_len`: positions of the talker's cache."""
+        config = self.config
+        hidden = config.talker.hidden_size
+        rows = Dim("rows", min=1, max=MAX_ROWS)
+        frames = Dim("frames", min=1, max=MAX_DECODE_FRAMES)
+        position = torch.zeros(1, dtype=torch.int64)
+        talker_kv = torch.zeros(self.talker.kv_shape(max_seq_len))
+        predictor_kv = torch.zeros(self.code_predictor.kv_shape(config.num_code_groups))
+        codec = self.codec_decoder
+        return [
+            Method("encode_text", self.text_embedding, (torch.arange(4),), {0: {0: rows}}),
+            Method("codec_embed", self.codec_embedding, (torch.arange(4),), {0: {0: rows}}),
+            Method("talker", self.talker, (torch.randn(4, hidden), position, talker_kv), {0: {0: rows}}),
+            Method(
+                "cp_generate",
+                FusedCodePredictor(self.code_predictor, self.codec_embedding, config),
+                (
+                    torch.randn(1, hidden),
+                    torch.zeros(1, dtype=torch.int64),
+                    torch.rand(config.num_code_groups - 1),
+                    torch.tensor([0.9, 50.0, 1.0]),
+                    predictor_kv,
+                ),
+            ),
+            Method(
+                "code_predictor",
+                self.code_predictor,
+                (torch.randn(2, hidden), position, predictor_kv),
+                {0: {0: Dim("rows", min=1, max=2)}},
+            ),
+            Method(
+                "cp_head", CodePredictorHeads(self.code_predictor), (torch.randn(1, config.code_predictor.hidden_size),)
+            ),
+            Method(
+                "decode_audio",
+                codec,
+                (
+                    torch.zeros(5, config.num_code_groups, dtype=torch.int64),
+                    position,
+                    torch.zeros(codec.history_size),
+                    torch.zeros(codec.kv_shape(MAX_DECODE_FRAMES)),
+                ),
+                {0: {0: frames}},
+            ),
+        ]
+
+
+def _quantized_embedding(embedding: nn.Embedding, choice: str) -> nn.Embedding:
+    quantize_embedding(embedding, choice)
+    return embedding

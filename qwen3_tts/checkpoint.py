@@ -1,0 +1,82 @@
+"""Loads a checkpoint folder into the stages. Strict: a tensor that is missing, left over or misshaped is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from qwen3_tts.code_predictor import CodePredictor
+from qwen3_tts.codec_decoder import CodecDecoder
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.talker import Talker
+
+FOLD_ROWS = 4096
+
+
+class CheckpointError(ValueError):
+    """The checkpoint folder does not hold what its configuration promises."""
+
+
+def _read(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors below `prefix` in a safetensors file, in fp32, without the prefix."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; make the folder with convert_weights.py")
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict: no iteration)
+        return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names}
+
+
+def _load(make: Callable[[], nn.Module], path: Path, prefix: str) -> nn.Module:
+    """The module that `make` builds, with the tensors below `prefix` as its parameters, in fp32."""
+    with torch.device("meta"):
+        module = make()
+    tensors = _read(path, prefix)
+    try:
+        module.load_state_dict(tensors, strict=True, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not match config.json: {error}") from error
+    return module.eval().requires_grad_(False)
+
+
+class Checkpoint:
+    """The stages of a checkpoint folder, each loaded when it is first asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.config = ModelConfig.load(folder)
+
+    @property
+    def tokenizer_json(self) -> str:
+        return (self.folder / "tokenizer.json").read_text(encoding="utf-8")
+
+    def talker(self) -> Talker:
+        return _load(lambda: Talker(self.config), self.folder / "model.safetensors", "talker.")
+
+    def code_predictor(self) -> CodePredictor:
+        return _load(lambda: CodePredictor(self.config), self.folder / "model.safetensors", "code_predictor.")
+
+    def codec_decoder(self) -> CodecDecoder:
+        return _load(lambda: CodecDecoder(self.config.codec), self.folder / "codec_decoder.safetensors", "")
+
+    def codec_embedding(self) -> nn.Embedding:
+        rows, width = self.config.codec_embedding_rows, self.config.talker.hidden_size
+        return _load(lambda: nn.Embedding(rows, width), self.folder / "model.safetensors", "codec_embedding.")
+
+    def text_embedding(self) -> nn.Embedding:
+        """Text rows [text vocabulary, H] with the text projection folded in: fc2(silu(fc1(row))) per id.
+
+        The projection depends on the id alone, so it is paid once here and never while speaking.
+        """
+        tensors = _read(self.folder / "model.safetensors", "text_embedding.")
+        source = tensors["embedding.weight"]
+        folded = torch.empty(source.shape[0], self.config.talker.hidden_size)
+        for start in range(0, source.shape[0], FOLD_ROWS):
+            hidden = nn.functional.linear(source[start : start + FOLD_ROWS], tensors["fc1.weight"], tensors["fc1.bias"])
+            folded[start : start + FOLD_ROWS] = nn.functional.linear(
+                nn.functional.silu(hidden), tensors["fc2.weight"], tensors["fc2.bias"]
+            )
+        return nn.Embedding.from_pretrained(folded, freeze=True)

@@ -1,0 +1,189 @@
+"""The codec decoder: codes to samples, stateful (qwen-tts Qwen3TTSTokenizerV2Decoder).
+
+Any split of an utterance into calls gives the same samples: every causal convolution gets its earlier inputs from
+`history`, the transformer its last positions from `kv`. Zeros are the state of an utterance that has not begun, which
+is the reference's left padding. Signals are [1, C, 1, T]: XNNPACK convolves in two dimensions.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from qwen3_tts.config import CodecConfig
+from qwen3_tts.layers import DecoderStack, RMSNorm
+
+RESIDUAL_DILATIONS = (1, 3, 9)
+LAYER_NORM_EPS = 1e-6
+
+
+def to_signal(rows: Tensor) -> Tensor:
+    """[T, C] -> [1, C, 1, T]"""
+    return rows.view(1, 1, -1, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+def to_rows(signal: Tensor) -> Tensor:
+    """[1, C, 1, T] -> [T, C]"""
+    return signal.permute(0, 2, 3, 1).reshape(-1, signal.shape[1])
+
+
+class HistoryPlan:
+    """Hands out places in the flat history buffer while the decoder is built."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, channels: int, length: int) -> int:
+        offset = self.size
+        self.size += channels * length
+        return offset
+
+
+class CausalConv(nn.Conv2d):
+    """Convolution over [past, x]: as long as x."""
+
+    def __init__(
+        self, plan: HistoryPlan, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, groups: int = 1
+    ):
+        super().__init__(in_channels, out_channels, (1, kernel), dilation=(1, dilation), groups=groups)
+        self.length = (kernel - 1) * dilation
+        self.offset = plan.take(in_channels, self.length)
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        if self.length:
+            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length)
+        return super().forward(x).contiguous(memory_format=torch.channels_last)
+
+
+class CausalUpsample(nn.ConvTranspose2d):
+    """Transposed convolution by `rate` that sees one earlier input when its kernel is two rates wide.
+
+    The reference drops the last kernel - rate outputs; over [past, x], a padding of `rate` on both sides cuts exactly
+    the outputs of the past column and those that wait for the next call.
+    """
+
+    def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int, kernel: int):
+        self.length = kernel // rate - 1
+        super().__init__(in_channels, out_channels, (1, kernel), stride=(1, rate), padding=(0, rate * self.length))
+        self.offset = plan.take(in_channels, self.length)
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]
+        if self.length:
+            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length)
+        return super().forward(x).contiguous(memory_format=torch.channels_last)
+
+
+class Snake(nn.Module):
+    """x + sin(x alpha)^2 inv_beta per channel; the exponentials of the reference's SnakeBeta are folded in."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.inv_beta = nn.Parameter(torch.ones(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wave = torch.sin(x * self.alpha)
+        return x + wave * wave * self.inv_beta
+
+
+class ResidualUnit(nn.Module):
+    def __init__(self, plan: HistoryPlan, channels: int, dilation: int):
+        super().__init__()
+        self.snake1 = Snake(channels)
+        self.conv1 = CausalConv(plan, channels, channels, kernel=7, dilation=dilation)
+        self.snake2 = Snake(channels)
+        self.conv2 = CausalConv(plan, channels, channels, kernel=1)
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        return x + self.conv2(self.snake2(self.conv1(self.snake1(x), history)), history)
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int):
+        super().__init__()
+        self.snake = Snake(in_channels)
+        self.upsample = CausalUpsample(plan, in_channels, out_channels, rate, kernel=2 * rate)
+        self.units = nn.ModuleList(ResidualUnit(plan, out_channels, d) for d in RESIDUAL_DILATIONS)
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        x = self.upsample(self.snake(x), history)
+        for unit in self.units:
+            x = unit(x, history)
+        return x
+
+
+class ConvNeXtUpsample(nn.Module):
+    """Upsampling by `rate`, then a ConvNeXt block (its layer scale is folded into pwconv2)."""
+
+    def __init__(self, plan: HistoryPlan, channels: int, rate: int):
+        super().__init__()
+        self.conv = CausalUpsample(plan, channels, channels, rate, kernel=rate)
+        self.dwconv = CausalConv(plan, channels, channels, kernel=7, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.pwconv1 = nn.Linear(channels, 4 * channels)
+        self.pwconv2 = nn.Linear(4 * channels, channels)
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        x = self.conv(x, history)
+        y = self.norm(to_rows(self.dwconv(x, history)))
+        return x + to_signal(self.pwconv2(F.gelu(self.pwconv1(y))))
+
+
+class CodecTransformer(DecoderStack):
+    def __init__(self, config: CodecConfig):
+        transformer = config.transformer
+        super().__init__(transformer, qk_norm=False)
+        self.input_proj = nn.Linear(config.latent_dim, transformer.hidden_size)
+        self.norm = RMSNorm(transformer.hidden_size, transformer.rms_norm_eps)
+        self.output_proj = nn.Linear(transformer.hidden_size, config.latent_dim)
+
+    def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
+        return self.output_proj(self.norm(super().forward(self.input_proj(x), position, kv)))
+
+
+class CodecDecoder(nn.Module):
+    def __init__(self, config: CodecConfig):
+        super().__init__()
+        self.config = config
+        plan = HistoryPlan()
+        groups, vector = config.num_code_groups, config.codebook_dim // 2
+        self.codebooks = nn.Embedding(groups * config.codebook_size, vector)
+        self.first_proj = nn.Linear(vector, config.codebook_dim, bias=False)
+        self.rest_proj = nn.Linear(vector, config.codebook_dim, bias=False)
+        self.pre_conv = CausalConv(plan, config.codebook_dim, config.latent_dim, kernel=3)
+        self.transformer = CodecTransformer(config)
+        self.upsample = nn.ModuleList(
+            ConvNeXtUpsample(plan, config.latent_dim, rate) for rate in config.upsampling_ratios
+        )
+        widths = [config.decoder_dim >> i for i in range(len(config.upsample_rates) + 1)]
+        self.conv_in = CausalConv(plan, config.latent_dim, widths[0], kernel=7)
+        self.blocks = nn.ModuleList(
+            DecoderBlock(plan, *pair, rate) for pair, rate in zip(zip(widths, widths[1:]), config.upsample_rates)
+        )
+        self.snake_out = Snake(widths[-1])
+        self.conv_out = CausalConv(plan, widths[-1], 1, kernel=7)
+        self.history_size = plan.size
+        offsets = torch.arange(groups, device="cpu") * config.codebook_size
+        self.register_buffer("group_offsets", offsets, persistent=False)
+
+    def kv_shape(self, max_frames: int) -> tuple[int, int, int, int, int]:
+        """The window behind the first of `max_frames` new frames, and those frames."""
+        return self.transformer.kv_shape(self.config.transformer.window - 1 + max_frames)
+
+    def forward(self, codes: Tensor, position: Tensor, history: Tensor, kv: Tensor) -> Tensor:
+        """Samples [T * samples_per_frame] in [-1, 1].
+
+        codes [T, G] int64, position [1] = frames decoded before, history [N] and kv [layers, 2, heads, W, D] (both
+        written, zero at the start of an utterance).
+        """
+        vectors = self.codebooks(codes + self.group_offsets)  # [T, G, vector]
+        quantized = self.first_proj(vectors[:, 0]) + self.rest_proj(vectors[:, 1:].sum(1))
+        x = self.pre_conv(to_signal(quantized), history)
+        x = to_signal(self.transformer(to_rows(x), position, kv))
+        for upsample in self.upsample:
+            x = upsample(x, history)
+        x = self.conv_in(x, history)
+        for block in self.blocks:
+            x = block(x, history)
+        return to_rows(self.conv_out(self.snake_out(x), history).clamp(-1, 1))[:, 0]

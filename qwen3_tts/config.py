@@ -1,0 +1,318 @@
+"""The checkpoint's configuration, read once from `config.json` and `generation_config.json`.
+
+A checkpoint folder (made by `convert_weights.py`) holds the published root `config.json` with the codec's own
+configuration added under `speech_tokenizer_config`. Every key that is read here must be there: a missing one raises
+`ConfigError` with its full path. Names follow the stages of this project, not those of the source files.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MODEL_TYPES = ("base", "custom_voice", "voice_design")
+
+# Values that the published configs leave to the reference's class defaults (qwen-tts 0.1.1,
+# Qwen3TTSSpeakerEncoderConfig). Everything else must stand in the checkpoint.
+SPEAKER_ENCODER_DEFAULTS: dict[str, Any] = {
+    "mel_dim": 128,
+    "enc_channels": [512, 512, 512, 512, 1536],
+    "enc_kernel_sizes": [5, 3, 3, 3, 1],
+    "enc_dilations": [1, 2, 3, 4, 1],
+    "enc_attention_channels": 128,
+    "enc_res2net_scale": 8,
+    "enc_se_channels": 128,
+}
+
+
+class ConfigError(ValueError):
+    """The checkpoint's configuration is incomplete or contradicts itself."""
+
+
+class Section:
+    """A JSON object that knows its path, so that a missing key can be named in full."""
+
+    def __init__(self, values: dict[str, Any], path: str):
+        self.values, self.path = values, path
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.values:
+            raise ConfigError(f"{self.path}: key '{key}' is missing; the checkpoint is incomplete, fetch it again")
+        return self.values[key]
+
+    def section(self, key: str) -> Section:
+        value = self[key]
+        if not isinstance(value, dict):
+            raise ConfigError(f"{self.path}: '{key}' must be an object, found {type(value).__name__}")
+        return Section(value, f"{self.path}:{key}")
+
+    def integer(self, key: str, minimum: int = 1) -> int:
+        value = self[key]
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise ConfigError(f"{self.path}: '{key}' must be an integer >= {minimum}, found {value!r}")
+        return value
+
+    def number(self, key: str) -> float:
+        value = self[key]
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise ConfigError(f"{self.path}: '{key}' must be a number, found {value!r}")
+        return float(value)
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        value = self[key]
+        if not isinstance(value, list) or not all(isinstance(v, int) and v > 0 for v in value):
+            raise ConfigError(f"{self.path}: '{key}' must be a list of positive integers, found {value!r}")
+        return tuple(value)
+
+    def expect(self, key: str, allowed: tuple[Any, ...]) -> Any:
+        value = self[key]
+        if value not in allowed:
+            raise ConfigError(f"{self.path}: '{key}' is {value!r}; this project knows {', '.join(map(repr, allowed))}")
+        return value
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """One stack of pre-norm decoder layers (talker, code predictor or the codec decoder's transformer)."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    rope_theta: float
+    rms_norm_eps: float
+    window: int  # positions a query sees, itself included; 0 = all
+
+    @property
+    def qkv_size(self) -> int:
+        return (self.num_heads + 2 * self.num_kv_heads) * self.head_dim
+
+    @classmethod
+    def read(cls, section: Section, *, window: int) -> TransformerConfig:
+        section.expect("hidden_act", ("silu",))
+        section.expect("attention_bias", (False,))
+        heads, kv_heads = section.integer("num_attention_heads"), section.integer("num_key_value_heads")
+        head_dim = section.integer("head_dim")
+        if heads % kv_heads or head_dim % 2:
+            raise ConfigError(
+                f"{section.path}: num_attention_heads {heads} must be a multiple of num_key_value_heads {kv_heads}, "
+                f"and head_dim {head_dim} must be even"
+            )
+        return cls(
+            hidden_size=section.integer("hidden_size"),
+            intermediate_size=section.integer("intermediate_size"),
+            num_layers=section.integer("num_hidden_layers"),
+            num_heads=heads,
+            num_kv_heads=kv_heads,
+            head_dim=head_dim,
+            rope_theta=section.number("rope_theta"),
+            rms_norm_eps=section.number("rms_norm_eps"),
+            window=window,
+        )
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """The codec decoder (speech_tokenizer/config.json, decoder_config)."""
+
+    sample_rate: int
+    samples_per_frame: int
+    num_code_groups: int
+    codebook_size: int
+    codebook_dim: int  # of the summed quantizer output; a single codebook vector is half of it
+    latent_dim: int
+    decoder_dim: int
+    upsampling_ratios: tuple[int, ...]
+    upsample_rates: tuple[int, ...]
+    transformer: TransformerConfig
+
+    @classmethod
+    def read(cls, section: Section) -> CodecConfig:
+        decoder = section.section("decoder_config")
+        config = cls(
+            sample_rate=section.integer("output_sample_rate"),
+            samples_per_frame=section.integer("decode_upsample_rate"),
+            num_code_groups=decoder.integer("num_quantizers"),
+            codebook_size=decoder.integer("codebook_size"),
+            codebook_dim=decoder.integer("codebook_dim"),
+            latent_dim=decoder.integer("latent_dim"),
+            decoder_dim=decoder.integer("decoder_dim"),
+            upsampling_ratios=decoder.integers("upsampling_ratios"),
+            upsample_rates=decoder.integers("upsample_rates"),
+            transformer=TransformerConfig.read(decoder, window=decoder.integer("sliding_window")),
+        )
+        decoder.expect("num_semantic_quantizers", (1,))
+        product = 1
+        for factor in config.upsampling_ratios + config.upsample_rates:
+            product *= factor
+        if product != config.samples_per_frame:
+            raise ConfigError(
+                f"{section.path}: decode_upsample_rate is {config.samples_per_frame}, "
+                f"but the decoder's ratios multiply to {product}"
+            )
+        return config
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """Ids with a role in the prompt: text ids, then rows of the talker's code vocabulary."""
+
+    im_start: int
+    im_end: int
+    tts_pad: int
+    tts_bos: int
+    tts_eos: int
+    codec_pad: int
+    codec_bos: int
+    codec_eos: int
+    codec_think: int
+    codec_nothink: int
+    codec_think_bos: int
+    codec_think_eos: int
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """Sampling defaults of generation_config.json. A temperature of 0 means greedy (do_sample false)."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    subtalker_temperature: float
+    subtalker_top_k: int
+    subtalker_top_p: float
+    max_new_tokens: int
+
+    @classmethod
+    def read(cls, section: Section) -> SamplingConfig:
+        return cls(
+            temperature=section.number("temperature") if section["do_sample"] else 0.0,
+            top_k=section.integer("top_k", minimum=0),
+            top_p=section.number("top_p"),
+            repetition_penalty=section.number("repetition_penalty"),
+            subtalker_temperature=section.number("subtalker_temperature") if section["subtalker_dosample"] else 0.0,
+            subtalker_top_k=section.integer("subtalker_top_k", minimum=0),
+            subtalker_top_p=section.number("subtalker_top_p"),
+            max_new_tokens=section.integer("max_new_tokens"),
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that convert, export and the runner need to know about a checkpoint."""
+
+    model_type: str  # one of MODEL_TYPES
+    model_size: str  # "0b6" or "1b7"
+    talker: TransformerConfig
+    code_predictor: TransformerConfig
+    codec: CodecConfig
+    text_vocab_size: int
+    text_hidden_size: int
+    talker_vocab_size: int  # rows of the talker's code embedding and head
+    code_vocab_size: int  # codes of one group
+    num_code_groups: int
+    token_ids: TokenIds
+    languages: dict[str, int]  # name -> row of the talker's code vocabulary; dialects included
+    speakers: dict[str, int]  # name -> row
+    speaker_dialects: dict[str, str]  # speaker -> language name, only speakers that have one
+    sampling: SamplingConfig
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether the code predictor is narrower than the talker (small_to_mtp_projection, 1.7B)."""
+        return self.code_predictor.hidden_size != self.talker.hidden_size
+
+    @property
+    def group_offsets(self) -> tuple[int, ...]:
+        """First row of each code group in the stacked code embedding table (talker's rows, then groups 1…)."""
+        rest = range(self.num_code_groups - 1)
+        return (0, *(self.talker_vocab_size + g * self.code_vocab_size for g in rest))
+
+    @property
+    def codec_embedding_rows(self) -> int:
+        return self.talker_vocab_size + (self.num_code_groups - 1) * self.code_vocab_size
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelConfig:
+        """Read a checkpoint folder's two JSON files. Raises ConfigError, or OSError when a file is missing."""
+        root = read_json(folder / "config.json")
+        return cls.read(root, root.section("speech_tokenizer_config"), read_json(folder / "generation_config.json"))
+
+    @classmethod
+    def read(cls, root: Section, speech_tokenizer: Section, generation: Section) -> ModelConfig:
+        root.expect("tokenizer_type", ("qwen3_tts_tokenizer_12hz",))
+        talker = root.section("talker_config")
+        predictor = talker.section("code_predictor_config")
+        dialects = talker.section("spk_is_dialect").values
+        config = cls(
+            model_type=root.expect("tts_model_type", MODEL_TYPES),
+            model_size=str(root["tts_model_size"]),
+            talker=TransformerConfig.read(talker, window=0),
+            code_predictor=TransformerConfig.read(predictor, window=0),
+            codec=CodecConfig.read(speech_tokenizer),
+            text_vocab_size=talker.integer("text_vocab_size"),
+            text_hidden_size=talker.integer("text_hidden_size"),
+            talker_vocab_size=talker.integer("vocab_size"),
+            code_vocab_size=predictor.integer("vocab_size"),
+            num_code_groups=talker.integer("num_code_groups"),
+            token_ids=TokenIds(
+                im_start=root.integer("im_start_token_id"),
+                im_end=root.integer("im_end_token_id"),
+                tts_pad=root.integer("tts_pad_token_id"),
+                tts_bos=root.integer("tts_bos_token_id"),
+                tts_eos=root.integer("tts_eos_token_id"),
+                codec_pad=talker.integer("codec_pad_id"),
+                codec_bos=talker.integer("codec_bos_id"),
+                codec_eos=talker.integer("codec_eos_token_id"),
+                codec_think=talker.integer("codec_think_id"),
+                codec_nothink=talker.integer("codec_nothink_id"),
+                codec_think_bos=talker.integer("codec_think_bos_id"),
+                codec_think_eos=talker.integer("codec_think_eos_id"),
+            ),
+            languages=dict(talker.section("codec_language_id").values),
+            speakers=dict(talker.section("spk_id").values),
+            speaker_dialects={name: dialect for name, dialect in dialects.items() if dialect},
+            sampling=SamplingConfig.read(generation),
+        )
+        config._check(root.path)
+        return config
+
+    def _check(self, path: str) -> None:
+        for name, id_ in vars(self.token_ids).items():
+            size = self.talker_vocab_size if name.startswith("codec") else self.text_vocab_size
+            if id_ >= size:
+                raise ConfigError(f"{path}: token id {id_} of {name} is not below the vocabulary's size {size}")
+        for names in (self.languages, self.speakers):
+            if len({name.lower() for name in names}) < len(names):
+                raise ConfigError(f"{path}: two of {', '.join(names)} differ only in case; names are matched in any case")
+        rows = {**self.languages, **self.speakers}
+        for name, row in rows.items():
+            if not isinstance(row, int) or not 0 <= row < self.talker_vocab_size:
+                raise ConfigError(f"{path}: row {row!r} of '{name}' is not in the code vocabulary")
+        for speaker, dialect in self.speaker_dialects.items():
+            if dialect not in self.languages or speaker not in self.speakers:
+                raise ConfigError(f"{path}: speaker '{speaker}' names the unknown dialect '{dialect}'")
+        codec = self.codec
+        if (codec.num_code_groups, codec.codebook_size) != (self.num_code_groups, self.code_vocab_size):
+            raise ConfigError(
+                f"{path}: the talker speaks {self.num_code_groups} groups of {self.code_vocab_size} codes, the codec "
+                f"reads {codec.num_code_groups} groups of {codec.codebook_size}"
+            )
+        if self.code_vocab_size > min(self.talker_vocab_size, self.token_ids.codec_eos):
+            raise ConfigError(f"{path}: code vocabulary {self.code_vocab_size} reaches into the control rows")
+
+
+def read_json(path: Path) -> Section:
+    """The JSON object in `path`. Raises ConfigError when it is not one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold a JSON object")
+    return Section(values, str(path))

@@ -1,0 +1,150 @@
+"""The custom operators `qwen3_tts::*`: definition for export and eager implementation.
+
+Their C++ kernels stand in `runner/src/ops/`. Caches and histories are plain inputs that the operators write through:
+the schema does not mark them as mutated, because ExecuTorch would then copy every cache on every call, and because the
+session that owns the memory passes it in. Eager and exported programs therefore share one rule: whoever calls owns the
+state and hands in the same tensor again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qwen3_tts import sampling
+
+_library = torch.library.Library("qwen3_tts", "DEF")
+
+
+def _define(name: str, arguments: str) -> None:
+    """Define the functional operator and the `out` variant that ExecuTorch calls."""
+    _library.define(f"{name}({arguments}) -> Tensor")
+    _library.define(f"{name}.out({arguments}, *, Tensor(a!) out) -> Tensor(a!)")
+
+
+_define("rope", "Tensor rows, Tensor position, int head_dim, float theta")
+_define(
+    "attention",
+    "Tensor qkv, Tensor? q_norm, Tensor? k_norm, Tensor rope, Tensor position, Tensor kv, "
+    "int layer, int num_heads, int window, float eps",
+)
+_define("causal_history", "Tensor x, Tensor history, int offset, int length")
+_define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
+
+
+@torch.library.impl(_library, "rope", "CPU")
+def rope(rows: Tensor, position: Tensor, head_dim: int, theta: float) -> Tensor:
+    """Rotation of `rows.shape[0]` positions from `position` [1] on: [S, head_dim], cosines then sines.
+
+    Angles are formed in fp32 as the reference does (inverse frequency, then times the position).
+    """
+    half = torch.arange(0, head_dim, 2, dtype=torch.int64).float() / head_dim
+    frequencies = 1.0 / (theta**half)
+    positions = (position + torch.arange(rows.shape[0])).float()
+    angles = positions[:, None] * frequencies  # [S, head_dim / 2]
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+@torch.library.register_fake("qwen3_tts::rope", lib=_library)
+def _(rows: Tensor, position: Tensor, head_dim: int, theta: float) -> Tensor:
+    return rows.new_empty(rows.shape[0], head_dim)
+
+
+def _rms_norm(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+    return x if weight is None else weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
+
+
+def _rotate(x: Tensor, rope_rows: Tensor) -> Tensor:
+    """Rotate split halves of x [S, heads, D] by rope_rows [S, D]."""
+    cos, sin = rope_rows[:, None, :].chunk(2, dim=-1)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+@torch.library.impl(_library, "attention", "CPU")
+def attention(
+    qkv: Tensor,
+    q_norm: Tensor | None,
+    k_norm: Tensor | None,
+    rope: Tensor,
+    position: Tensor,
+    kv: Tensor,
+    layer: int,
+    num_heads: int,
+    window: int,
+    eps: float,
+) -> Tensor:
+    """Normalise, rotate, store and attend: [S, num_heads * D].
+
+    qkv [S, (num_heads + 2 * KVH) * D]; norms [D] or None; rope [S, D]; position [1] of the first row;
+    kv [L, 2, KVH, C, D], written at slots `position % C`. A row sees the last `window` positions, itself included
+    (0: all of them; then position + S <= C must hold).
+    """
+    _, _, num_kv_heads, capacity, head_dim = kv.shape
+    num_rows, first = qkv.shape[0], int(position)
+    if window == 0 and first + num_rows > capacity:
+        raise ValueError(f"position {first} + {num_rows} rows exceed the cache's {capacity} positions")
+    q, k, v = qkv.view(num_rows, -1, head_dim).split([num_heads, num_kv_heads, num_kv_heads], dim=1)
+    q = _rotate(_rms_norm(q, q_norm, eps), rope)
+    k = _rotate(_rms_norm(k, k_norm, eps), rope)
+    rows = torch.arange(first, first + num_rows)
+    kv[layer, 0, :, rows % capacity] = k.transpose(0, 1)
+    kv[layer, 1, :, rows % capacity] = v.transpose(0, 1)
+    oldest = max(0, first - window + 1) if window else 0
+    seen = torch.arange(oldest, first + num_rows)
+    keys, values = kv[layer, :, :, seen % capacity].repeat_interleave(num_heads // num_kv_heads, dim=1)
+    scores = torch.einsum("shd,hpd->hsp", q, keys) * head_dim**-0.5
+    visible = seen <= rows[:, None]
+    if window:
+        visible &= seen > rows[:, None] - window
+    weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)
+    return torch.einsum("hsp,hpd->shd", weights, values).reshape(num_rows, -1)
+
+
+@torch.library.register_fake("qwen3_tts::attention", lib=_library)
+def _(
+    qkv: Tensor,
+    q_norm: Tensor | None,
+    k_norm: Tensor | None,
+    rope: Tensor,
+    position: Tensor,
+    kv: Tensor,
+    layer: int,
+    num_heads: int,
+    window: int,
+    eps: float,
+) -> Tensor:
+    return qkv.new_empty(qkv.shape[0], num_heads * kv.shape[4])
+
+
+@torch.library.impl(_library, "causal_history", "CPU")
+def causal_history(x: Tensor, history: Tensor, offset: int, length: int) -> Tensor:
+    """`length` earlier columns before x [1, C, 1, T]: [1, C, 1, length + T]; history keeps the newest `length` columns.
+
+    history [N] is one flat buffer for the whole codec; this layer's columns stand at `offset`, as [length, C].
+    """
+    channels = x.shape[1]
+    past = history[offset : offset + length * channels].view(length, channels)
+    rows = torch.cat([past, x[0, :, 0].t()])
+    past.copy_(rows[-length:])
+    return rows.t()[None, :, None]  # channels last: what XNNPACK's convolutions read without a transpose
+
+
+@torch.library.register_fake("qwen3_tts::causal_history", lib=_library)
+def _(x: Tensor, history: Tensor, offset: int, length: int) -> Tensor:
+    sizes = (1, x.shape[1], 1, x.shape[3] + length)
+    return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+@torch.library.impl(_library, "sample", "CPU")
+def sample(logits: Tensor, uniforms: Tensor, index: int, sampling_parameters: Tensor) -> Tensor:
+    """One code [1] int64 from logits [1, V] with uniforms[index] and {temperature, top_k, top_p}."""
+    temperature, top_k, top_p = (float(value) for value in sampling_parameters)
+    code = sampling.pick(logits[0].numpy(), temperature, int(top_k), top_p, float(uniforms[index]))
+    return torch.from_numpy(np.array([code], dtype=np.int64))
+
+
+@torch.library.register_fake("qwen3_tts::sample", lib=_library)
+def _(logits: Tensor, uniforms: Tensor, index: int, sampling_parameters: Tensor) -> Tensor:
+    return logits.new_empty(1, dtype=torch.int64)

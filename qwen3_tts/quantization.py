@@ -1,0 +1,91 @@
+"""Quantization as data: which stage gets which weights, and the torchao configuration behind each name.
+
+8da4w / 8da8w: linear layers with int4 (per group) / int8 (per output channel) weights and activations quantized to int8
+row by row while running. 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torchao.quantization import quantize_
+from torchao.quantization.granularity import PerAxis, PerGroup
+from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig, IntxWeightOnlyConfig
+
+LINEAR_CHOICES = ("none", "8da4w", "8da8w")
+EMBEDDING_CHOICES = ("none", "4w", "8w")
+EMBEDDING_GROUP_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One choice a stage; `group_size` belongs to every 8da4w."""
+
+    talker: str = "none"
+    code_predictor: str = "none"
+    heads: str = "none"  # the talker's head and the code predictor's heads
+    codec: str = "none"  # the codec decoder's linear layers; its convolutions stay fp32
+    text_embedding: str = "none"
+    codec_embedding: str = "none"
+    group_size: int = 32
+
+    @classmethod
+    def default(cls, qlinear: str, qembedding: str, group_size: int) -> Recipe:
+        """The stages' choices behind --qlinear and --qembedding.
+
+        int4 costs the code predictor about half of its code agreement and the talker little, so `8da4w` keeps int8
+        there and in the heads; code embeddings are summed sixteen at a time and stay at 8 bits.
+        """
+        lm = "8da8w" if qlinear != "none" else "none"
+        return cls(
+            talker=qlinear,
+            code_predictor=lm,
+            heads=lm,
+            codec="none",
+            text_embedding=qembedding,
+            codec_embedding="8w" if qembedding != "none" else "none",
+            group_size=group_size,
+        )
+
+
+FLOAT = Recipe()  # nothing quantized: exact to the reference
+
+
+def linear_config(choice: str, group_size: int) -> Int8DynamicActivationIntxWeightConfig:
+    if choice == "8da4w":
+        return Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4, weight_granularity=PerGroup(group_size))
+    return Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0))
+
+
+def quantize_linears(module: nn.Module, choice: str, group_size: int, skip: str = "") -> None:
+    """Quantize every nn.Linear below `module` whose name does not start with `skip`.
+
+    Raises ValueError when a layer's input width is not a multiple of the group size.
+    """
+    if choice == "none":
+        return
+    for name, layer in module.named_modules():
+        if choice == "8da4w" and isinstance(layer, nn.Linear) and layer.in_features % group_size:
+            raise ValueError(
+                f"{name}: {layer.in_features} inputs cannot be cut into groups of {group_size}; "
+                f"choose another --qlinear-group-size or 8da8w"
+            )
+    quantize_(
+        module,
+        linear_config(choice, group_size),
+        lambda layer, name: isinstance(layer, nn.Linear) and not (skip and name.startswith(skip)),
+    )
+
+
+def quantize_embedding(embedding: nn.Module, choice: str) -> None:
+    """Quantize the rows of every nn.Embedding in `embedding` (the module itself counts)."""
+    if choice == "none":
+        return
+    config = (
+        IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(EMBEDDING_GROUP_SIZE))
+        if choice == "4w"
+        else IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0))
+    )
+    quantize_(embedding, config, lambda layer, _: isinstance(layer, nn.Embedding))

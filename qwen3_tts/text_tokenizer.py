@@ -1,0 +1,336 @@
+"""The text tokenizer: `tokenizer.json` out of a snapshot's files, text to ids, and the runner's binary table.
+
+The published snapshots hold `vocab.json`, `merges.txt` and `tokenizer_config.json` but no `tokenizer.json`. The one
+made here equals what transformers 4.57.3 makes of them (convert_slow_tokenizer.py, Qwen2Converter): NFC, the Qwen2
+split, byte-level BPE. User text is text: special-token strings inside it are not control tokens, in the Python
+`TextTokenizer` as in the C++ one (runner/src/text_tokenizer.h).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+NORMALIZER = {"type": "NFC"}
+PRE_TOKENIZER = {
+    "type": "Sequence",
+    "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": QWEN2_SPLIT}, "behavior": "Isolated", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+    ],
+}
+UNSUPPORTED_BPE_OPTIONS = (
+    "dropout",
+    "unk_token",
+    "continuing_subword_prefix",
+    "end_of_word_suffix",
+    "byte_fallback",
+    "ignore_merges",
+)
+IM_START, IM_END = "<|im_start|>", "<|im_end|>"
+
+TABLE_MAGIC = b"Q3TTSTOK"
+TABLE_VERSION = 1
+MAX_IDS = 1 << 24  # what the runner accepts; far above any Qwen vocabulary
+
+# Unicode's White_Space, which is what \s means in the split (str.isspace() has four control characters more).
+WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+WHITESPACE += "\u202f\u205f\u3000"
+
+
+def byte_symbols() -> list[str]:
+    """The character that stands for each of the 256 bytes in a byte-level vocabulary (GPT-2's map)."""
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    stand_ins = iter(range(256, 512))
+    return [chr(byte) if byte in printable else chr(next(stand_ins)) for byte in range(256)]
+
+
+def normalize_text(text: str) -> str:
+    """The text to speak: leading whitespace that contains a line break is stripped.
+
+    A line break at the start would merge with the one that ends the prompt's role and vanish from the body.
+    Raises ValueError when there is nothing but whitespace. The runner does the same.
+    """
+    leading = "".join(takewhile(WHITESPACE.__contains__, text))
+    if leading == text:
+        raise ValueError("the text is empty; give at least one character to speak")
+    return text[len(leading) :] if "\n" in leading or "\r" in leading else text
+
+
+def build_tokenizer_json(snapshot: Path) -> str:
+    """The JSON text of a Hugging Face `tokenizer.json` for the snapshot folder's vocabulary.
+
+    Reads vocab.json, merges.txt and tokenizer_config.json. Raises OSError when one is missing and ValueError, which
+    names file and entry, when they are damaged or contradict each other.
+    """
+    vocab = _read_vocab(snapshot / "vocab.json")
+    merges = _read_merges(snapshot / "merges.txt")
+    added_tokens = _read_added_tokens(snapshot / "tokenizer_config.json")
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": "",
+        "end_of_word_suffix": "",
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": vocab,
+        "merges": merges,
+    }
+    tokenizer_json = json.dumps(
+        {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": added_tokens,
+            "normalizer": NORMALIZER,
+            "pre_tokenizer": PRE_TOKENIZER,
+            "post_processor": {**byte_level, "trim_offsets": False},
+            "decoder": byte_level,
+            "model": model,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    _BpeModel.read(tokenizer_json)  # the model must be complete before the library sees it
+    _check_added_ids(tokenizer_json, added_tokens)
+    return tokenizer_json
+
+
+class TextTokenizer:
+    """Text to ids, and the fixed ids that the prompt puts around a text."""
+
+    role_ids: tuple[int, ...]  # open the assistant turn
+    instruct_prefix_ids: tuple[int, ...]  # before an instruct text
+    instruct_suffix_ids: tuple[int, ...]  # after it
+
+    def __init__(self, tokenizer_json: str):
+        """Raises ValueError when the JSON is not a Qwen2 tokenizer or lacks a token of the prompt's templates."""
+        _BpeModel.read(tokenizer_json)
+        root = json.loads(tokenizer_json)
+        added_ids = {token.get("content"): token.get("id") for token in root["added_tokens"]}
+        # Without its added tokens the library has nothing to parse out of user text.
+        self._tokenizer = Tokenizer.from_str(json.dumps({**root, "added_tokens": []}))
+        im_start, im_end = _added_id(added_ids, IM_START), _added_id(added_ids, IM_END)
+        newline = self._single_id("\n")
+        self.role_ids = (im_start, self._single_id("assistant"), newline)
+        self.instruct_prefix_ids = (im_start, self._single_id("user"), newline)
+        self.instruct_suffix_ids = (im_end, newline)
+
+    @classmethod
+    def load(cls, path: Path) -> TextTokenizer:
+        """Read a `tokenizer.json`. Raises OSError or ValueError."""
+        return cls(path.read_text(encoding="utf-8"))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text; special-token strings in it are text like any other. Raises ValueError on surrogates."""
+        surrogate = next((i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff"), None)
+        if surrogate is not None:
+            raise ValueError(f"character {surrogate} of the text is a lone surrogate; give valid Unicode")
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def _single_id(self, text: str) -> int:
+        ids = self.encode(text)
+        if len(ids) != 1:
+            raise ValueError(f"the prompt needs {text!r} as one token, this vocabulary makes {len(ids)} of it")
+        return ids[0]
+
+
+def tokenizer_tables(tokenizer_json: str) -> bytes:
+    """The binary table that travels in the `.pte` (constant `tokenizer`) for the runner's own tokenizer.
+
+    Little-endian, without padding, no bytes after the last merge:
+
+    | bytes | field                                                                                   |
+    |-------|-----------------------------------------------------------------------------------------|
+    | 8     | magic "Q3TTSTOK"                                                                        |
+    | 4     | u32 version, 1                                                                          |
+    | 4     | u32 num_ids: every id below is smaller; 1..2^24                                         |
+    | 4     | u32 num_merges                                                                          |
+    | 1024  | u32[256]: id of each byte value                                                         |
+    | rest  | num_merges times, by rank: left, right, step, each an unsigned LEB128 of at most 4 bytes |
+
+    `left` and `right` are the ids of the two parts. `step` gives the id of the whole: zigzag(id - previous - 1) with
+    the previous merge's id, and 255 before the first (a Qwen vocabulary numbers its tokens by rank: every step is 0).
+    The normaliser (NFC) and the Qwen2 split are not in the table: the runner implements them, so a tokenizer.json
+    that asks for others raises ValueError.
+    """
+    model = _BpeModel.read(tokenizer_json)
+    num_ids = 1 + max(model.byte_ids + [id for merge in model.merges for id in merge])
+    if num_ids > MAX_IDS:
+        raise ValueError(f"tokenizer.json: id {num_ids - 1} is too large for the table; at most {MAX_IDS - 1}")
+    table = bytearray(TABLE_MAGIC)
+    table += struct.pack("<3I", TABLE_VERSION, num_ids, len(model.merges))
+    table += struct.pack("<256I", *model.byte_ids)
+    previous = 255
+    for left, right, merged in model.merges:
+        delta = merged - previous - 1
+        for value in (left, right, 2 * delta if delta >= 0 else -2 * delta - 1):
+            table += _leb128(value)
+        previous = merged
+    return bytes(table)
+
+
+@dataclass(frozen=True)
+class _BpeModel:
+    """What the runner needs of a tokenizer.json, checked to be complete."""
+
+    byte_ids: list[int]  # [256] id of each byte value
+    merges: list[tuple[int, int, int]]  # by rank: left, right, whole
+
+    @classmethod
+    def read(cls, tokenizer_json: str) -> _BpeModel:
+        try:
+            root = json.loads(tokenizer_json)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"tokenizer.json: not valid JSON ({error})") from error
+        added_tokens = root.get("added_tokens") if isinstance(root, dict) else None
+        if not isinstance(added_tokens, list) or not all(isinstance(token, dict) for token in added_tokens):
+            raise ValueError("tokenizer.json: must be an object with a list of objects 'added_tokens'")
+        _check_pipeline(root)
+        model = root["model"]
+        vocab, merges = model.get("vocab"), model.get("merges")
+        if not isinstance(vocab, dict) or not isinstance(merges, list):
+            raise ValueError("tokenizer.json: model needs 'vocab' (an object) and 'merges' (a list)")
+        _check_ids(vocab)
+        for byte, symbol in enumerate(byte_symbols()):
+            if symbol not in vocab:
+                raise ValueError(f"the vocabulary has no token {symbol!r} for byte 0x{byte:02X}")
+        return cls([vocab[symbol] for symbol in byte_symbols()], _merge_ids(vocab, merges))
+
+
+def _check_pipeline(root: dict[str, Any]) -> None:
+    """Raises ValueError unless every step is one that the runner implements."""
+    for step, expected in (("normalizer", NORMALIZER), ("pre_tokenizer", PRE_TOKENIZER)):
+        if root.get(step) != expected:
+            raise ValueError(f"tokenizer.json: {step} must be {expected!r}, found {root.get(step)!r}")
+    model = root.get("model")
+    if not isinstance(model, dict) or model.get("type") != "BPE":
+        raise ValueError("tokenizer.json: the model must be an object of type BPE")
+    for option in UNSUPPORTED_BPE_OPTIONS:
+        if model.get(option):
+            raise ValueError(f"tokenizer.json: BPE option {option}={model[option]!r} is not supported")
+
+
+def _check_ids(vocab: dict[str, Any]) -> None:
+    token_of: dict[int, str] = {}
+    for token, id in vocab.items():
+        if not isinstance(id, int) or isinstance(id, bool) or id < 0:
+            raise ValueError(f"the vocabulary gives token {token!r} the id {id!r}; ids are integers from 0")
+        if id in token_of:
+            raise ValueError(f"the vocabulary gives id {id} to two tokens, {token_of[id]!r} and {token!r}")
+        token_of[id] = token
+
+
+def _merge_ids(vocab: dict[str, int], merges: list[Any]) -> list[tuple[int, int, int]]:
+    seen: set[tuple[str, str]] = set()
+    ids: list[tuple[int, int, int]] = []
+    for rank, merge in enumerate(merges):
+        if not isinstance(merge, list) or len(merge) != 2 or not all(isinstance(part, str) for part in merge):
+            raise ValueError(f"merge {rank} must be a pair of tokens, found {merge!r}")
+        left, right = merge
+        for token in (left, right, left + right):
+            if token not in vocab:
+                raise ValueError(f"merge {rank} ({left!r} {right!r}): {token!r} is not in the vocabulary")
+        if (left, right) in seen:
+            raise ValueError(f"merge {rank} ({left!r} {right!r}) is listed twice")
+        seen.add((left, right))
+        ids.append((vocab[left], vocab[right], vocab[left + right]))
+    return ids
+
+
+def _read_vocab(path: Path) -> dict[str, int]:
+    values = _read_json_object(path)
+    try:
+        _check_ids(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return values
+
+
+def _read_merges(path: Path) -> list[list[str]]:
+    """Pairs by rank. A first line "#version: …" is a comment, as transformers reads it."""
+    merges: list[list[str]] = []
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
+        if not line or (number == 1 and line.startswith("#version:")):
+            continue
+        pair = line.split(" ")
+        if len(pair) != 2 or not all(pair):
+            raise ValueError(f"{path}:{number}: expected two tokens with a space between, found {line!r}")
+        merges.append(pair)
+    return merges
+
+
+def _read_added_tokens(path: Path) -> list[dict[str, Any]]:
+    """Rows of tokenizer.json's `added_tokens`, by id."""
+    decoder = _read_json_object(path).get("added_tokens_decoder")
+    if not isinstance(decoder, dict):
+        raise ValueError(f"{path}: key 'added_tokens_decoder' must be an object, found {decoder!r}")
+    tokens = []
+    for key, entry in decoder.items():
+        if not key.isdecimal() or not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
+            raise ValueError(f"{path}: added token {key!r}: {entry!r} must be an id with an object with a 'content'")
+        token: dict[str, Any] = {"id": int(key), "content": entry["content"]}
+        for flag in ("single_word", "lstrip", "rstrip", "normalized", "special"):
+            if not isinstance(entry.get(flag), bool):
+                raise ValueError(f"{path}: added token {key} ({token['content']!r}) needs a bool {flag!r}")
+            token[flag] = entry[flag]
+        tokens.append(token)
+    return sorted(tokens, key=lambda token: token["id"])
+
+
+def _check_added_ids(tokenizer_json: str, added_tokens: list[dict[str, Any]]) -> None:
+    """The library numbers added tokens itself, from the end of the vocabulary on: it must come to the same ids."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    for token in added_tokens:
+        id = tokenizer.token_to_id(token["content"])
+        if id != token["id"]:
+            raise ValueError(
+                f"added token {token['content']!r} has id {token['id']} in tokenizer_config.json, but {id} follows "
+                "from the vocabulary; the snapshot's files do not belong together"
+            )
+
+
+def _added_id(added_ids: dict[str, int], content: str) -> int:
+    id = added_ids.get(content)
+    if not isinstance(id, int):
+        raise ValueError(f"tokenizer.json: added token {content!r} is missing or has no id; the prompt needs it")
+    return id
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not valid UTF-8 ({error})") from error
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: must hold a JSON object")
+    return values
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,106 @@
+"""Voice files: what a runner stores for a cloned speaker (safetensors; read by runner/src/voice.cpp).
+
+Tensors: `x_vector` F32 [H]; for in-context cloning also `codes` I32 [T, G] and `text_ids` I32 [N].
+Metadata: format, format_version, name, language, hidden_size, model_type; all strings.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+FORMAT = "qwen3_tts_voice"
+FORMAT_VERSION = "1"
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """A cloned speaker. Arrays are converted to their dtype; raises ValueError when a shape or value cannot be."""
+
+    name: str
+    language: str  # of the recording: a language name of the model, or "auto"
+    model_type: str  # of the model that the voice is for
+    x_vector: NDArray[np.float32]  # [H]
+    codes: NDArray[np.int32] | None = None  # [T, G]: the recording, for in-context cloning
+    text_ids: NDArray[np.int32] | None = None  # [N]: its transcript; together with codes or not at all
+
+    def __post_init__(self) -> None:
+        x_vector = np.ascontiguousarray(self.x_vector, dtype=np.float32)
+        if x_vector.ndim != 1 or x_vector.size == 0 or not np.isfinite(x_vector).all():
+            raise ValueError(f"x_vector must be [H] finite numbers, found shape {list(x_vector.shape)}")
+        object.__setattr__(self, "x_vector", x_vector)
+        if (self.codes is None) != (self.text_ids is None):
+            raise ValueError("codes and text_ids come together or not at all")
+        if self.codes is not None and self.text_ids is not None:
+            object.__setattr__(self, "codes", _ids("codes", self.codes, ndim=2))
+            object.__setattr__(self, "text_ids", _ids("text_ids", self.text_ids, ndim=1))
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.x_vector.shape[0])
+
+    def save(self, path: Path) -> None:
+        """Write the voice file in one step: no reader sees a part of it. Raises OSError."""
+        tensors: dict[str, NDArray] = {"x_vector": self.x_vector}
+        if self.codes is not None and self.text_ids is not None:
+            tensors |= {"codes": self.codes, "text_ids": self.text_ids}
+        metadata = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "language": self.language,
+            "hidden_size": str(self.hidden_size),
+            "model_type": self.model_type,
+        }
+        temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+        try:
+            temporary.write_bytes(save(tensors, metadata))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Voice:
+        """The voice in a file. Raises ValueError naming the file when it is no voice file, or OSError."""
+        try:
+            with safe_open(path, framework="np") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+            return cls._from_parts(metadata, tensors)
+        except (SafetensorError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_parts(cls, metadata: dict[str, str], tensors: dict[str, NDArray]) -> Voice:
+        missing = {"format", "format_version", "name", "language", "hidden_size", "model_type"} - metadata.keys()
+        if missing:
+            raise ValueError(f"not a voice file: metadata {', '.join(sorted(missing))} is missing")
+        found = (metadata["format"], metadata["format_version"])
+        if found != (FORMAT, FORMAT_VERSION):
+            raise ValueError(f"not a voice file of this version: {found} instead of {(FORMAT, FORMAT_VERSION)}")
+        dtypes = {name: str(tensor.dtype) for name, tensor in tensors.items()}
+        expected = {"x_vector": "float32"}
+        if len(tensors) > 1:
+            expected |= {"codes": "int32", "text_ids": "int32"}
+        if dtypes != expected:
+            raise ValueError(f"the tensors must be {expected}, found {dtypes}")
+        voice = cls(metadata["name"], metadata["language"], metadata["model_type"], **tensors)
+        if metadata["hidden_size"] != str(voice.hidden_size):
+            raise ValueError(f"hidden_size is {metadata['hidden_size']}, but x_vector has {voice.hidden_size} values")
+        return voice
+
+
+def _ids(name: str, values: NDArray, *, ndim: int) -> NDArray[np.int32]:
+    """`values` as int32, never rounded or wrapped."""
+    array = np.asarray(values)
+    if array.ndim != ndim or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be integers with {ndim} dimensions, found {array.dtype} {list(array.shape)}")
+    if array.min() < 0 or array.max() > np.iinfo(np.int32).max:
+        raise ValueError(f"{name} must be in 0..{np.iinfo(np.int32).max}, found {array.min()}..{array.max()}")
+    return np.ascontiguousarray(array, dtype=np.int32)

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <qwen3_tts/result.h>
+
+namespace qwen3_tts {
+
+/// Samples of one delivery. `samples` stays valid until the session's next call.
+struct AudioChunk {
+  const float* samples;  ///< [num_samples] mono, in [-1, 1].
+  int64_t num_samples;   ///< May be 0 in the last chunk.
+  int64_t sample_rate;   ///< Hz.
+  int64_t first_frame;   ///< Index of the chunk's first frame in the utterance.
+  int64_t num_frames;
+  bool is_last;
+};
+
+/// Takes an utterance's samples in order.
+class AudioSink {
+ public:
+  virtual ~AudioSink() = default;
+  /// Takes `num_samples` samples in [-1, 1]. An error ends the synthesis.
+  virtual Status write(const float* samples, int64_t num_samples) = 0;
+  /// Completes the output. Called once, after the last write.
+  virtual Status close() = 0;
+};
+
+/// A growing 16-bit mono WAV file: its header is right after every write, so the file plays at any moment.
+/// The file is created by the first write (or by close() of an empty utterance).
+class WavSink : public AudioSink {
+ public:
+  WavSink(std::string path, int64_t sample_rate);
+  ~WavSink() override;
+  WavSink(const WavSink&) = delete;
+  WavSink& operator=(const WavSink&) = delete;
+  Status write(const float* samples, int64_t num_samples) override;
+  Status close() override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+enum class PcmFormat { kS16le, kF32le };
+
+/// Raw little-endian mono samples to a file descriptor, which stays open.
+class PcmSink : public AudioSink {
+ public:
+  PcmSink(int file_descriptor, PcmFormat format);
+  Status write(const float* samples, int64_t num_samples) override;
+  Status close() override;
+
+ private:
+  int file_descriptor_;
+  PcmFormat format_;
+};
+
+}  // namespace qwen3_tts

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <qwen3_tts/audio_sink.h>
+#include <qwen3_tts/engine.h>
+#include <qwen3_tts/result.h>
+#include <qwen3_tts/voice.h>
+
+namespace qwen3_tts {
+
+/// What to say and who says it.
+struct SynthesisRequest {
+  std::string text;  ///< UTF-8. Leading whitespace with a newline in it is dropped; what is left must not be empty.
+  std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
+  std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
+  std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
+  std::optional<Voice> voice;     ///< Base: a cloned voice.
+};
+
+/// How to say it. Unset values are the checkpoint's defaults.
+struct SynthesisOptions {
+  std::optional<TextLayout> text_layout;
+  std::optional<int64_t> max_new_tokens;  ///< Talker tokens; N tokens give at most N - 1 frames.
+  std::optional<float> temperature;       ///< 0: greedy.
+  std::optional<int64_t> top_k;           ///< 0: off.
+  std::optional<float> top_p;             ///< 1: off.
+  std::optional<float> repetition_penalty;
+  std::optional<float> subtalker_temperature;
+  std::optional<int64_t> subtalker_top_k;
+  std::optional<float> subtalker_top_p;
+  uint64_t seed = 42;
+  int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
+  int64_t chunk_frames = 4;        ///< Frames of the later ones.
+};
+
+enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
+const char* to_string(FinishReason reason);
+
+/// Milliseconds and counts of one utterance. The parts add up to total_ms but for the time between calls of next().
+struct SynthesisStats {
+  int64_t prompt_rows = 0;
+  int64_t frames = 0;
+  double prompt_ms = 0;   ///< Text to rows.
+  double prefill_ms = 0;  ///< Talker over the prompt.
+  double talker_ms = 0;   ///< Talker steps and sampling of code 0.
+  double code_predictor_ms = 0;
+  double decode_ms = 0;
+  double sink_ms = 0;   ///< Spent in AudioSink::write.
+  double ttfa_ms = 0;   ///< Request to first samples (accepted by the sink in synthesize()).
+  double total_ms = 0;  ///< Request to last sample.
+  FinishReason finish_reason = FinishReason::kEos;
+};
+
+/// One utterance's mutable state: KV caches, codec state, random key and counters.
+///
+/// `start()` then `next()` until the chunk that `is_last`; `synthesize()` is just that loop.
+/// After an error the session is poisoned until `reset()`. Only `stop()` may be called from another thread.
+class SynthesisSession {
+ public:
+  ~SynthesisSession();
+  SynthesisSession(const SynthesisSession&) = delete;
+  SynthesisSession& operator=(const SynthesisSession&) = delete;
+
+  /// Checks the request, builds the prompt and runs the talker over it. Forgets the utterance before.
+  Status start(const SynthesisRequest& request, const SynthesisOptions& options);
+
+  /// The next samples.
+  Result<AudioChunk> next();
+
+  /// start() and next() into `sink`, which is closed at the end. Returns what stats() returns.
+  Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
+
+  /// Codes to samples, without the language model. `codes`: [num_frames * num_code_groups], row-major.
+  Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
+
+  /// Ends the utterance at the next frame. Safe from any thread.
+  void stop();
+
+  /// Makes a poisoned or finished session usable again.
+  void reset();
+
+  /// Codes made so far: [frames * num_code_groups], row-major.
+  const std::vector<int64_t>& codes() const;
+  /// Every talker token sampled so far; the last one never becomes a frame.
+  const std::vector<int64_t>& talker_tokens() const;
+  const SynthesisStats& stats() const;
+
+  struct Impl;  ///< Defined inside the library.
+
+ private:
+  friend class Engine;
+  explicit SynthesisSession(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qwen3_tts

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/result.h>
+
+namespace qwen3_tts {
+
+/// A cloned speaker, as stored in a voice file (safetensors):
+///   `x_vector` F32 [H]; optionally `codes` I32 [T, G] with `text_ids` I32 [N] (in-context cloning);
+///   metadata: format = "qwen3_tts_voice", format_version = "1", name, language, hidden_size, model_type.
+struct Voice {
+  std::string name;
+  std::string language;            ///< Language name of the recording, or "auto".
+  std::vector<float> x_vector;     ///< [H]
+  std::vector<int64_t> codes;      ///< [num_frames * num_code_groups], row-major; empty: x-vector only.
+  std::vector<int64_t> text_ids;   ///< Ids of the reference transcript; empty without codes.
+
+  /// Reads and checks a voice file against the model it shall be used with:
+  /// truncated or foreign files, another width, codes or ids out of range are errors.
+  static Result<Voice> load(const std::string& path, const ModelMetadata& metadata);
+};
+
+}  // namespace qwen3_tts

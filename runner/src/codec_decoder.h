@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/result.h>
+
+#include "mapped_tensor.h"
+#include "program.h"
+
+namespace qwen3_tts {
+
+/// Frames to samples, a few frames a call; how they are cut into calls does not change the samples.
+class CodecDecoder {
+ public:
+  /// Borrows `program`.
+  static Result<std::unique_ptr<CodecDecoder>> create(Program& program, const ModelMetadata& metadata);
+  CodecDecoder(const CodecDecoder&) = delete;
+  CodecDecoder& operator=(const CodecDecoder&) = delete;
+
+  /// Begins an utterance.
+  Status reset();
+
+  /// `codes`: [num_frames, G], 1 to max_decode_frames of them. `samples`: [num_frames * samples_per_frame].
+  Status decode(const int64_t* codes, int64_t num_frames, float* samples);
+
+  /// Decodes any number of frames that stand before the utterance; their samples are dropped.
+  Status prime(const std::vector<int64_t>& codes);
+
+ private:
+  CodecDecoder(Program& program, const ModelMetadata& metadata, MappedTensor history, MappedTensor kv);
+
+  Program& program_;
+  int64_t num_code_groups_;
+  int64_t max_decode_frames_;
+  int64_t samples_per_frame_;
+  std::string method_;
+  MappedTensor history_;
+  MappedTensor kv_;
+  int64_t position_ = 0;  ///< Frames decoded before.
+  std::vector<int64_t> codes_;  ///< [max_decode_frames, G]
+  executorch::extension::TensorPtr codes_tensor_;
+  executorch::extension::TensorPtr position_tensor_;
+  std::vector<executorch::runtime::EValue> inputs_;
+};
+
+}  // namespace qwen3_tts

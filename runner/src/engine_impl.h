@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include <qwen3_tts/engine.h>
+
+#include "program.h"
+#include "text_tokenizer.h"
+
+namespace qwen3_tts {
+
+/// What all sessions share. Only the program changes while it is used, under its own lock.
+struct Engine::Impl {
+  std::unique_ptr<Program> program;
+  ModelMetadata metadata;
+  TextTokenizer tokenizer;
+  bool fused_code_predictor;
+  double load_ms;
+};
+
+}  // namespace qwen3_tts

@@ -1,0 +1,122 @@
+#include "file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace qwen3_tts {
+namespace {
+
+// A voice or codes file of 90 hours of speech; more is another kind of file.
+constexpr size_t kMaxFileBytes = size_t{256} << 20;
+
+/// Closes a descriptor on every way out.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int value) : value_(value) {}
+  ~FileDescriptor() {
+    if (value_ >= 0) {
+      ::close(value_);
+    }
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return value_; }
+  /// Closes now; false with errno set when buffered data could not be stored.
+  bool close() {
+    const int value = value_;
+    value_ = -1;
+    return ::close(value) == 0;
+  }
+
+ private:
+  int value_;
+};
+
+/// Writes `content` to the new file `temporary` and renames it to `path`, which errors name.
+Status write_and_rename(const std::string& temporary, const std::string& path, std::string_view content) {
+  // O_EXCL: never write through a link or into another process's temporary file.
+  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (file.get() < 0) {
+    return io_error("create", path, errno);
+  }
+  Status status = write_all(file.get(), content.data(), content.size(), path);
+  if (status.ok() && (::fsync(file.get()) != 0 || !file.close() || std::rename(temporary.c_str(), path.c_str()) != 0)) {
+    status = io_error("write", path, errno);
+  }
+  if (!status.ok()) {
+    ::unlink(temporary.c_str());
+  }
+  return status;
+}
+
+}  // namespace
+
+Error io_error(const std::string& action, const std::string& path, int error_number) {
+  return Error{ErrorCode::kIo,
+               "cannot " + action + " '" + path + "': " + std::generic_category().message(error_number)};
+}
+
+Result<std::string> read_file(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    return io_error("open", path, errno);
+  }
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return io_error("read", path, errno);
+    }
+    if (count == 0) {
+      return content;
+    }
+    content.append(buffer.data(), static_cast<size_t>(count));
+    if (content.size() > kMaxFileBytes) {
+      return Error{ErrorCode::kInvalidArgument, "'" + path + "' is larger than " + std::to_string(kMaxFileBytes >> 20) +
+                                                    " MiB; it is not a file of this kind"};
+    }
+  }
+}
+
+Status write_file(const std::string& path, std::string_view content) {
+  struct stat existing{};
+  if (::stat(path.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    // Renaming over a device or a pipe would replace it.
+    return Error{ErrorCode::kIo, "cannot write '" + path + "': it exists and is not a regular file"};
+  }
+  static std::atomic<unsigned> counter{0};
+  const std::string suffix = ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  return write_and_rename(path + suffix, path, content);
+}
+
+Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name) {
+  const char* cursor = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t count = ::write(file_descriptor, cursor, size);
+    if (count >= 0) {
+      cursor += count;
+      size -= static_cast<size_t>(count);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      // A non-blocking pipe that is full: wait for its reader.
+      pollfd ready{file_descriptor, POLLOUT, 0};
+      ::poll(&ready, 1, -1);
+    } else if (errno != EINTR) {
+      return io_error("write", name, errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <qwen3_tts/result.h>
+
+namespace qwen3_tts {
+
+/// The whole content of the file (or pipe) at `path`. Refuses what cannot be a voice or a codes file by its size.
+Result<std::string> read_file(const std::string& path);
+
+/// Writes `content` beside `path` and renames it into place: readers see the old file or the new one, never a part.
+Status write_file(const std::string& path, std::string_view content);
+
+/// Writes all of `size` bytes to a file descriptor; `name` is how an error calls it.
+Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name);
+
+/// kIo error: "cannot <action> '<path>': <reason of error_number>".
+Error io_error(const std::string& action, const std::string& path, int error_number);
+
+}  // namespace qwen3_tts

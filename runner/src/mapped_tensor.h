@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <executorch/extension/tensor/tensor.h>
+
+#include <qwen3_tts/result.h>
+
+namespace qwen3_tts {
+
+struct TensorSpec {
+  executorch::aten::ScalarType type;
+  std::vector<executorch::aten::SizesType> sizes;
+};
+
+/// A tensor of zeros that takes memory only where it is written: the state a session passes to its methods.
+class MappedTensor {
+ public:
+  static Result<MappedTensor> create(const TensorSpec& spec);
+  MappedTensor(MappedTensor&& other) noexcept;
+  MappedTensor& operator=(MappedTensor&&) = delete;
+  MappedTensor(const MappedTensor&) = delete;
+  MappedTensor& operator=(const MappedTensor&) = delete;
+  ~MappedTensor();
+
+  /// A view; valid as long as this object.
+  const executorch::aten::Tensor& tensor() const { return *tensor_; }
+
+  /// All zeros again, with the memory given back.
+  Status clear();
+
+ private:
+  MappedTensor(void* data, size_t size_bytes, executorch::extension::TensorPtr tensor);
+
+  void* data_;
+  size_t size_bytes_;
+  executorch::extension::TensorPtr tensor_;
+};
+
+}  // namespace qwen3_tts

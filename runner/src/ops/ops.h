@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <executorch/runtime/core/exec_aten/exec_aten.h>
+#include <executorch/runtime/kernel/kernel_runtime_context.h>
+
+/// Kernels of the custom operators `qwen3_tts::*` (definitions and shapes: qwen3_tts/ops.py).
+/// Bad shapes or types fail the call (InvalidArgument) and never touch memory outside the tensors.
+namespace qwen3_tts {
+
+using executorch::aten::Tensor;
+using executorch::runtime::KernelRuntimeContext;
+
+/// Registers all of them with ExecuTorch, once a process.
+void register_ops();
+
+Tensor& rope_out(KernelRuntimeContext& context,
+                 const Tensor& rows,
+                 const Tensor& position,
+                 int64_t head_dim,
+                 double theta,
+                 Tensor& out);
+
+Tensor& attention_out(KernelRuntimeContext& context,
+                      const Tensor& qkv,
+                      const std::optional<Tensor>& q_norm,
+                      const std::optional<Tensor>& k_norm,
+                      const Tensor& rope,
+                      const Tensor& position,
+                      const Tensor& kv,
+                      int64_t layer,
+                      int64_t num_heads,
+                      int64_t window,
+                      double eps,
+                      Tensor& out);
+
+Tensor& causal_history_out(KernelRuntimeContext& context,
+                           const Tensor& x,
+                           const Tensor& history,
+                           int64_t offset,
+                           int64_t length,
+                           Tensor& out);
+
+Tensor& sample_out(KernelRuntimeContext& context,
+                   const Tensor& logits,
+                   const Tensor& uniforms,
+                   int64_t index,
+                   const Tensor& sampling,
+                   Tensor& out);
+
+}  // namespace qwen3_tts

@@ -1,0 +1,33 @@
+#include <array>
+
+#include <executorch/extension/kernel_util/make_boxed_from_unboxed_functor.h>
+#include <executorch/runtime/kernel/operator_registry.h>
+
+#include "ops/ops.h"
+
+namespace qwen3_tts {
+namespace {
+
+// The names appear in ExecuTorch's profiles; the template takes them as static arrays.
+constexpr char kRope[] = "qwen3_tts::rope.out";
+constexpr char kAttention[] = "qwen3_tts::attention.out";
+constexpr char kCausalHistory[] = "qwen3_tts::causal_history.out";
+constexpr char kSample[] = "qwen3_tts::sample.out";
+
+}  // namespace
+
+void register_ops() {
+  using executorch::extension::make_boxed_kernel;
+  static const executorch::runtime::Error kRegistered = [] {
+    static const std::array<executorch::runtime::Kernel, 4> kKernels = {
+        make_boxed_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
+        make_boxed_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
+        make_boxed_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
+        make_boxed_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
+    };
+    return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});
+  }();
+  static_cast<void>(kRegistered);  // Registration panics when it fails; there is no error to report.
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,266 @@
+#include "program.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include <executorch/runtime/backend/options.h>
+
+#include "file.h"
+#include "process_setup.h"
+
+namespace qwen3_tts {
+namespace {
+
+namespace et = executorch::runtime;
+using executorch::aten::ScalarType;
+
+constexpr char kReexport[] = "; re-export with export_unified.py";
+
+/// The extended header that follows the file identifier (ExecuTorch's schema/extended_header.h): little-endian
+/// sizes of the program and of the segments behind it.
+struct FileHeader {
+  static constexpr size_t kBytes = 64;
+  static constexpr size_t kMagicOffset = 8;
+  static constexpr size_t kProgramSizeOffset = 16;
+  static constexpr size_t kSegmentBaseOffset = 24;
+  static constexpr size_t kSegmentSizeOffset = 32;
+};
+
+uint64_t read_u64(const uint8_t* bytes) {
+  uint64_t value = 0;
+  for (int i = 7; i >= 0; --i) {
+    value = value << 8 | bytes[i];
+  }
+  return value;
+}
+
+/// Bytes the program in `header` needs, or 0 when it does not say.
+uint64_t expected_size(const uint8_t* header) {
+  if (std::memcmp(header + FileHeader::kMagicOffset, "eh00", 4) != 0) {
+    return 0;
+  }
+  const uint64_t program = read_u64(header + FileHeader::kProgramSizeOffset);
+  const uint64_t base = read_u64(header + FileHeader::kSegmentBaseOffset);
+  const uint64_t segments = read_u64(header + FileHeader::kSegmentSizeOffset);
+  return base == 0 ? program : base + segments;
+}
+
+/// Is it there, is it a program, is it whole? ExecuTorch maps the file and would find out by crashing.
+Status check_file(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    return io_error("open", path, errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kIo, "cannot open '" + path + "': it is not a regular file"};
+  }
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) {
+    return io_error("open", path, errno);
+  }
+  std::array<uint8_t, FileHeader::kBytes> header{};
+  const size_t count = std::fread(header.data(), 1, header.size(), file);
+  std::fclose(file);
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (size == 0) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is empty" + kReexport};
+  }
+  const auto status = count < header.size() ? et::Program::HeaderStatus::NotPresent
+                                            : et::Program::check_header(header.data(), header.size());
+  if (status == et::Program::HeaderStatus::IncompatibleVersion) {
+    return Error{ErrorCode::kInvalidModel,
+                 "'" + path + "' was made by another version of ExecuTorch" + std::string(kReexport)};
+  }
+  if (status != et::Program::HeaderStatus::CompatibleVersion) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is not an ExecuTorch program (.pte)" + kReexport};
+  }
+  if (expected_size(header.data()) > size) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is truncated: " + std::to_string(size) + " of " +
+                                               std::to_string(expected_size(header.data())) +
+                                               " bytes; copy or export it again"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> Program::create(const std::string& path) {
+  capture_runtime_log();
+  if (Status status = check_file(path); !status.ok()) {
+    return status.error();
+  }
+  std::unique_ptr<Program> program(new Program(path, std::make_unique<Module>(path, Module::LoadMode::Mmap)));
+  if (Status status = program->load(); !status.ok()) {
+    return status.error();
+  }
+  return program;
+}
+
+Program::Program(std::string path, std::unique_ptr<Module> module)
+    : path_(std::move(path)), module_(std::move(module)) {}
+
+Status Program::load() {
+  et::BackendOptions<1> xnnpack;
+  // Packed weights are then shared by all methods and by the unrolled steps of cp_generate.
+  if (xnnpack.set_option("weight_cache_enabled", true) != et::Error::Ok) {
+    return invalid("the weight cache cannot be switched on");
+  }
+  et::LoadBackendOptionsMap options;
+  if (options.set_options("XnnpackBackend", xnnpack.view()) != et::Error::Ok) {
+    return invalid("the XNNPACK delegate takes no options");
+  }
+  clear_runtime_error();
+  const et::Error error = module_->load(options, et::Program::Verification::InternalConsistency);
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kInvalidModel, "the program is damaged", error);
+  }
+  return {};
+}
+
+Status Program::require_methods(const std::vector<std::string>& names) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto present = module_->method_names();
+  if (!present.ok()) {
+    return failure(ErrorCode::kInvalidModel, "the program is damaged", present.error());
+  }
+  for (const std::string& name : names) {
+    if (present->count(name) == 0) {
+      return invalid("there is no method '" + name + "'");
+    }
+  }
+  return {};
+}
+
+Result<et::EValue> Program::read_constant(const std::string& name) {
+  clear_runtime_error();
+  const auto value = module_->get(name);
+  if (!value.ok()) {
+    return failure(ErrorCode::kInvalidModel, "there is no readable constant '" + name + "'", value.error());
+  }
+  return *value;
+}
+
+Result<std::string> Program::read_string(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto value = read_constant(name);
+  if (!value.ok()) {
+    return value.error();
+  }
+  if (!value->isString()) {
+    return invalid("constant '" + name + "' is not a string");
+  }
+  const auto text = value->toString();
+  std::string copy(text.data(), text.size());
+  module_->unload_method(name);
+  return copy;
+}
+
+Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto value = read_constant(name);
+  if (!value.ok()) {
+    return value.error();
+  }
+  if (!value->isTensor() || value->toTensor().scalar_type() != ScalarType::Byte) {
+    return invalid("constant '" + name + "' is not a tensor of bytes");
+  }
+  const auto& tensor = value->toTensor();
+  const uint8_t* bytes = tensor.const_data_ptr<uint8_t>();
+  std::vector<uint8_t> copy(bytes, bytes + tensor.numel());
+  module_->unload_method(name);
+  return copy;
+}
+
+Status Program::load_method(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  clear_runtime_error();
+  const et::Error error = module_->load_method(name);
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
+  }
+  return {};
+}
+
+Result<et::TensorInfo> Program::input_info(const std::string& method, size_t index) {
+  const auto meta = module_->method_meta(method);
+  if (!meta.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
+  }
+  const auto info = meta->input_tensor_meta(index);
+  if (!info.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no tensor input " + std::to_string(index),
+                   info.error());
+  }
+  return *info;
+}
+
+Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto info = input_info(method, index);
+  if (!info.ok()) {
+    return info.error();
+  }
+  return TensorSpec{info->scalar_type(), {info->sizes().begin(), info->sizes().end()}};
+}
+
+Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto info = input_info(method, index);
+  if (!info.ok()) {
+    return info.error();
+  }
+  if (info->is_memory_planned()) {
+    // ExecuTorch would copy the state in, and the method would write to the copy.
+    return invalid("method '" + method + "' keeps its own copy of input " + std::to_string(index));
+  }
+  return TensorSpec{info->scalar_type(), {info->sizes().begin(), info->sizes().end()}};
+}
+
+Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
+                        std::initializer_list<OutputBuffer> outputs) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  clear_runtime_error();
+  const auto values = module_->execute(method, inputs);
+  if (!values.ok()) {
+    return failure(ErrorCode::kExecution, "method '" + method + "' failed", values.error());
+  }
+  size_t index = 0;
+  for (const OutputBuffer& output : outputs) {
+    if (index >= values->size() || !(*values)[index].isTensor()) {
+      return invalid("method '" + method + "' has no tensor output " + std::to_string(index));
+    }
+    const auto& tensor = (*values)[index].toTensor();
+    if (tensor.scalar_type() != output.type || tensor.numel() != output.num_elements) {
+      return invalid("method '" + method + "' returned " + std::to_string(tensor.numel()) + " elements as output " +
+                     std::to_string(index) + " in place of " + std::to_string(output.num_elements) +
+                     ", or of another type");
+    }
+    std::memcpy(output.data, tensor.const_data_ptr(), tensor.nbytes());
+    ++index;
+  }
+  return {};
+}
+
+Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {
+  std::string message = "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error);
+  const std::string cause = take_runtime_error();
+  if (!cause.empty()) {
+    message += ", " + cause;
+  }
+  message += ")";
+  if (code == ErrorCode::kInvalidModel) {
+    message += kReexport;
+  }
+  return Error{code, message};
+}
+
+Error Program::invalid(const std::string& what) const {
+  return Error{ErrorCode::kInvalidModel, "'" + path_ + "': " + what + kReexport};
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <executorch/extension/module/module.h>
+
+#include <qwen3_tts/result.h>
+
+#include "mapped_tensor.h"
+
+namespace qwen3_tts {
+
+/// Where one output of a method goes. Type and number of elements must be what the method returns.
+struct OutputBuffer {
+  OutputBuffer(float* to, int64_t count) : data(to), num_elements(count), type(executorch::aten::ScalarType::Float) {}
+  OutputBuffer(int64_t* to, int64_t count) : data(to), num_elements(count), type(executorch::aten::ScalarType::Long) {}
+
+  void* data;
+  int64_t num_elements;
+  executorch::aten::ScalarType type;
+};
+
+/// The methods of a mapped .pte. Thread-safe: one method runs at a time, and its outputs, which live in memory that
+/// all sessions share, are copied out before the next.
+class Program {
+ public:
+  /// Opens the file and checks that it is a whole ExecuTorch program.
+  static Result<std::unique_ptr<Program>> create(const std::string& path);
+
+  const std::string& path() const { return path_; }
+
+  /// kInvalidModel unless every one of `names` is a method.
+  Status require_methods(const std::vector<std::string>& names);
+
+  /// The value of a constant method.
+  Result<std::string> read_string(const std::string& name);
+  Result<std::vector<uint8_t>> read_bytes(const std::string& name);
+
+  /// Makes a method ready to run: the delegates pack its weights.
+  Status load_method(const std::string& name);
+
+  /// An input's type and sizes; the largest ones where a dimension is dynamic.
+  Result<TensorSpec> input_spec(const std::string& method, size_t index);
+  /// The same for an input that the method writes through, which the caller must own.
+  Result<TensorSpec> state_spec(const std::string& method, size_t index);
+
+  /// Runs a method and copies its first outputs.
+  Status execute(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
+                 std::initializer_list<OutputBuffer> outputs);
+
+ private:
+  using Module = executorch::extension::Module;
+
+  Program(std::string path, std::unique_ptr<Module> module);
+
+  Status load();
+  Result<executorch::runtime::EValue> read_constant(const std::string& name);
+  Result<executorch::runtime::TensorInfo> input_info(const std::string& method, size_t index);
+  /// `what` failed; ExecuTorch's own words are appended.
+  Error failure(ErrorCode code, const std::string& what, executorch::runtime::Error error) const;
+  Error invalid(const std::string& what) const;
+
+  std::string path_;
+  std::unique_ptr<Module> module_;
+  std::mutex mutex_;
+};
+
+}  // namespace qwen3_tts

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/result.h>
+#include <qwen3_tts/synthesis_session.h>
+
+#include "sampler.h"
+
+namespace qwen3_tts {
+
+/// SynthesisOptions with the checkpoint's defaults filled in, and checked.
+struct ResolvedOptions {
+  TextLayout text_layout;
+  int64_t max_new_tokens;
+  SamplingParams talker;
+  SamplingParams subtalker;
+  float repetition_penalty;
+  uint64_t seed;
+  int64_t first_chunk_frames;
+  int64_t chunk_frames;
+};
+
+/// Errors name the option and its value.
+Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const ModelMetadata& metadata);
+
+}  // namespace qwen3_tts

@@ -1,0 +1,366 @@
+#include <qwen3_tts/synthesis_session.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "codes_file.h"
+#include "philox.h"
+#include "synthesis_session_impl.h"
+
+namespace qwen3_tts {
+
+using Impl = SynthesisSession::Impl;
+
+const char* to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEos:
+      return "eos";
+    case FinishReason::kMaxNewTokens:
+      return "max_new_tokens";
+    case FinishReason::kCapacity:
+      return "capacity";
+    case FinishReason::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The loop
+
+Result<AudioChunk> Impl::make_chunk() {
+  const int64_t first_frame = decoded_frames_;
+  const int64_t wanted = first_frame == 0 ? options_.first_chunk_frames : options_.chunk_frames;
+  samples_.clear();
+  while (state_ == State::kRunning && num_frames_ - first_frame < wanted) {
+    if (Status status = make_frame(); !status.ok()) {
+      return status.error();
+    }
+    if (num_frames_ - decoded_frames_ == engine_.metadata.max_decode_frames) {
+      if (Status status = decode_pending(); !status.ok()) {
+        return status.error();
+      }
+    }
+  }
+  if (Status status = decode_pending(); !status.ok()) {
+    return status.error();
+  }
+  return AudioChunk{samples_.data(),
+                    static_cast<int64_t>(samples_.size()),
+                    engine_.metadata.sample_rate,
+                    first_frame,
+                    decoded_frames_ - first_frame,
+                    state_ == State::kFinished};
+}
+
+/// One frame more, or the end of the utterance.
+Status Impl::make_frame() {
+  if (is_stopped_) {
+    finish(FinishReason::kStopped);
+    return {};
+  }
+  const auto token = next_token();
+  if (!token.ok()) {
+    return token.error();
+  }
+  // The last token never becomes a frame.
+  if (*token == engine_.metadata.codec_eos_id) {
+    finish(FinishReason::kEos);
+    return {};
+  }
+  if (static_cast<int64_t>(talker_->tokens().size()) == max_tokens_) {
+    finish(max_tokens_ < options_.max_new_tokens ? FinishReason::kCapacity : FinishReason::kMaxNewTokens);
+    return {};
+  }
+  const ScopedTimer timer(stats_.code_predictor_ms);
+  if (Status status = code_predictor_->predict(talker_->hidden(), *token, options_.seed, num_frames_); !status.ok()) {
+    return status;
+  }
+  codes_.insert(codes_.end(), code_predictor_->codes().begin(), code_predictor_->codes().end());
+  stats_.frames = ++num_frames_;
+  return {};
+}
+
+Result<int64_t> Impl::next_token() {
+  const ScopedTimer timer(stats_.talker_ms);
+  if (num_frames_ > 0) {
+    Status status = talker_->step(code_predictor_->frame_embedding(), prompt_.text_row(num_frames_ - 1));
+    if (!status.ok()) {
+      return status.error();
+    }
+  }
+  return talker_->sample(options_.talker, options_.repetition_penalty,
+                         uniform(options_.seed, static_cast<uint64_t>(num_frames_), 0));
+}
+
+/// Appends the samples of the frames that have none yet, at most max_decode_frames.
+Status Impl::decode_pending() {
+  const int64_t count = num_frames_ - decoded_frames_;
+  if (count == 0) {
+    return {};
+  }
+  const ScopedTimer timer(stats_.decode_ms);
+  const size_t size = samples_.size();
+  samples_.resize(size + static_cast<size_t>(count * engine_.metadata.samples_per_frame));
+  const int64_t* codes = codes_.data() + decoded_frames_ * engine_.metadata.num_code_groups;
+  decoded_frames_ = num_frames_;
+  return codec_decoder_->decode(codes, count, samples_.data() + size);
+}
+
+void Impl::finish(FinishReason reason) {
+  state_ = State::kFinished;
+  stats_.finish_reason = reason;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Before the loop
+
+Result<std::unique_ptr<Impl>> Impl::create(Engine::Impl& engine) {
+  Program& program = *engine.program;
+  std::unique_ptr<Impl> impl(new Impl(engine));
+  auto talker = Talker::create(program, engine.metadata);
+  if (!talker.ok()) {
+    return talker.error();
+  }
+  auto code_predictor =
+      CodePredictor::create(program, impl->embedding_, engine.metadata, engine.fused_code_predictor);
+  if (!code_predictor.ok()) {
+    return code_predictor.error();
+  }
+  auto codec_decoder = CodecDecoder::create(program, engine.metadata);
+  if (!codec_decoder.ok()) {
+    return codec_decoder.error();
+  }
+  impl->talker_ = std::move(*talker);
+  impl->code_predictor_ = std::move(*code_predictor);
+  impl->codec_decoder_ = std::move(*codec_decoder);
+  return impl;
+}
+
+Status Impl::require_not_poisoned() const {
+  if (state_ == State::kPoisoned) {
+    return Error{ErrorCode::kInvalidState, "the session had an error; call reset() before using it again"};
+  }
+  return {};
+}
+
+Status Impl::begin() {
+  start_time_ = Clock::now();
+  stats_ = {};
+  is_stopped_ = false;
+  state_ = State::kIdle;
+  num_frames_ = 0;
+  decoded_frames_ = 0;
+  codes_.clear();
+  talker_->reset(0);
+  return codec_decoder_->reset();
+}
+
+Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& options) {
+  if (Status status = begin(); !status.ok()) {
+    return status;
+  }
+  const auto resolved = resolve_options(options, engine_.metadata);
+  if (!resolved.ok()) {
+    return resolved.error();
+  }
+  options_ = *resolved;
+  auto prompt = make_prompt(request);
+  if (!prompt.ok()) {
+    return prompt.error();
+  }
+  prompt_ = std::move(*prompt);
+  stats_.prompt_rows = prompt_.num_rows;
+  max_tokens_ = std::min(options_.max_new_tokens, engine_.metadata.max_seq_len - prompt_.num_rows);
+  codes_.reserve(static_cast<size_t>((max_tokens_ - 1) * engine_.metadata.num_code_groups));
+  talker_->reset(max_tokens_);
+  code_predictor_->set_sampling(options_.subtalker);
+  if (request.voice.has_value()) {
+    const ScopedTimer timer(stats_.decode_ms);
+    if (Status status = codec_decoder_->prime(request.voice->codes); !status.ok()) {
+      return status;
+    }
+  }
+  const ScopedTimer timer(stats_.prefill_ms);
+  return talker_->prefill(prompt_.rows.data(), prompt_.num_rows);
+}
+
+Result<Prompt> Impl::make_prompt(const SynthesisRequest& request) {
+  const ScopedTimer timer(stats_.prompt_ms);
+  const auto text = tokenize_request(request, engine_.tokenizer);
+  if (!text.ok()) {
+    return text.error();
+  }
+  const auto plan = plan_prompt(*text, request, options_.text_layout, engine_.metadata);
+  if (!plan.ok()) {
+    return plan.error();
+  }
+  if (Status status = check_capacity(*plan); !status.ok()) {
+    return status.error();
+  }
+  return build_prompt(*plan, request, engine_.metadata, embedding_);
+}
+
+Status Impl::check_capacity(const PromptPlan& plan) const {
+  const auto num_rows = static_cast<int64_t>(plan.rows.size());
+  if (num_rows < engine_.metadata.max_seq_len) {
+    return {};
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               "the prompt has " + std::to_string(num_rows) + " rows, which leaves no room to speak: the model holds " +
+                   std::to_string(engine_.metadata.max_seq_len) +
+                   "; shorten the text, or re-export with a larger max_seq_len"};
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Public calls: state, timing, sinks
+
+Status Impl::start(const SynthesisRequest& request, const SynthesisOptions& options) {
+  if (Status status = require_not_poisoned(); !status.ok()) {
+    return status;
+  }
+  Status status = poison_on_error(prepare(request, options));
+  if (status.ok()) {
+    state_ = State::kRunning;
+  }
+  return status;
+}
+
+Result<AudioChunk> Impl::next() {
+  if (Status status = require_not_poisoned(); !status.ok()) {
+    return status.error();
+  }
+  if (state_ != State::kRunning) {
+    return Error{ErrorCode::kInvalidState, "there is no utterance to continue; call start()"};
+  }
+  auto chunk = poison_on_error(make_chunk());
+  if (chunk.ok()) {
+    stats_.total_ms = elapsed_ms(start_time_);
+    if (chunk->first_frame == 0 && chunk->num_samples > 0) {
+      stats_.ttfa_ms = stats_.total_ms;
+    }
+  }
+  return chunk;
+}
+
+Result<SynthesisStats> Impl::synthesize(const SynthesisRequest& request, const SynthesisOptions& options,
+                                        AudioSink& sink) {
+  if (Status status = start(request, options); !status.ok()) {
+    return status.error();
+  }
+  bool is_last = false;
+  while (!is_last) {
+    const auto chunk = next();
+    if (!chunk.ok()) {
+      return chunk.error();
+    }
+    if (Status status = poison_on_error(write(*chunk, sink)); !status.ok()) {
+      return status.error();
+    }
+    is_last = chunk->is_last;
+  }
+  if (Status status = poison_on_error(sink.close()); !status.ok()) {
+    return status.error();
+  }
+  return stats_;
+}
+
+Status Impl::write(const AudioChunk& chunk, AudioSink& sink) {
+  if (chunk.num_samples == 0) {
+    return {};
+  }
+  Status status;
+  {
+    const ScopedTimer timer(stats_.sink_ms);
+    status = sink.write(chunk.samples, chunk.num_samples);
+  }
+  stats_.total_ms = elapsed_ms(start_time_);
+  if (chunk.first_frame == 0) {
+    stats_.ttfa_ms = stats_.total_ms;
+  }
+  return status;
+}
+
+Status Impl::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
+  if (Status status = require_not_poisoned(); !status.ok()) {
+    return status;
+  }
+  return poison_on_error(decode_into(codes, sink));
+}
+
+Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
+  const ModelMetadata& metadata = engine_.metadata;
+  if (Status status = check_codes(codes, metadata, "codes"); !status.ok()) {
+    return status;
+  }
+  if (Status status = begin(); !status.ok()) {
+    return status;
+  }
+  codes_ = std::move(codes);
+  const int64_t total = static_cast<int64_t>(codes_.size()) / metadata.num_code_groups;
+  while (num_frames_ < total && !is_stopped_) {
+    const int64_t first_frame = num_frames_;
+    num_frames_ += std::min(metadata.max_decode_frames, total - num_frames_);
+    stats_.frames = num_frames_;
+    samples_.clear();
+    if (Status status = decode_pending(); !status.ok()) {
+      return status;
+    }
+    const AudioChunk chunk{samples_.data(), static_cast<int64_t>(samples_.size()), metadata.sample_rate,
+                           first_frame,     num_frames_ - first_frame,             num_frames_ == total};
+    if (Status status = write(chunk, sink); !status.ok()) {
+      return status;
+    }
+  }
+  codes_.resize(static_cast<size_t>(num_frames_ * metadata.num_code_groups));
+  finish(num_frames_ == total ? FinishReason::kEos : FinishReason::kStopped);
+  return sink.close();
+}
+
+void Impl::reset() {
+  state_ = State::kIdle;
+  is_stopped_ = false;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The public face
+
+Result<std::unique_ptr<SynthesisSession>> Engine::create_session() {
+  auto impl = SynthesisSession::Impl::create(*impl_);
+  if (!impl.ok()) {
+    return impl.error();
+  }
+  return std::unique_ptr<SynthesisSession>(new SynthesisSession(std::move(*impl)));
+}
+
+SynthesisSession::SynthesisSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+SynthesisSession::~SynthesisSession() = default;
+
+Status SynthesisSession::start(const SynthesisRequest& request, const SynthesisOptions& options) {
+  return impl_->start(request, options);
+}
+
+Result<AudioChunk> SynthesisSession::next() { return impl_->next(); }
+
+Result<SynthesisStats> SynthesisSession::synthesize(const SynthesisRequest& request, const SynthesisOptions& options,
+                                                    AudioSink& sink) {
+  return impl_->synthesize(request, options, sink);
+}
+
+Status SynthesisSession::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
+  return impl_->decode(codes, sink);
+}
+
+void SynthesisSession::stop() { impl_->stop(); }
+
+void SynthesisSession::reset() { impl_->reset(); }
+
+const std::vector<int64_t>& SynthesisSession::codes() const { return impl_->codes(); }
+
+const std::vector<int64_t>& SynthesisSession::talker_tokens() const { return impl_->talker_tokens(); }
+
+const SynthesisStats& SynthesisSession::stats() const { return impl_->stats(); }
+
+}  // namespace qwen3_tts

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <qwen3_tts/synthesis_session.h>
+
+#include "code_predictor.h"
+#include "codec_decoder.h"
+#include "embedding.h"
+#include "engine_impl.h"
+#include "prompt.h"
+#include "resolved_options.h"
+#include "scoped_timer.h"
+#include "talker.h"
+
+namespace qwen3_tts {
+
+/// One utterance after the other: the stages with their state, and the loop that passes data on.
+struct SynthesisSession::Impl {
+  /// Borrows `engine`.
+  static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine);
+
+  Status start(const SynthesisRequest& request, const SynthesisOptions& options);
+  Result<AudioChunk> next();
+  Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
+  Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
+  void stop() { is_stopped_ = true; }
+  void reset();
+
+  const std::vector<int64_t>& codes() const { return codes_; }
+  const std::vector<int64_t>& talker_tokens() const { return talker_->tokens(); }
+  const SynthesisStats& stats() const { return stats_; }
+
+ private:
+  enum class State { kIdle, kRunning, kFinished, kPoisoned };
+
+  explicit Impl(Engine::Impl& engine) : engine_(engine), embedding_(*engine.program, engine.metadata) {}
+
+  /// Remembers that `result` is an error, and returns it.
+  template <typename T>
+  T poison_on_error(T result) {
+    if (!result.ok()) {
+      state_ = State::kPoisoned;
+    }
+    return result;
+  }
+
+  Status require_not_poisoned() const;
+  /// Forgets the utterance before.
+  Status begin();
+
+  // start()
+  Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
+  Result<Prompt> make_prompt(const SynthesisRequest& request);
+  Status check_capacity(const PromptPlan& plan) const;
+
+  // next()
+  Result<AudioChunk> make_chunk();
+  Status make_frame();
+  Result<int64_t> next_token();
+  Status decode_pending();
+  void finish(FinishReason reason);
+
+  Status write(const AudioChunk& chunk, AudioSink& sink);
+  /// Takes a copy: the caller may hand in this session's own codes().
+  Status decode_into(std::vector<int64_t> codes, AudioSink& sink);
+
+  Engine::Impl& engine_;
+  Embedding embedding_;
+  std::unique_ptr<Talker> talker_;
+  std::unique_ptr<CodePredictor> code_predictor_;
+  std::unique_ptr<CodecDecoder> codec_decoder_;
+
+  State state_ = State::kIdle;
+  std::atomic<bool> is_stopped_{false};
+  ResolvedOptions options_{};
+  Prompt prompt_;
+  int64_t max_tokens_ = 0;      ///< min(max_new_tokens, positions left after the prompt).
+  int64_t num_frames_ = 0;      ///< Frames made.
+  int64_t decoded_frames_ = 0;  ///< Frames turned into samples.
+  std::vector<int64_t> codes_;   ///< [num_frames_, G]
+  std::vector<float> samples_;   ///< Of the chunk being made.
+  Clock::time_point start_time_;
+  SynthesisStats stats_;
+};
+
+}  // namespace qwen3_tts

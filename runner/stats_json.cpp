@@ -1,0 +1,60 @@
+#include "stats_json.h"
+
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "file.h"
+
+namespace qwen3_tts {
+namespace {
+
+nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, const EngineOptions& options) {
+  const SynthesisStats& stats = record.stats;
+  const double audio_s = audio_seconds(stats.frames, engine.metadata());
+  nlohmann::ordered_json object = {
+      {"prompt", record.prompt},
+      {"frames", stats.frames},
+      {"audio_s", audio_s},
+      {"load_ms", engine.load_ms()},
+      {"prompt_rows", stats.prompt_rows},
+      {"prompt_ms", stats.prompt_ms},
+      {"prefill_ms", stats.prefill_ms},
+      {"talker_ms", stats.talker_ms},
+      {"code_predictor_ms", stats.code_predictor_ms},
+      {"decode_ms", stats.decode_ms},
+      {"sink_ms", stats.sink_ms},
+      {"ttfa_ms", stats.ttfa_ms},
+      {"total_ms", stats.total_ms},
+      {"rtf", nullptr},
+      {"peak_rss_mb", record.peak_rss_mb},
+      {"seed", record.seed},
+      {"fused", options.fused_code_predictor},
+      {"threads", options.num_threads != 0 ? static_cast<uint32_t>(options.num_threads)
+                                           : std::thread::hardware_concurrency()},
+      {"finish_reason", to_string(stats.finish_reason)},
+      {"talker_tokens", record.talker_tokens},
+  };
+  if (audio_s > 0) {
+    object["rtf"] = stats.total_ms / 1000 / audio_s;
+  }
+  return object;
+}
+
+}  // namespace
+
+double audio_seconds(int64_t num_frames, const ModelMetadata& metadata) {
+  return static_cast<double>(num_frames * metadata.samples_per_frame) / static_cast<double>(metadata.sample_rate);
+}
+
+Status write_stats_json(const std::string& path, const std::vector<RunRecord>& records, const Engine& engine,
+                        const EngineOptions& options) {
+  auto array = nlohmann::ordered_json::array();
+  for (const RunRecord& record : records) {
+    array.push_back(to_json(record, engine, options));
+  }
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  return write_file(path, array.dump(1, ' ', false, kReplace) + "\n");
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# From a checkpoint to demo.wav, with the programs a user would call: `make demo` runs it with DEMO_* set.
+# Steps whose inputs have not changed since they last finished are skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+checkpoint=${DEMO_CHECKPOINT:-}
+text=${DEMO_TEXT:-Hello! This is Qwen3-TTS, speaking through ExecuTorch.}
+size=tiny-customvoice
+name=${checkpoint:-$size}
+# Any folder or hub id as one file name.
+work=build/demo/$(printf '%s' "$name" | tr -c 'A-Za-z0-9._-' '-')
+started=$SECONDS
+mkdir -p "$work"
+
+# step NAME INPUT... -- COMMAND...: runs the command unless NAME finished after every input's last change.
+step() {
+  local name=$1 done_file=$work/.$1-done inputs=()
+  shift
+  while [ "$1" != -- ]; do
+    inputs+=("$1")
+    shift
+  done
+  shift
+  if [ -e "$done_file" ] && [ -z "$(find -L "${inputs[@]}" -newer "$done_file" -type f -print -quit)" ]; then
+    printf '== %-8s up to date\n' "$name"
+    return
+  fi
+  rm -f "$done_file"
+  printf '== %-8s %s\n' "$name" "$*"
+  local begin=$SECONDS
+  "$@"
+  printf '== %-8s done in %d s\n' "$name" $((SECONDS - begin))
+  touch "$done_file"
+}
+
+package=(qwen3_tts/*.py requirements*.txt)
+convert_inputs=(convert_weights.py "${package[@]}")
+if [ -z "$checkpoint" ]; then
+  snapshot=$work/snapshot
+  convert_inputs+=("$work/.random-done")
+  step random tests/random_checkpoint.py tests/published_layout.py tests/qwen_vocabulary.py -- \
+    .venv/bin/python tests/random_checkpoint.py --size "$size" --out "$snapshot"
+else
+  snapshot=$checkpoint
+  if [ -d "$snapshot" ]; then convert_inputs+=("$snapshot"); fi
+fi
+step convert "${convert_inputs[@]}" -- \
+  .venv/bin/python convert_weights.py "$snapshot" --output-dir "$work/checkpoint"
+step export export_unified.py model.py "${package[@]}" "$work/.convert-done" -- \
+  .venv/bin/python export_unified.py --checkpoint "$work/checkpoint" --output "$work/model.pte" \
+  --qlinear 8da4w --qembedding 4w
+
+# A CustomVoice model needs one of its speakers; without SPEAKER it is the first one.
+speaker=${DEMO_SPEAKER:-$(.venv/bin/python - "$work/checkpoint/config.json" <<'END'
+import json, pathlib, sys
+config = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+print(next(iter(config["talker_config"].get("spk_id") or [""])))
+END
+)}
+speak=(build/cpu/qwen3_tts_runner --model_path "$work/model.pte" --text "$text" --output_wav demo.wav)
+if [ -n "$speaker" ]; then speak+=(--speaker "$speaker"); fi
+if [ -n "${DEMO_LANGUAGE:-}" ]; then speak+=(--language "$DEMO_LANGUAGE"); fi
+if [ -n "${DEMO_INSTRUCT:-}" ]; then speak+=(--instruct "$DEMO_INSTRUCT"); fi
+if [ -z "$checkpoint" ]; then speak+=(--max_new_tokens 50); fi # noise knows no end
+printf '== %-8s' speak
+printf ' %q' "${speak[@]}"
+printf '\n'
+"${speak[@]}"
+
+cat <<END
+
+demo.wav        $(.venv/bin/python -c 'import wave; w = wave.open("demo.wav"); print(f"{w.getnframes() / w.getframerate():.2f} s, {w.getframerate()} Hz")')
+text            $text
+model           $work/model.pte, $(du -m "$work/model.pte" | cut -f 1) MB
+checkpoint      $name
+all steps took  $((SECONDS - started)) s
+END
+if [ -z "$checkpoint" ]; then
+  cat <<END
+
+The checkpoint is a small random one, made here: demo.wav is noise, not speech. To hear a voice, name a real one:
+  make demo CHECKPOINT=Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice TEXT="Hello there." LANGUAGE=English
+END
+fi

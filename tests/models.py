@@ -1,0 +1,171 @@
+"""The tiny models that the tests run on: random checkpoints, their conversions and their exports, made once and kept.
+
+They stand in `build/test-models/<key>/`, where the key is a digest of the sources that make them: a change to any of
+those sources makes a new folder, an unchanged tree finds the old one.
+
+    snapshots/<size>/    what tests/random_checkpoint.py wrote
+    checkpoints/<size>/  what convert_weights.py made of it
+    <name>.pte           what export_unified.py made of that, one for each row of EXPORTS, with its manifest
+
+`python tests/models.py` makes all of them and prints the folder; the functions make what is missing when it is asked
+for. Everything is written beside its place and renamed, so an interrupted run leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCES = (
+    "convert_weights.py",
+    "export_unified.py",
+    "model.py",
+    "qwen3_tts/**/*.py",
+    "requirements*.txt",
+    "tests/published_layout.py",
+    "tests/qwen_vocabulary.py",
+    "tests/random_checkpoint.py",
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """One .pte: the checkpoint's size and the flags of export_unified.py."""
+
+    size: str
+    flags: tuple[str, ...]
+
+
+FLOAT = ("--qlinear", "none", "--qembedding", "none")
+EXPORTS = {
+    "tiny-base": Export("tiny-base", FLOAT),
+    "tiny-customvoice": Export("tiny-customvoice", FLOAT),
+    "tiny-voicedesign": Export("tiny-voicedesign", FLOAT),
+    "tiny-mtp": Export("tiny-mtp", FLOAT),
+    "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
+}
+
+
+@cache
+def root() -> Path:
+    """Folder of the models that belong to the sources as they are now."""
+    digest = hashlib.sha256(repr(EXPORTS).encode())
+    for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern)):
+        digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
+        digest.update(path.read_bytes())
+    return REPOSITORY / "build" / "test-models" / digest.hexdigest()[:16]
+
+
+def snapshot(size: str) -> Path:
+    """Folder in the published layout with random weights of `size`, such as "tiny-base"."""
+    place = root() / "snapshots" / size
+    _make(place, lambda out: _run("tests/random_checkpoint.py", "--size", size, "--out", out))
+    return place
+
+
+def checkpoint(size: str) -> Path:
+    """Converted checkpoint folder of `size`."""
+    place = root() / "checkpoints" / size
+    _make(place, lambda out: _run("convert_weights.py", snapshot(size), "--output-dir", out))
+    return place
+
+
+def exported(name: str) -> Path:
+    """The .pte called `name`, a row of EXPORTS. The first call takes a minute or two."""
+    export = EXPORTS[name]
+    place = root() / f"{name}.pte"
+
+    def write(out: Path) -> None:
+        _run("export_unified.py", "--checkpoint", checkpoint(export.size), "--output", out, *export.flags)
+
+    _make(place, write)
+    return place
+
+
+def make_all(jobs: int) -> Path:
+    """The folder with every row of EXPORTS in it, `jobs` of them made at a time."""
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(exported, EXPORTS))
+    return root()
+
+
+def _make(place: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with a path beside `place` and renames what it wrote; nothing to do when `place` exists."""
+    if place.exists():
+        return
+    with _locked(place):
+        if place.exists():  # another process was faster
+            return
+        workplace = place.parent / f".{place.name}.making"
+        shutil.rmtree(workplace, ignore_errors=True)
+        workplace.mkdir()
+        started = time.monotonic()
+        label = place.relative_to(root())
+        _say(f"making {label}")
+        write(workplace / place.name)
+        for file in sorted(workplace.iterdir(), key=lambda file: file.name == place.name):  # `place` itself last
+            file.rename(place.parent / file.name)
+        workplace.rmdir()
+        _say(f"made {label} in {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Holds one lock for each `place`, among threads and processes."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with (place.parent / f".{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(script: str, *arguments: str | Path) -> None:
+    """Runs one of the repository's programs; raises RuntimeError with the end of its output when it fails."""
+    command = [sys.executable, str(REPOSITORY / script), *map(str, arguments)]
+    # One thread each: make_all() runs them side by side, and tiny shapes gain nothing from more.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout[-8000:]}")
+
+
+def _say(message: str) -> None:
+    print(f"test models: {message}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Makes every model and prints the folder on stdout, its progress on stderr."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="models made at a time")
+    parser.add_argument("--snapshots", action="store_true", help="only make the snapshots, and print their folder")
+    arguments = parser.parse_args()
+    if arguments.snapshots:
+        for export in EXPORTS.values():
+            snapshot(export.size)
+        print(root() / "snapshots")
+    else:
+        print(make_all(arguments.jobs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What export_unified.py writes, read back from the file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from executorch.exir._serialize._program import deserialize_pte_binary
+
+import export_unified
+import models
+from model import MAX_DECODE_FRAMES, MAX_ROWS
+from qwen3_tts import manifest
+
+Pte = Callable[[str], Path]
+NAMES = list(models.EXPORTS)
+METHODS = {"encode_text", "codec_embed", "talker", "cp_generate", "code_predictor", "cp_head", "decode_audio"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_manifest_says_what_the_file_holds(tiny_pte: Pte, name: str) -> None:
+    path = tiny_pte(name)
+    written = json.loads(export_unified.manifest_path(path).read_text())
+    assert written == manifest.build_manifest(path, written["flags"])
+    assert set(written["methods"]) == METHODS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_is_stored_once(tiny_pte: Pte, name: str) -> None:
+    hashes = manifest.weight_hashes(deserialize_pte_binary(tiny_pte(name).read_bytes()))
+    assert len(hashes) > 50
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_signatures(tiny_pte: Pte) -> None:
+    methods = json.loads(export_unified.manifest_path(tiny_pte("tiny-base")).read_text())["methods"]
+    contract = manifest.read_contract(deserialize_pte_binary(tiny_pte("tiny-base").read_bytes()))
+    hidden, groups = contract["hidden_size"], contract["num_code_groups"]
+    assert methods["talker"]["inputs"][:2] == [f"float[<={MAX_ROWS}, {hidden}]", "long[1]"]
+    assert methods["talker"]["outputs"] == [f"float[1, {contract['talker_vocab_size']}]", f"float[1, {hidden}]"]
+    assert methods["cp_generate"]["outputs"] == [f"long[{groups}]", f"float[1, {hidden}]"]
+    samples = MAX_DECODE_FRAMES * contract["samples_per_frame"]
+    assert methods["decode_audio"]["outputs"] == [f"float[<={samples}]"]
+
+
+def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
+    """Norms, projections and residuals of a block lower as a whole, in fp32 and quantized."""
+    for name in ("tiny-customvoice", "tiny-customvoice-8da4w"):
+        talker = json.loads(export_unified.manifest_path(tiny_pte(name)).read_text())["methods"]["talker"]
+        layers = talker["operators"]["qwen3_tts::attention"]
+        assert talker["delegates"] == layers + 2  # before, between and after them, and the last row's norm and head
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--backend", "portable", "--qlinear", "8da4w"], "runs fp32 only"),
+        (["--backend", "portable", "--qembedding", "4w"], "runs fp32 only"),
+        (["--qlinear-group-size", "64"], "no effect without 8da4w"),
+        (["--qlinear", "8da8w", "--qlinear-group-size", "64"], "no effect without 8da4w"),
+        (["--qlinear", "8da4w", "--qlinear-group-size", "48"], "invalid choice: 48"),
+        (["--max-seq-len", "10"], "no room"),
+        (["--qlinear", "4w"], "invalid choice: '4w'"),
+    ],
+)
+def test_combinations_that_cannot_work_are_refused(
+    tiny_checkpoint: Pte, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    output = tmp_path / "model.pte"
+    with pytest.raises(SystemExit) as refusal:
+        export_unified.parse_args(["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(output), *flags])
+    assert refusal.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_group_size_that_does_not_divide_a_layer_leaves_no_file(tiny_checkpoint: Pte, tmp_path: Path) -> None:
+    command = [sys.executable, str(models.REPOSITORY / "export_unified.py"), "--qlinear", "8da4w"]
+    command += ["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(tmp_path / "model.pte")]
+    done = subprocess.run([*command, "--qlinear-group-size", "256"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be cut into groups of 256" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,239 @@
+#include <qwen3_tts/voice.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "temp_folder.h"
+#include "tiny_contract.h"
+
+namespace qwen3_tts {
+namespace {
+
+using nlohmann::json;
+
+template <typename T>
+std::string bytes_of(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+/// The parts of a safetensors file, each of which a test may spoil.
+struct Parts {
+  json header;
+  std::string data;
+
+  std::string file() const { return with_header(header.dump()); }
+  std::string with_header(const std::string& text) const { return bytes_of<uint64_t>({text.size()}) + text + data; }
+};
+
+/// Voices for the tiny model: width 3, 4 code groups of 8 codes, 100 text ids.
+class VoiceTest : public ::testing::Test {
+ protected:
+  const ModelMetadata metadata_ = testing::tiny_metadata();
+  const testing::TempFolder folder_;
+  const std::string path_ = folder_.file("a.voice");
+
+  static json tensor(const std::string& dtype, const std::vector<int64_t>& shape, size_t begin, size_t end) {
+    return {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {begin, end}}};
+  }
+
+  static Parts x_vector_only() {
+    Parts parts;
+    parts.header["__metadata__"] = {
+        {"format", "qwen3_tts_voice"}, {"format_version", "1"}, {"name", "Ann"},
+        {"language", "english"},       {"hidden_size", "3"},    {"model_type", "custom_voice"}};
+    parts.header["x_vector"] = tensor("F32", {3}, 0, 12);
+    parts.data = bytes_of<float>({0.5f, -1.0f, 2.0f});
+    return parts;
+  }
+
+  static Parts in_context() {
+    Parts parts = x_vector_only();
+    parts.header["codes"] = tensor("I32", {2, 4}, 12, 44);
+    parts.header["text_ids"] = tensor("I32", {3}, 44, 56);
+    parts.data += bytes_of<int32_t>({0, 1, 2, 3, 4, 5, 6, 7}) + bytes_of<int32_t>({0, 50, 99});
+    return parts;
+  }
+
+  Result<Voice> load(const std::string& bytes) const {
+    testing::write_bytes(path_, bytes);
+    return Voice::load(path_, metadata_);
+  }
+
+  void expect_refused(const std::string& bytes, const std::string& word) const {
+    const auto voice = load(bytes);
+    ASSERT_FALSE(voice.ok()) << "expected: " << word;
+    EXPECT_EQ(voice.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(voice.error().message.find(path_), std::string::npos) << voice.error().message;
+    EXPECT_NE(voice.error().message.find(word), std::string::npos) << voice.error().message;
+  }
+
+  void expect_refused(const std::function<void(Parts&)>& spoil, const std::string& word) const {
+    Parts parts = in_context();
+    spoil(parts);
+    expect_refused(parts.file(), word);
+  }
+};
+
+TEST_F(VoiceTest, ReadsAnXVectorVoice) {
+  const auto voice = load(x_vector_only().file());
+  ASSERT_TRUE(voice.ok()) << voice.error().message;
+  EXPECT_EQ(voice->name, "Ann");
+  EXPECT_EQ(voice->language, "english");
+  EXPECT_EQ(voice->x_vector, (std::vector<float>{0.5f, -1.0f, 2.0f}));
+  EXPECT_TRUE(voice->codes.empty());
+  EXPECT_TRUE(voice->text_ids.empty());
+}
+
+TEST_F(VoiceTest, ReadsAnInContextVoice) {
+  const auto voice = load(in_context().file());
+  ASSERT_TRUE(voice.ok()) << voice.error().message;
+  EXPECT_EQ(voice->codes, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(voice->text_ids, (std::vector<int64_t>{0, 50, 99}));
+}
+
+TEST_F(VoiceTest, LanguageMayBeAuto) {
+  Parts parts = x_vector_only();
+  parts.header["__metadata__"]["language"] = "auto";
+  EXPECT_TRUE(load(parts.file()).ok());
+}
+
+TEST_F(VoiceTest, HeaderMayBePadded) {
+  const Parts parts = x_vector_only();
+  EXPECT_TRUE(load(parts.with_header(parts.header.dump() + "     ")).ok());
+}
+
+TEST_F(VoiceTest, MissingFileIsAnIoError) {
+  const auto voice = Voice::load(path_, metadata_);
+  ASSERT_FALSE(voice.ok());
+  EXPECT_EQ(voice.error().code, ErrorCode::kIo);
+}
+
+TEST_F(VoiceTest, EveryTruncationIsRefused) {
+  const std::string bytes = in_context().file();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    expect_refused(bytes.substr(0, size), "");
+  }
+  expect_refused(bytes + "x", "do not cover");
+}
+
+TEST_F(VoiceTest, EveryFlippedByteIsSurvived) {
+  const std::string bytes = in_context().file();
+  for (size_t position = 0; position < bytes.size(); ++position) {
+    for (const char flip : {'\x01', '\x80', '\xff'}) {
+      std::string damaged = bytes;
+      damaged[position] = static_cast<char>(damaged[position] ^ flip);
+      const auto voice = load(damaged);  // Some bytes (a float's) may change; none may crash.
+      EXPECT_TRUE(!voice.ok() || voice->x_vector.size() == 3u);
+    }
+  }
+}
+
+TEST_F(VoiceTest, ForeignFilesAreRefused) {
+  const Parts parts = x_vector_only();
+  expect_refused("RIFF\x24\x01\x02\x03WAVEfmt ", "not a safetensors file");
+  expect_refused(std::string(8, '\xff') + "{}", "not a safetensors file");
+  expect_refused(parts.with_header("[]"), "not a JSON object");
+  expect_refused(parts.with_header("{"), "not a JSON object");
+  expect_refused(parts.with_header(parts.header.dump() + "{}"), "not a JSON object");
+  expect_refused(parts.with_header("{\"x_vector\": 1, \"x_vector\": 2}"), "not a JSON object");
+}
+
+TEST_F(VoiceTest, MetadataMustFit) {
+  const auto set = [](const char* key, const json& value) {
+    return [=](Parts& parts) { parts.header["__metadata__"][key] = value; };
+  };
+  for (const char* key : {"format", "format_version", "name", "language", "hidden_size", "model_type"}) {
+    expect_refused([&](Parts& parts) { parts.header["__metadata__"].erase(key); }, std::string("'") + key + "'");
+    expect_refused(set(key, 1), "not a string");
+  }
+  expect_refused(set("format", "pt"), "not a voice file");
+  expect_refused(set("format_version", "2"), "format_version is '2'");
+  expect_refused(set("hidden_size", "2048"), "hidden_size is '2048'");
+  expect_refused(set("model_type", "base"), "model_type is 'base'");
+  expect_refused(set("language", "klingon"), "klingon");
+  expect_refused([](Parts& parts) { parts.header["__metadata__"] = "x"; }, "metadata");
+  expect_refused([](Parts& parts) { parts.header.erase("__metadata__"); }, "format");
+}
+
+TEST_F(VoiceTest, TensorsMustFit) {
+  const auto set = [](const char* name, const json& value) {
+    return [=](Parts& parts) { parts.header[name] = value; };
+  };
+  expect_refused(set("x_vector", tensor("F16", {6}, 0, 12)), "dtype");
+  expect_refused(set("x_vector", tensor("I32", {3}, 0, 12)), "must be F32 [3], found I32 [3]");
+  expect_refused(set("x_vector", tensor("F32", {1, 3}, 0, 12)), "found F32 [1, 3]");
+  expect_refused(set("x_vector", tensor("F32", {4}, 0, 12)), "takes 16 bytes");
+  expect_refused(set("codes", tensor("I32", {8}, 12, 44)), "must be I32 [N, 4]");
+  expect_refused(set("codes", tensor("I32", {4, 2}, 12, 44)), "must be I32 [N, 4]");
+  expect_refused(set("codes", tensor("F32", {2, 4}, 12, 44)), "must be I32 [N, 4]");
+  expect_refused(set("text_ids", tensor("I32", {3, 1}, 44, 56)), "must be I32 [N]");
+  expect_refused(set("x_vector", 3), "dtype");
+  expect_refused(set("x_vector", json::object()), "dtype");
+  expect_refused([](Parts& parts) { parts.header["x_vector"].erase("shape"); }, "shape");
+  expect_refused([](Parts& parts) { parts.header["x_vector"]["shape"] = {-3}; }, "shape");
+  expect_refused([](Parts& parts) { parts.header["x_vector"]["shape"] = {3.0}; }, "shape");
+  expect_refused([](Parts& parts) { parts.header["x_vector"]["shape"] = {uint64_t{1} << 62, 4}; }, "shape");
+  expect_refused([](Parts& parts) { parts.header["x_vector"]["shape"] = {~uint64_t{0}}; }, "shape");
+  expect_refused([](Parts& parts) { parts.header["other"] = tensor("F32", {0}, 56, 56); }, "'other'");
+}
+
+TEST_F(VoiceTest, DataMustBeCoveredOnce) {
+  const auto offsets = [](const char* name, const json& value) {
+    return [=](Parts& parts) { parts.header[name]["data_offsets"] = value; };
+  };
+  expect_refused(offsets("x_vector", {12, 24}), "overlap");
+  expect_refused(offsets("x_vector", {48, 60}), "truncated");
+  expect_refused(offsets("x_vector", {12, 0}), "truncated");
+  expect_refused(offsets("x_vector", {0}), "truncated");
+  expect_refused(offsets("x_vector", {-12, 0}), "truncated");
+  expect_refused(offsets("x_vector", {~uint64_t{0} - 11, 0}), "truncated");
+  expect_refused([](Parts& parts) { parts.data += "1234"; }, "do not cover");
+  expect_refused(
+      [](Parts& parts) {
+        parts.header.erase("codes");
+        parts.header.erase("text_ids");
+      },
+      "do not cover");
+}
+
+TEST_F(VoiceTest, CodesAndTextIdsComeTogether) {
+  Parts parts = in_context();
+  parts.header.erase("text_ids");
+  parts.data.resize(44);
+  expect_refused(parts.file(), "together");
+}
+
+TEST_F(VoiceTest, EmptyReferenceIsRefused) {
+  Parts parts = x_vector_only();
+  parts.header["codes"] = tensor("I32", {0, 4}, 12, 12);
+  parts.header["text_ids"] = tensor("I32", {0}, 12, 12);
+  expect_refused(parts.file(), "must be I32 [N, 4], found I32 [0, 4]");
+}
+
+TEST_F(VoiceTest, MissingXVectorIsRefused) {
+  Parts parts = x_vector_only();
+  parts.header.erase("x_vector");
+  parts.data.clear();
+  expect_refused(parts.file(), "'x_vector' is missing");
+}
+
+TEST_F(VoiceTest, ValuesMustBeInRange) {
+  const auto set = [](size_t offset, const std::string& bytes) {
+    return [=](Parts& parts) { parts.data.replace(offset, bytes.size(), bytes); };
+  };
+  expect_refused(set(4, bytes_of<float>({std::nanf("")})), "not finite");
+  expect_refused(set(4, bytes_of<float>({std::numeric_limits<float>::infinity()})), "not finite");
+  expect_refused(set(12 + 20, bytes_of<int32_t>({8})), "code 8 of frame 1, group 1");
+  expect_refused(set(12, bytes_of<int32_t>({-1})), "code -1 of frame 0, group 0");
+  expect_refused(set(44, bytes_of<int32_t>({100})), "text id 100");
+  expect_refused(set(44, bytes_of<int32_t>({-1})), "text id -1");
+}
+
+}  // namespace
+}  // namespace qwen3_tts
