@@ -25,12 +25,12 @@ help: ## Show this list
 setup: $(VENV)/.setup-dev ## Install Debian packages, .venv and the pinned Python packages
 
 build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner
-	@$(CMAKE) --build build/cpu -j $(JOBS)
+	@$(CMAKE) --build build/cpu --target qwen3_tts_runner -j $(JOBS)
 
 demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (noise)
 	@scripts/demo.sh
 
-test: $(VENV)/.setup-dev build build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
+test: $(VENV)/.setup-dev build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
 	@scripts/test.sh $(JOBS)
 
 lint: $(VENV)/.setup-dev build/lint/build.ninja ## Check style and compile with warnings as errors

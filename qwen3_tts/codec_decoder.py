@@ -56,22 +56,20 @@ class CausalConv(nn.Conv2d):
         return super().forward(x).contiguous(memory_format=torch.channels_last)
 
 
-class CausalUpsample(nn.ConvTranspose2d):
-    """Transposed convolution by `rate` that sees one earlier input when its kernel is two rates wide.
+class CausalUpsample(CausalConv):
+    """The reference's transposed convolution by `rate`, as a convolution that makes `rate` steps of each input.
 
-    The reference drops the last kernel - rate outputs; over [past, x], a padding of `rate` on both sides cuts exactly
-    the outputs of the past column and those that wait for the next call.
+    Step `phase` of an input reads the kernel's taps `phase`, `rate + phase`, … over that input and those before it, so
+    an ordinary convolution with rate * out_channels outputs computes the same sums, and cutting its columns in `rate`
+    leaves the bytes as they are. XNNPACK's transposed convolution takes twice as long (docs/design.md).
     """
 
     def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int, kernel: int):
-        self.length = kernel // rate - 1
-        super().__init__(in_channels, out_channels, (1, kernel), stride=(1, rate), padding=(0, rate * self.length))
-        self.offset = plan.take(in_channels, self.length)
+        super().__init__(plan, in_channels, rate * out_channels, kernel=kernel // rate)
+        self.rate = rate
 
-    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]
-        if self.length:
-            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length)
-        return super().forward(x).contiguous(memory_format=torch.channels_last)
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        return torch.ops.qwen3_tts.steps_from_phases(super().forward(x, history), self.rate)
 
 
 class Snake(nn.Module):

@@ -289,7 +289,9 @@ class ModelConfig:
                 raise ConfigError(f"{path}: token id {id_} of {name} is not below the vocabulary's size {size}")
         for names in (self.languages, self.speakers):
             if len({name.lower() for name in names}) < len(names):
-                raise ConfigError(f"{path}: two of {', '.join(names)} differ only in case; names are matched in any case")
+                raise ConfigError(
+                    f"{path}: two of {', '.join(names)} differ only in case; names are matched in any case"
+                )
         rows = {**self.languages, **self.speakers}
         for name, row in rows.items():
             if not isinstance(row, int) or not 0 <= row < self.talker_vocab_size:

@@ -13,7 +13,8 @@ from typing import Any
 from executorch.exir._serialize._program import PTEFile, deserialize_pte_binary
 from executorch.exir.schema import ExecutionPlan, KernelCall, Tensor
 
-WEIGHT_NAME = re.compile(rb"[0-9a-f]{64}")  # XNNPACK names a weight by the SHA-256 of its bytes
+# XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
+WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
 PACKAGES = ("torch", "executorch", "torchao", "safetensors", "tokenizers")
 CONSTANTS = ("contract", "tokenizer")
 

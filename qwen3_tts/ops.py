@@ -30,6 +30,7 @@ _define(
     "int layer, int num_heads, int window, float eps",
 )
 _define("causal_history", "Tensor x, Tensor history, int offset, int length")
+_define("steps_from_phases", "Tensor x, int rate")
 _define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
 
 
@@ -134,6 +135,22 @@ def causal_history(x: Tensor, history: Tensor, offset: int, length: int) -> Tens
 @torch.library.register_fake("qwen3_tts::causal_history", lib=_library)
 def _(x: Tensor, history: Tensor, offset: int, length: int) -> Tensor:
     sizes = (1, x.shape[1], 1, x.shape[3] + length)
+    return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+@torch.library.impl(_library, "steps_from_phases", "CPU")
+def steps_from_phases(x: Tensor, rate: int) -> Tensor:
+    """Cut every column of x [1, rate * C, 1, T] into `rate` columns: [1, C, 1, T * rate].
+
+    Channels last, both are the same bytes; as views of the graph, XNNPACK would transpose twice.
+    """
+    rows = x[0, :, 0].t().reshape(-1, x.shape[1] // rate)
+    return rows.t()[None, :, None]
+
+
+@torch.library.register_fake("qwen3_tts::steps_from_phases", lib=_library)
+def _(x: Tensor, rate: int) -> Tensor:
+    sizes = (1, x.shape[1] // rate, 1, x.shape[3] * rate)
     return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 

@@ -5,8 +5,8 @@ make the rows of one model out of its configuration; convert_weights.py checks t
 them out. A source tensor that no row uses must stand in `not_needed`, which says why.
 
 Source names are those of qwen-tts 0.1.1; tensors of the codec have the prefix "speech_tokenizer/" (the folder they
-lie in). Target names are module paths of this project. Weights are [out, in, kernel], transposed convolutions
-[in, out, kernel]; every convolution of a target has a kernel height of 1: [.., .., 1, kernel].
+lie in). Target names are module paths of this project. Weights are [out, in, kernel], transposed convolutions of the
+source [in, out, kernel]; every convolution of a target is an ordinary one with a kernel height of 1.
 """
 
 from __future__ import annotations
@@ -77,6 +77,25 @@ def add_height(tensor: Tensor) -> Tensor:
     return tensor.unsqueeze(2)
 
 
+def phases(rate: int) -> Callable[[Tensor], Tensor]:
+    """A transposed convolution by `rate` as an ordinary one whose outputs are the `rate` steps of each input, in turn.
+
+    [in, out, n * rate] -> [rate * out, in, 1, n]: output step `phase` sees the newest input through tap `phase`, the
+    one before it through tap `rate + phase`, and so on.
+    """
+
+    def transform(weight: Tensor) -> Tensor:
+        in_size, out_size, kernel = weight.shape
+        taps = weight.reshape(in_size, out_size, kernel // rate, rate).flip(2)  # the oldest input first
+        return taps.permute(3, 1, 0, 2).reshape(rate * out_size, in_size, 1, kernel // rate)
+
+    return transform
+
+
+def repeat(times: int) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor.repeat(times)
+
+
 def drop_kernel(tensor: Tensor) -> Tensor:
     """[out, in, 1] -> [out, in]: a convolution with kernel 1 is a linear layer."""
     return tensor.squeeze(2)
@@ -114,6 +133,12 @@ def conv(target: str, source: str, *shape: int, bias: int) -> Iterator[Row]:
     """Weight of shape [.., .., kernel] and bias of size `bias`."""
     yield Row(f"{target}.weight", (Source(f"{source}.weight", shape),), add_height)
     yield plain(f"{target}.bias", f"{source}.bias", bias)
+
+
+def transposed_conv(target: str, source: str, in_size: int, out_size: int, kernel: int, *, rate: int) -> Iterator[Row]:
+    """Weight and bias of an upsampling by `rate`."""
+    yield Row(f"{target}.weight", (Source(f"{source}.weight", (in_size, out_size, kernel)),), phases(rate))
+    yield Row(f"{target}.bias", (Source(f"{source}.bias", (out_size,)),), repeat(rate))
 
 
 def snake(target: str, source: str, channels: int) -> Iterator[Row]:
@@ -201,7 +226,7 @@ def quantizer_rows(config: CodecConfig) -> Iterator[Row]:
 def upsample_rows(target: str, source: str, latent: int, factor: int) -> Iterator[Row]:
     """A transposed convolution and a ConvNeXt block, whose layer scale is folded into its last projection."""
     block = f"{source}.1"
-    yield from conv(f"{target}.conv", f"{source}.0.conv", latent, latent, factor, bias=latent)
+    yield from transposed_conv(f"{target}.conv", f"{source}.0.conv", latent, latent, factor, rate=factor)
     yield from conv(f"{target}.dwconv", f"{block}.dwconv.conv", latent, 1, 7, bias=latent)
     yield plain(f"{target}.norm.weight", f"{block}.norm.weight", latent)
     yield plain(f"{target}.norm.bias", f"{block}.norm.bias", latent)
@@ -215,7 +240,7 @@ def upsample_rows(target: str, source: str, latent: int, factor: int) -> Iterato
 def block_rows(target: str, source: str, in_size: int, out_size: int, rate: int) -> Iterator[Row]:
     """Snake, a transposed convolution by `rate` and the residual units."""
     yield from snake(f"{target}.snake", f"{source}.0", in_size)
-    yield from conv(f"{target}.upsample", f"{source}.1.conv", in_size, out_size, 2 * rate, bias=out_size)
+    yield from transposed_conv(f"{target}.upsample", f"{source}.1.conv", in_size, out_size, 2 * rate, rate=rate)
     for u in range(UNITS_PER_BLOCK):
         t, s = f"{target}.units.{u}", f"{source}.{2 + u}"
         yield from snake(f"{t}.snake1", f"{s}.act1", out_size)

@@ -1,5 +1,6 @@
 // qwen3_tts_runner: flags -> request -> session -> file. The only file that prints.
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -38,7 +39,7 @@ extern "C" void handle_interrupt(int) {
 }
 
 void install_signal_handlers() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handle_interrupt;
   action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);  // A second Ctrl-C ends the program at once.
   sigaction(SIGINT, &action, nullptr);

@@ -37,7 +37,8 @@ void add_voice_flags(CLI::App& app, RunnerOptions& options) {
 
 void add_output_flags(CLI::App& app, RunnerOptions& options) {
   app.add_option("--output_wav", options.output_wav, "WAV file of a single run (default: output.wav)");
-  app.add_option("--output_dir", options.output_dir, "Folder of prompt_<i>_repeat_<r>.wav for several runs (default: here)");
+  app.add_option("--output_dir", options.output_dir,
+                 "Folder of prompt_<i>_repeat_<r>.wav for several runs (default: here)");
   app.add_option("--codes_output", options.codes_output, "Also write the codes of a single run to this file");
   app.add_option("--stats_json", options.stats_json, "Write times and counts of every run to this file");
 }

@@ -30,8 +30,8 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"peak_rss_mb", record.peak_rss_mb},
       {"seed", record.seed},
       {"fused", options.fused_code_predictor},
-      {"threads", options.num_threads != 0 ? static_cast<uint32_t>(options.num_threads)
-                                           : std::thread::hardware_concurrency()},
+      {"threads",
+       options.num_threads != 0 ? static_cast<uint32_t>(options.num_threads) : std::thread::hardware_concurrency()},
       {"finish_reason", to_string(stats.finish_reason)},
       {"talker_tokens", record.talker_tokens},
   };

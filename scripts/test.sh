@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, on builds that exist (see the Makefile): test.sh [JOBS]
+# Every test, on configured builds (see the Makefile): test.sh [JOBS]
 # All stages run even when one fails; the last lines are the summaries of ctest and pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,9 @@ speak() {
   "$1/qwen3_tts_runner" --model_path "$QWEN3_TTS_TEST_MODELS/$2.pte" --text "Hello, tests." --speaker ryan \
     --max_new_tokens 12 --output_wav "$1/hello.wav" && test -s "$1/hello.wav"
 }
+
+say "Build"
+.venv/bin/cmake --build build/cpu -j "$jobs"
 
 say "Tiny models"
 QWEN3_TTS_TEST_MODELS=$(.venv/bin/python tests/models.py)

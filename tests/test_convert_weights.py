@@ -222,10 +222,8 @@ def test_codec_convolutions_have_a_height(tiny_snapshot: Snapshots, tiny_checkpo
     target = load_file(tiny_checkpoint("tiny-base") / "codec_decoder.safetensors")
     pairs = {
         "pre_conv": "pre_conv.conv",
-        "upsample.0.conv": "upsample.0.0.conv",
         "upsample.1.dwconv": "upsample.1.1.dwconv.conv",
         "conv_in": "decoder.0.conv",
-        "blocks.2.upsample": "decoder.3.block.1.conv",
         "blocks.1.units.0.conv1": "decoder.2.block.2.conv1.conv",
         "blocks.1.units.0.conv2": "decoder.2.block.2.conv2.conv",
         "conv_out": "decoder.6.conv",
@@ -234,6 +232,28 @@ def test_codec_convolutions_have_a_height(tiny_snapshot: Snapshots, tiny_checkpo
         assert torch.equal(target[f"{t}.weight"], source[f"decoder.{s}.weight"].unsqueeze(2)), t
         assert torch.equal(target[f"{t}.bias"], source[f"decoder.{s}.bias"]), t
     assert {tensor.dtype for tensor in target.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("target_name", "source_name", "inputs"),
+    [("upsample.0.conv", "upsample.0.0.conv", 1), ("blocks.2.upsample", "decoder.3.block.1.conv", 2)],
+)
+def test_transposed_convolutions_become_ordinary_ones(
+    tiny_snapshot: Snapshots, tiny_checkpoint: Snapshots, target_name: str, source_name: str, inputs: int
+) -> None:
+    """`inputs`: how many of its inputs an output step sees."""
+    _, source = load_source(tiny_snapshot("tiny-base"))
+    target = load_file(tiny_checkpoint("tiny-base") / "codec_decoder.safetensors")
+    weight, bias = source[f"decoder.{source_name}.weight"], source[f"decoder.{source_name}.bias"]
+    rate = weight.shape[2] // inputs
+    x = torch.randn(1, weight.shape[0], 9)
+    expected = torch.nn.functional.conv_transpose1d(x, weight, bias, stride=rate)[..., : 9 * rate]
+    earlier = torch.zeros(1, weight.shape[0], target[f"{target_name}.weight"].shape[3] - 1)
+    phases = torch.nn.functional.conv1d(
+        torch.cat([earlier, x], dim=2), target[f"{target_name}.weight"].squeeze(2), target[f"{target_name}.bias"]
+    )
+    steps = phases[0].t().reshape(-1, weight.shape[1]).t()[None]
+    assert_close(steps, expected, rtol=0, atol=1e-5)
 
 
 def test_voice_encoders_keep_names_and_values(tiny_snapshot: Snapshots, tiny_checkpoint: Snapshots) -> None:

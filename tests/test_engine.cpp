@@ -34,9 +34,7 @@ class EngineTest : public ::testing::Test {
   const testing::TempFolder folder_;
 };
 
-TEST_F(EngineTest, MissingFileIsAnIoError) {
-  expect_refused(folder_.file("none.pte"), ErrorCode::kIo, "No such file");
-}
+TEST_F(EngineTest, MissingFileIsAnIoError) { expect_refused(folder_.file("none.pte"), ErrorCode::kIo, "No such file"); }
 
 TEST_F(EngineTest, FolderIsAnIoError) {
   const std::string path = folder_.file("folder.pte");

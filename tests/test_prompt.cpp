@@ -107,8 +107,7 @@ TEST_F(PromptTest, StreamingLayoutOfOneTokenTrailsTheEnd) {
 
 TEST_F(PromptTest, FullLayoutHoldsAllTextRows) {
   const PromptPlan plan = this->plan(TextLayout::kFull);
-  EXPECT_EQ(describe(plan),
-            kRole + kNoLanguage + kRyan + kBos + "40+8 41+8 42+8 97+8 95+9");
+  EXPECT_EQ(describe(plan), kRole + kNoLanguage + kRyan + kBos + "40+8 41+8 42+8 97+8 95+9");
   EXPECT_TRUE(plan.trailing_ids.empty());
 }
 
@@ -120,8 +119,7 @@ TEST_F(PromptTest, LanguageRowFollowsThinkBos) {
 TEST_F(PromptTest, InstructStandsBeforeTheRole) {
   text_.instruct = {50, 51};
   EXPECT_EQ(describe(plan(TextLayout::kStreaming)),
-            "90 71 10 50 51 91 10 " + kRole + kNoLanguage + kRyan + kBos +
-                "40+9");
+            "90 71 10 50 51 91 10 " + kRole + kNoLanguage + kRyan + kBos + "40+9");
 }
 
 TEST_F(PromptTest, BaseModelWithoutVoiceHasNoSpeakerRow) {
@@ -133,8 +131,7 @@ TEST_F(PromptTest, VoiceDesignHasNoSpeakerRowAndNeedsNoInstruct) {
   metadata_.model_type = "voice_design";
   metadata_.speakers.clear();
   request_.speaker.clear();
-  EXPECT_EQ(describe(plan(TextLayout::kFull)),
-            kRole + kNoLanguage + kBos + "40+8 41+8 42+8 97+8 95+9");
+  EXPECT_EQ(describe(plan(TextLayout::kFull)), kRole + kNoLanguage + kBos + "40+8 41+8 42+8 97+8 95+9");
 }
 
 TEST_F(PromptTest, XVectorStandsInTheSpeakersPlace) {
@@ -147,8 +144,7 @@ TEST_F(PromptTest, XVectorStandsInTheSpeakersPlace) {
 TEST_F(PromptTest, InContextStreamingTrailsTextThatOutlastsTheFrames) {
   use_voice(2);
   const PromptPlan plan = this->plan(TextLayout::kStreaming);
-  EXPECT_EQ(describe(plan),
-            kRole + kNoLanguage + kVoice + kBos + "30+9 31+frame0 40+frame1");
+  EXPECT_EQ(describe(plan), kRole + kNoLanguage + kVoice + kBos + "30+9 31+frame0 40+frame1");
   EXPECT_EQ(plan.trailing_ids, (std::vector<int64_t>{41, 42, 97}));
 }
 
@@ -163,17 +159,16 @@ TEST_F(PromptTest, InContextStreamingPadsTextThatIsShorterThanTheFrames) {
 TEST_F(PromptTest, InContextStreamingOfEqualLengthsTrailsNothing) {
   use_voice(5);
   const PromptPlan plan = this->plan(TextLayout::kStreaming);
-  EXPECT_EQ(describe(plan), kRole + kNoLanguage + kVoice + kBos +
-                                "30+9 31+frame0 40+frame1 41+frame2 42+frame3 97+frame4");
+  EXPECT_EQ(describe(plan),
+            kRole + kNoLanguage + kVoice + kBos + "30+9 31+frame0 40+frame1 41+frame2 42+frame3 97+frame4");
   EXPECT_TRUE(plan.trailing_ids.empty());
 }
 
 TEST_F(PromptTest, InContextFullLayoutPutsTheTextBeforeTheFrames) {
   use_voice(2);
   const PromptPlan plan = this->plan(TextLayout::kFull);
-  EXPECT_EQ(describe(plan), kRole + kNoLanguage + kVoice + kBos +
-                                "30+8 31+8 40+8 41+8 42+8 97+8 " +
-                                "95+9 95+frame0 95+frame1");
+  EXPECT_EQ(describe(plan),
+            kRole + kNoLanguage + kVoice + kBos + "30+8 31+8 40+8 41+8 42+8 97+8 " + "95+9 95+frame0 95+frame1");
   EXPECT_TRUE(plan.trailing_ids.empty());
 }
 
@@ -184,8 +179,7 @@ TEST_F(PromptTest, DialectOfTheSpeakerReplacesAutoAndChinese) {
   request_.speaker = "Eric";
   for (const char* name : {"auto", "chinese", "Chinese"}) {
     request_.language = name;
-    EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(17) + "95+21 " + kBos + "40+9")
-        << name;
+    EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(17) + "95+21 " + kBos + "40+9") << name;
   }
 }
 

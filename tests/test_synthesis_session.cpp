@@ -9,97 +9,22 @@
 
 #include <gtest/gtest.h>
 
+#include "session_testing.h"
 #include "test_models.h"
 
 namespace qwen3_tts {
 namespace {
 
+using testing::expect_equal;
+using testing::MemorySink;
 using testing::must;
-
-using Samples = std::vector<float>;
-
-/// Keeps what it gets; may fail or stop a session after some writes.
-class MemorySink : public AudioSink {
- public:
-  Status write(const float* samples, int64_t num_samples) override {
-    ++num_writes;
-    if (num_writes == fail_at_write) {
-      return Error{ErrorCode::kIo, "the disk is full"};
-    }
-    if (num_writes == stop_at_write) {
-      session->stop();
-    }
-    received.insert(received.end(), samples, samples + num_samples);
-    return {};
-  }
-  Status close() override {
-    is_closed = true;
-    return {};
-  }
-
-  Samples received;
-  bool is_closed = false;
-  int num_writes = 0;
-  int fail_at_write = 0;
-  int stop_at_write = 0;
-  SynthesisSession* session = nullptr;
-};
-
-/// What one utterance gave.
-struct Utterance {
-  Samples samples;
-  std::vector<int64_t> codes;
-  std::vector<int64_t> tokens;
-  SynthesisStats stats;
-};
-
-Utterance speak(SynthesisSession& session, const SynthesisRequest& request, const SynthesisOptions& options) {
-  MemorySink sink;
-  const SynthesisStats stats = must(session.synthesize(request, options, sink));
-  EXPECT_TRUE(sink.is_closed);
-  return {sink.received, session.codes(), session.talker_tokens(), stats};
-}
-
-void expect_equal(const Utterance& left, const Utterance& right) {
-  EXPECT_EQ(left.tokens, right.tokens);
-  EXPECT_EQ(left.codes, right.codes);
-  EXPECT_EQ(left.samples, right.samples);  // Bit for bit.
-}
-
-SynthesisRequest request(const std::string& text) {
-  SynthesisRequest request;
-  request.text = text;
-  return request;
-}
-
-SynthesisOptions options(int64_t max_new_tokens, uint64_t seed = 42) {
-  SynthesisOptions options;
-  options.max_new_tokens = max_new_tokens;
-  options.seed = seed;
-  return options;
-}
-
-/// Codes that look like speech enough to be decoded.
-std::vector<int64_t> some_codes(int64_t num_frames, const ModelMetadata& metadata) {
-  std::vector<int64_t> codes(static_cast<size_t>(num_frames * metadata.num_code_groups));
-  for (size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = static_cast<int64_t>(i * 7919) % metadata.code_vocab_size;
-  }
-  return codes;
-}
-
-Voice some_voice(int64_t num_frames, const ModelMetadata& metadata) {
-  Voice voice;
-  voice.name = "Ann";
-  for (int64_t i = 0; i < metadata.hidden_size; ++i) {
-    voice.x_vector.push_back(static_cast<float>(i % 5) * 0.01F);
-  }
-  voice.codes = some_codes(num_frames, metadata);
-  if (num_frames > 0) {
-    voice.text_ids = {10, 11, 12, 13};
-  }
-  return voice;
-}
+using testing::options;
+using testing::request;
+using testing::Samples;
+using testing::some_codes;
+using testing::some_voice;
+using testing::speak;
+using testing::Utterance;
 
 class SynthesisSessionTest : public ::testing::Test {
  protected:
@@ -141,7 +66,7 @@ TEST_P(CodePathTest, StepwiseAndFusedGiveTheSame) {
   const auto stepwise = testing::make_engine(GetParam(), false);
   const auto fused_session = must(fused->create_session());
   const auto stepwise_session = must(stepwise->create_session());
-  SynthesisRequest request = qwen3_tts::request("Fused or not.");
+  SynthesisRequest request = testing::request("Fused or not.");
   if (!fused->metadata().speakers.empty()) {
     request.speaker = fused->metadata().speakers.begin()->first;
   }
@@ -162,7 +87,10 @@ TEST_F(SynthesisSessionTest, ChunkSizeDoesNotChangeTheSpeech) {
   one.first_chunk_frames = one.chunk_frames = 1;
   const Utterance expected = speak(*session_, request("Any size."), one);
   ASSERT_GT(expected.stats.frames, metadata().max_decode_frames);
-  for (const auto& [first, later] : {std::pair<int64_t, int64_t>{1, 4}, {3, 7}, {16, 17}, {100, 100},
+  for (const auto& [first, later] : {std::pair<int64_t, int64_t>{1, 4},
+                                     {3, 7},
+                                     {16, 17},
+                                     {100, 100},
                                      {std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::max()}}) {
     SynthesisOptions given = options(40);
     given.first_chunk_frames = first;
@@ -291,8 +219,8 @@ TEST_F(SynthesisSessionTest, UtteranceWithoutFramesIsOneEmptyChunk) {
 
 TEST_F(SynthesisSessionTest, PartsOfTheTimeAddUp) {
   const SynthesisStats stats = speak(*session_, request("How long does it take?"), options(20)).stats;
-  const double parts = stats.prompt_ms + stats.prefill_ms + stats.talker_ms + stats.code_predictor_ms +
-                       stats.decode_ms + stats.sink_ms;
+  const double parts =
+      stats.prompt_ms + stats.prefill_ms + stats.talker_ms + stats.code_predictor_ms + stats.decode_ms + stats.sink_ms;
   EXPECT_LE(parts, stats.total_ms);
   EXPECT_GT(parts, 0.8 * stats.total_ms);
   EXPECT_GT(stats.ttfa_ms, 0);

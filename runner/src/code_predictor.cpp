@@ -23,8 +23,7 @@ Result<std::unique_ptr<CodePredictor>> CodePredictor::create(Program& program, E
   if (!kv.ok()) {
     return kv.error();
   }
-  return std::unique_ptr<CodePredictor>(
-      new CodePredictor(program, embedding, metadata, is_fused, std::move(*kv)));
+  return std::unique_ptr<CodePredictor>(new CodePredictor(program, embedding, metadata, is_fused, std::move(*kv)));
 }
 
 CodePredictor::CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused,
@@ -122,8 +121,8 @@ Status CodePredictor::predict_group(size_t group, int64_t num_rows) {
   const float* logits = logits_.data() + static_cast<int64_t>(group - 1) * size;
   codes_[group] = sampler_.pick(logits, size, params_, uniforms_[group - 1]);
   if (codes_[group] < 0) {
-    return Error{ErrorCode::kExecution, "the logits of code group " + std::to_string(group) +
-                                            " are not numbers; the model is damaged"};
+    return Error{ErrorCode::kExecution,
+                 "the logits of code group " + std::to_string(group) + " are not numbers; the model is damaged"};
   }
   return {};
 }

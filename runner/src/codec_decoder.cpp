@@ -42,9 +42,9 @@ CodecDecoder::CodecDecoder(Program& program, const ModelMetadata& metadata, Mapp
       history_(std::move(history)),
       kv_(std::move(kv)),
       codes_(static_cast<size_t>(max_decode_frames_ * num_code_groups_)),
-      codes_tensor_(make_tensor_ptr(
-          {static_cast<SizesType>(max_decode_frames_), static_cast<SizesType>(num_code_groups_)}, codes_.data(),
-          ScalarType::Long)),
+      codes_tensor_(
+          make_tensor_ptr({static_cast<SizesType>(max_decode_frames_), static_cast<SizesType>(num_code_groups_)},
+                          codes_.data(), ScalarType::Long)),
       position_tensor_(make_tensor_ptr({1}, &position_, ScalarType::Long)),
       inputs_{*codes_tensor_, *position_tensor_, history_.tensor(), kv_.tensor()} {}
 
@@ -56,8 +56,7 @@ Status CodecDecoder::reset() {
 
 Status CodecDecoder::decode(const int64_t* codes, int64_t num_frames, float* samples) {
   std::copy_n(codes, num_frames * num_code_groups_, codes_.begin());
-  const std::array<SizesType, 2> sizes = {static_cast<SizesType>(num_frames),
-                                          static_cast<SizesType>(num_code_groups_)};
+  const std::array<SizesType, 2> sizes = {static_cast<SizesType>(num_frames), static_cast<SizesType>(num_code_groups_)};
   if (executorch::runtime::resize_tensor(*codes_tensor_, {sizes.data(), sizes.size()}) !=
       executorch::runtime::Error::Ok) {
     return Error{ErrorCode::kExecution, "'" + method_ + "' cannot take " + std::to_string(num_frames) + " frames"};

@@ -93,9 +93,9 @@ Status set_thread_count(int32_t num_threads) {
     if (num_threads == 0 || num_threads == *chosen) {
       return {};
     }
-    return Error{ErrorCode::kInvalidArgument,
-                 "num_threads is " + std::to_string(num_threads) + ", but this process already runs with " +
-                     std::to_string(*chosen) + "; the first engine of a process decides"};
+    return Error{ErrorCode::kInvalidArgument, "num_threads is " + std::to_string(num_threads) +
+                                                  ", but this process already runs with " + std::to_string(*chosen) +
+                                                  "; the first engine of a process decides"};
   }
   if (num_threads != 0 && static_cast<size_t>(num_threads) != pool->get_thread_count() &&
       !pool->_unsafe_reset_threadpool(static_cast<uint32_t>(num_threads))) {

@@ -52,7 +52,7 @@ uint64_t expected_size(const uint8_t* header) {
 
 /// Is it there, is it a program, is it whole? ExecuTorch maps the file and would find out by crashing.
 Status check_file(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
     return io_error("open", path, errno);
   }

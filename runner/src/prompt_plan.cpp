@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "codes_file.h"
@@ -97,16 +96,16 @@ Result<std::string> resolve_language(const SynthesisRequest& request, const std:
 }
 
 Status check_voice(const Voice& voice, const ModelMetadata& metadata) {
+  const std::string name = "voice '" + voice.name + "'";
   if (metadata.model_type != "base") {
-    return invalid_argument("voice '" + voice.name + "': only a base model speaks with a cloned voice, this one is " +
+    return invalid_argument(name + ": only a base model speaks with a cloned voice, this one is " +
                             metadata.model_type);
   }
   if (static_cast<int64_t>(voice.x_vector.size()) != metadata.hidden_size) {
-    return invalid_argument("voice '" + voice.name + "' was made for another model: its x-vector has " +
+    return invalid_argument(name + " was made for another model: its x-vector has " +
                             std::to_string(voice.x_vector.size()) + " values, this model's width is " +
                             std::to_string(metadata.hidden_size));
   }
-  const std::string name = "voice '" + voice.name + "'";
   if (Status status = check_codes(voice.codes, metadata, "voice " + voice.name); !status.ok()) {
     return status;
   }

@@ -46,12 +46,8 @@ Result<AudioChunk> Impl::make_chunk() {
   if (Status status = decode_pending(); !status.ok()) {
     return status.error();
   }
-  return AudioChunk{samples_.data(),
-                    static_cast<int64_t>(samples_.size()),
-                    engine_.metadata.sample_rate,
-                    first_frame,
-                    decoded_frames_ - first_frame,
-                    state_ == State::kFinished};
+  return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), engine_.metadata.sample_rate,
+                    first_frame,     decoded_frames_ - first_frame,         state_ == State::kFinished};
 }
 
 /// One frame more, or the end of the utterance.
@@ -123,8 +119,7 @@ Result<std::unique_ptr<Impl>> Impl::create(Engine::Impl& engine) {
   if (!talker.ok()) {
     return talker.error();
   }
-  auto code_predictor =
-      CodePredictor::create(program, impl->embedding_, engine.metadata, engine.fused_code_predictor);
+  auto code_predictor = CodePredictor::create(program, impl->embedding_, engine.metadata, engine.fused_code_predictor);
   if (!code_predictor.ok()) {
     return code_predictor.error();
   }
@@ -207,10 +202,10 @@ Status Impl::check_capacity(const PromptPlan& plan) const {
   if (num_rows < engine_.metadata.max_seq_len) {
     return {};
   }
-  return Error{ErrorCode::kInvalidArgument,
-               "the prompt has " + std::to_string(num_rows) + " rows, which leaves no room to speak: the model holds " +
-                   std::to_string(engine_.metadata.max_seq_len) +
-                   "; shorten the text, or re-export with a larger max_seq_len"};
+  return Error{ErrorCode::kInvalidArgument, "the prompt has " + std::to_string(num_rows) +
+                                                " rows, which leaves no room to speak: the model holds " +
+                                                std::to_string(engine_.metadata.max_seq_len) +
+                                                "; shorten the text, or re-export with a larger max_seq_len"};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -307,8 +302,9 @@ Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
     if (Status status = decode_pending(); !status.ok()) {
       return status;
     }
-    const AudioChunk chunk{samples_.data(), static_cast<int64_t>(samples_.size()), metadata.sample_rate,
-                           first_frame,     num_frames_ - first_frame,             num_frames_ == total};
+    const AudioChunk chunk{samples_.data(),           static_cast<int64_t>(samples_.size()),
+                           metadata.sample_rate,      first_frame,
+                           num_frames_ - first_frame, num_frames_ == total};
     if (Status status = write(chunk, sink); !status.ok()) {
       return status;
     }

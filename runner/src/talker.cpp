@@ -48,11 +48,10 @@ Status Talker::prefill(const float* rows, int64_t num_rows) {
     const int64_t count = std::min(max_rows_, num_rows - position_);
     // The method only reads its rows; ExecuTorch has no type for that.
     auto* piece = const_cast<float*>(rows + position_ * hidden_size_);
-    const auto tensor =
-        make_tensor_ptr({static_cast<SizesType>(count), static_cast<SizesType>(hidden_size_)}, piece);
-    Status status = program_.execute(method_, {*tensor, *position_tensor_, kv_.tensor()},
-                                     {{logits_.data(), static_cast<int64_t>(logits_.size())},
-                                      {hidden_.data(), hidden_size_}});
+    const auto tensor = make_tensor_ptr({static_cast<SizesType>(count), static_cast<SizesType>(hidden_size_)}, piece);
+    Status status =
+        program_.execute(method_, {*tensor, *position_tensor_, kv_.tensor()},
+                         {{logits_.data(), static_cast<int64_t>(logits_.size())}, {hidden_.data(), hidden_size_}});
     if (!status.ok()) {
       return status;
     }
@@ -64,8 +63,8 @@ Status Talker::prefill(const float* rows, int64_t num_rows) {
 Status Talker::step(const float* frame_embedding, const float* text_row) {
   std::transform(frame_embedding, frame_embedding + hidden_size_, text_row, row_.begin(),
                  [](float code, float text) { return code + text; });
-  Status status = program_.execute(method_, step_inputs_, {{logits_.data(), static_cast<int64_t>(logits_.size())},
-                                                           {hidden_.data(), hidden_size_}});
+  Status status = program_.execute(
+      method_, step_inputs_, {{logits_.data(), static_cast<int64_t>(logits_.size())}, {hidden_.data(), hidden_size_}});
   ++position_;
   return status;
 }

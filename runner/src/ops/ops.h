@@ -43,6 +43,8 @@ Tensor& causal_history_out(KernelRuntimeContext& context,
                            int64_t length,
                            Tensor& out);
 
+Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, Tensor& out);
+
 Tensor& sample_out(KernelRuntimeContext& context,
                    const Tensor& logits,
                    const Tensor& uniforms,

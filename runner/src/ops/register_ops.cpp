@@ -12,6 +12,7 @@ namespace {
 constexpr char kRope[] = "qwen3_tts::rope.out";
 constexpr char kAttention[] = "qwen3_tts::attention.out";
 constexpr char kCausalHistory[] = "qwen3_tts::causal_history.out";
+constexpr char kStepsFromPhases[] = "qwen3_tts::steps_from_phases.out";
 constexpr char kSample[] = "qwen3_tts::sample.out";
 
 }  // namespace
@@ -19,10 +20,11 @@ constexpr char kSample[] = "qwen3_tts::sample.out";
 void register_ops() {
   using executorch::extension::make_boxed_kernel;
   static const executorch::runtime::Error kRegistered = [] {
-    static const std::array<executorch::runtime::Kernel, 4> kKernels = {
+    static const std::array<executorch::runtime::Kernel, 5> kKernels = {
         make_boxed_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
         make_boxed_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
         make_boxed_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
+        make_boxed_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
         make_boxed_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
     };
     return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});

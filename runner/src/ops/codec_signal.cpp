@@ -45,7 +45,7 @@ Tensor& causal_history_out(KernelRuntimeContext& context,
   const std::array<int64_t, 4> sizes = {1, channels, 1, length + columns};
   ET_KERNEL_CHECK(context, resize_output(out, sizes), InvalidArgument, out);
   // The output is channels last, [length + T, C] in memory: what a convolution of XNNPACK reads without a transpose.
-  ET_KERNEL_CHECK(context, out.strides()[3] == channels && out.scalar_type() == x.scalar_type(), InvalidArgument, out);
+  ET_KERNEL_CHECK(context, is_float(out, 4) && out.strides()[3] == channels, InvalidArgument, out);
 
   const auto past_values = static_cast<size_t>(length * channels);
   float* past = const_cast<float*>(history.const_data_ptr<float>()) + offset;
@@ -53,6 +53,17 @@ Tensor& causal_history_out(KernelRuntimeContext& context,
   std::memcpy(rows, past, past_values * sizeof(float));
   copy_columns_as_rows(x, rows + past_values);
   std::memcpy(past, rows + columns * channels, past_values * sizeof(float));
+  return out;
+}
+
+Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, Tensor& out) {
+  ET_KERNEL_CHECK(context, is_float(x, 4) && x.size(0) == 1 && x.size(2) == 1, InvalidArgument, out);
+  ET_KERNEL_CHECK(context, rate > 0 && x.size(1) % rate == 0, InvalidArgument, out);
+  const int64_t channels = x.size(1) / rate;
+  const std::array<int64_t, 4> sizes = {1, channels, 1, x.size(3) * rate};
+  ET_KERNEL_CHECK(context, resize_output(out, sizes), InvalidArgument, out);
+  ET_KERNEL_CHECK(context, is_float(out, 4) && out.strides()[3] == channels, InvalidArgument, out);
+  copy_columns_as_rows(x, out.mutable_data_ptr<float>());
   return out;
 }
 
