@@ -15,7 +15,7 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bench golden clean
+.PHONY: help setup build demo test lint format bench golden parity clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,17 +33,20 @@ demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (
 test: $(VENV)/.setup-dev build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
 	@scripts/test.sh $(JOBS)
 
-lint: $(VENV)/.setup-dev build/lint/build.ninja ## Check style and compile with warnings as errors
+lint: $(VENV)/.setup-dev ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
 	@scripts/lint.sh check
-	@$(CMAKE) --build build/lint -j $(JOBS)
 
 format: $(VENV)/.setup-dev ## Reformat Python and C++
 	@scripts/lint.sh format
 
-bench: build ## Measure the build on a random full-size checkpoint
+bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model model.pte" on another
+	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
 
 golden: .reference-venv/.setup ## Make the golden tensors in tests/golden again with the reference package
 	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+
+parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
+	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)
 
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav
@@ -67,8 +70,4 @@ $(VENV)/.setup-dev: requirements-dev.txt $(VENV)/.setup
 # Ninja configures again by itself when a CMake file changes, but does not know of the presets.
 build/cpu/build.ninja build/cpu-debug/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup
 	@$(CMAKE) --preset $* --log-level=WARNING
-	@touch $@
-
-build/lint/build.ninja: CMakePresets.json $(VENV)/.setup
-	@$(CMAKE) --preset cpu -B build/lint -DCMAKE_COMPILE_WARNING_AS_ERROR=ON --log-level=WARNING
 	@touch $@

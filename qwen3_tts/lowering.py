@@ -38,7 +38,7 @@ class ReportingPartitioner(XnnpackPartitioner):
     def partition(self, exported_program: ExportedProgram) -> Any:
         self._report(self._method, "partition")
         result = super().partition(exported_program)
-        self._report(self._method, "lower")
+        self._report("all methods", "lower")
         return result
 
 

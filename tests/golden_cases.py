@@ -29,8 +29,8 @@ class Golden:
     sha256: dict[str, str]  # of the snapshot's safetensors files
 
     @classmethod
-    def load(cls, name: str) -> Golden:
-        with np.load(FOLDER / f"{name}.npz") as file:
+    def load(cls, name: str, folder: Path = FOLDER) -> Golden:
+        with np.load(folder / f"{name}.npz") as file:
             arrays = {key: file[key] for key in file.files}
         meta = json.loads(str(arrays.pop("meta")))
         return cls(meta["case"], arrays, meta["sha256"])

@@ -240,6 +240,9 @@ def check_length(case: Case, arrays: Arrays) -> None:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--snapshots", required=True, type=Path, metavar="DIR", help="holds a snapshot for each size")
+    parser.add_argument("--cases", type=Path, default=HERE / "cases.json", help="table of cases (default: cases.json)")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder for the files (default: beside this program)")
+    parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--case", action="append", metavar="NAME", help="only this case (may be repeated)")
     return parser.parse_args()
 
@@ -247,9 +250,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     logging.disable(logging.WARNING)
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     stand_in_for_torchaudio()
-    table = json.loads((HERE / "cases.json").read_text(encoding="utf-8"))
+    table = json.loads(args.cases.read_text(encoding="utf-8"))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     loaded: dict[str, tuple[Any, Recorder, dict[str, str]]] = {}
     for case in table["cases"]:
@@ -265,7 +268,7 @@ def main() -> None:
         check_length(case, arrays)
         meta = {"case": case, "seed": table["seed"], "sha256": hashes, "versions": versions}
         arrays["meta"] = np.array(json.dumps(meta, ensure_ascii=False))
-        path = HERE / f"{case['name']}.npz"
+        path = args.output / f"{case['name']}.npz"
         np.savez_compressed(path, **arrays)
         print(
             f"{path.name}: {len(arrays['prompt_embeds'])} rows, {len(arrays['codes'])} frames, smallest margins "

@@ -28,14 +28,12 @@ struct Shape {
   int64_t num_kv_heads;
   int64_t head_dim;
   int64_t capacity;
-  int64_t first;   // Position of row 0.
+  int64_t first;  // Position of row 0.
   int64_t window;  // 0: all positions.
 
   int64_t heads_per_kv_head() const { return num_heads / num_kv_heads; }
   int64_t qkv_size() const { return (num_heads + 2 * num_kv_heads) * head_dim; }
-  int64_t oldest(int64_t row) const {
-    return window == 0 ? 0 : std::max<int64_t>(0, first + row - window + 1);
-  }
+  int64_t oldest(int64_t row) const { return window == 0 ? 0 : std::max<int64_t>(0, first + row - window + 1); }
   int64_t num_seen(int64_t row) const { return first + row + 1 - oldest(row); }
 };
 
@@ -119,12 +117,7 @@ void for_each_run(const Shape& shape, int64_t row, const Visit& visit) {
 }
 
 /// One query row of one head over the stored keys and values [capacity, head_dim] of its kv head.
-void attend(const Shape& shape,
-            int64_t row,
-            const float* query,
-            const float* keys,
-            const float* values,
-            float* scores,
+void attend(const Shape& shape, int64_t row, const float* query, const float* keys, const float* values, float* scores,
             float* out) {
   const int64_t head_dim = shape.head_dim;
   const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
@@ -142,14 +135,8 @@ bool valid_norm(const std::optional<Tensor>& norm, int64_t head_dim) {
   return !norm.has_value() || (is_float(*norm, 1) && norm->numel() == head_dim);
 }
 
-bool valid_arguments(const Tensor& qkv,
-                     const std::optional<Tensor>& q_norm,
-                     const std::optional<Tensor>& k_norm,
-                     const Tensor& rope,
-                     const Tensor& position,
-                     const Tensor& kv,
-                     int64_t layer,
-                     int64_t num_heads,
+bool valid_arguments(const Tensor& qkv, const std::optional<Tensor>& q_norm, const std::optional<Tensor>& k_norm,
+                     const Tensor& rope, const Tensor& position, const Tensor& kv, int64_t layer, int64_t num_heads,
                      int64_t window) {
   if (!is_float(qkv, 2) || !is_float(rope, 2) || !is_float(kv, 5) || !is_position(position)) {
     return false;
@@ -169,18 +156,9 @@ bool valid_arguments(const Tensor& qkv,
 
 }  // namespace
 
-Tensor& attention_out(KernelRuntimeContext& context,
-                      const Tensor& qkv,
-                      const std::optional<Tensor>& q_norm,
-                      const std::optional<Tensor>& k_norm,
-                      const Tensor& rope,
-                      const Tensor& position,
-                      const Tensor& kv,
-                      int64_t layer,
-                      int64_t num_heads,
-                      int64_t window,
-                      double eps,
-                      Tensor& out) {
+Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const std::optional<Tensor>& q_norm,
+                      const std::optional<Tensor>& k_norm, const Tensor& rope, const Tensor& position, const Tensor& kv,
+                      int64_t layer, int64_t num_heads, int64_t window, double eps, Tensor& out) {
   ET_KERNEL_CHECK(context, valid_arguments(qkv, q_norm, k_norm, rope, position, kv, layer, num_heads, window),
                   InvalidArgument, out);
   const Shape shape = {qkv.size(0), num_heads, kv.size(2), kv.size(4), kv.size(3), *position.const_data_ptr<int64_t>(),

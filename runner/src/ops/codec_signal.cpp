@@ -30,14 +30,10 @@ void copy_columns_as_rows(const Tensor& x, float* rows) {
 
 }  // namespace
 
-Tensor& causal_history_out(KernelRuntimeContext& context,
-                           const Tensor& x,
-                           const Tensor& history,
-                           int64_t offset,
-                           int64_t length,
-                           Tensor& out) {
-  ET_KERNEL_CHECK(context, is_float(x, 4) && is_float(history, 1) && x.size(0) == 1 && x.size(2) == 1,
-                  InvalidArgument, out);
+Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& history, int64_t offset,
+                           int64_t length, Tensor& out) {
+  ET_KERNEL_CHECK(context, is_float(x, 4) && is_float(history, 1) && x.size(0) == 1 && x.size(2) == 1, InvalidArgument,
+                  out);
   const int64_t channels = x.size(1);
   const int64_t columns = x.size(3);
   ET_KERNEL_CHECK(context, offset >= 0 && length > 0 && offset + length * channels <= history.numel(), InvalidArgument,

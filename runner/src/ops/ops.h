@@ -16,40 +16,19 @@ using executorch::runtime::KernelRuntimeContext;
 /// Registers all of them with ExecuTorch, once a process.
 void register_ops();
 
-Tensor& rope_out(KernelRuntimeContext& context,
-                 const Tensor& rows,
-                 const Tensor& position,
-                 int64_t head_dim,
-                 double theta,
-                 Tensor& out);
+Tensor& rope_out(KernelRuntimeContext& context, const Tensor& rows, const Tensor& position, int64_t head_dim,
+                 double theta, Tensor& out);
 
-Tensor& attention_out(KernelRuntimeContext& context,
-                      const Tensor& qkv,
-                      const std::optional<Tensor>& q_norm,
-                      const std::optional<Tensor>& k_norm,
-                      const Tensor& rope,
-                      const Tensor& position,
-                      const Tensor& kv,
-                      int64_t layer,
-                      int64_t num_heads,
-                      int64_t window,
-                      double eps,
-                      Tensor& out);
+Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const std::optional<Tensor>& q_norm,
+                      const std::optional<Tensor>& k_norm, const Tensor& rope, const Tensor& position, const Tensor& kv,
+                      int64_t layer, int64_t num_heads, int64_t window, double eps, Tensor& out);
 
-Tensor& causal_history_out(KernelRuntimeContext& context,
-                           const Tensor& x,
-                           const Tensor& history,
-                           int64_t offset,
-                           int64_t length,
-                           Tensor& out);
+Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& history, int64_t offset,
+                           int64_t length, Tensor& out);
 
 Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, Tensor& out);
 
-Tensor& sample_out(KernelRuntimeContext& context,
-                   const Tensor& logits,
-                   const Tensor& uniforms,
-                   int64_t index,
-                   const Tensor& sampling,
-                   Tensor& out);
+Tensor& sample_out(KernelRuntimeContext& context, const Tensor& logits, const Tensor& uniforms, int64_t index,
+                   const Tensor& sampling, Tensor& out);
 
 }  // namespace qwen3_tts

@@ -8,12 +8,8 @@
 
 namespace qwen3_tts {
 
-Tensor& rope_out(KernelRuntimeContext& context,
-                 const Tensor& rows,
-                 const Tensor& position,
-                 int64_t head_dim,
-                 double theta,
-                 Tensor& out) {
+Tensor& rope_out(KernelRuntimeContext& context, const Tensor& rows, const Tensor& position, int64_t head_dim,
+                 double theta, Tensor& out) {
   ET_KERNEL_CHECK(context, is_position(position) && head_dim > 0 && head_dim % 2 == 0, InvalidArgument, out);
   const auto num_rows = static_cast<int64_t>(rows.size(0));
   const std::array<int64_t, 2> sizes = {num_rows, head_dim};

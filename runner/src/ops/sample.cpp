@@ -9,12 +9,8 @@
 
 namespace qwen3_tts {
 
-Tensor& sample_out(KernelRuntimeContext& context,
-                   const Tensor& logits,
-                   const Tensor& uniforms,
-                   int64_t index,
-                   const Tensor& sampling,
-                   Tensor& out) {
+Tensor& sample_out(KernelRuntimeContext& context, const Tensor& logits, const Tensor& uniforms, int64_t index,
+                   const Tensor& sampling, Tensor& out) {
   ET_KERNEL_CHECK(context, is_float(logits, 2) && logits.size(0) == 1 && logits.size(1) > 0, InvalidArgument, out);
   ET_KERNEL_CHECK(context, is_float(uniforms, 1) && index >= 0 && index < uniforms.numel(), InvalidArgument, out);
   ET_KERNEL_CHECK(context, is_float(sampling, 1) && sampling.numel() == 3 && out.numel() == 1, InvalidArgument, out);

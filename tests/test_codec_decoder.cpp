@@ -1,0 +1,86 @@
+#include "codec_decoder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "contract.h"
+#include "ops/ops.h"
+#include "program.h"
+#include "test_models.h"
+
+namespace qwen3_tts {
+namespace {
+
+using testing::must;
+
+constexpr int64_t kFrames = 40;
+
+class CodecDecoderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    register_ops();
+    program_ = must(Program::create(testing::model_path("tiny-base")));
+    metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
+    decoder_ = must(CodecDecoder::create(*program_, metadata_));
+    for (int64_t i = 0; i < kFrames * metadata_.num_code_groups; ++i) {
+      codes_.push_back(i * 7919 % metadata_.code_vocab_size);
+    }
+  }
+
+  /// All frames, in calls of the given sizes, over and over.
+  std::vector<float> decode(const std::vector<int64_t>& sizes) {
+    std::vector<float> samples(static_cast<size_t>(kFrames * metadata_.samples_per_frame));
+    EXPECT_TRUE(decoder_->reset().ok());
+    size_t next = 0;
+    for (int64_t frame = 0; frame < kFrames;) {
+      const int64_t count = std::min(sizes[next++ % sizes.size()], kFrames - frame);
+      const Status status = decoder_->decode(codes_.data() + frame * metadata_.num_code_groups, count,
+                                             samples.data() + frame * metadata_.samples_per_frame);
+      EXPECT_TRUE(status.ok());
+      frame += count;
+    }
+    return samples;
+  }
+
+  std::unique_ptr<Program> program_;
+  ModelMetadata metadata_;
+  std::unique_ptr<CodecDecoder> decoder_;
+  std::vector<int64_t> codes_;
+};
+
+TEST_F(CodecDecoderTest, AnySplitGivesTheSameBytes) {
+  ASSERT_EQ(metadata_.max_decode_frames, 16);
+  const std::vector<float> largest = decode({metadata_.max_decode_frames});
+  EXPECT_GT(*std::max_element(largest.begin(), largest.end()), 0.0F);
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1}, {4}, {7}, {15}, {1, 16, 2, 5}}) {
+    EXPECT_EQ(decode(sizes), largest) << "calls of " << sizes[0] << " frames";
+  }
+}
+
+TEST_F(CodecDecoderTest, LaterFramesDoNotReachBack) {
+  const std::vector<float> before = decode({4});
+  std::fill(codes_.end() - metadata_.num_code_groups, codes_.end(), 0);
+  const std::vector<float> after = decode({4});
+  const auto last = static_cast<int64_t>(before.size()) - metadata_.samples_per_frame;
+  EXPECT_TRUE(std::equal(before.begin(), before.begin() + last, after.begin()));
+  EXPECT_NE(before, after);
+}
+
+TEST_F(CodecDecoderTest, PrimingIsDecodingWithoutTheSamples) {
+  const std::vector<float> whole = decode({16});
+  const int64_t primed = 21;
+  const auto groups = static_cast<std::ptrdiff_t>(metadata_.num_code_groups);
+  ASSERT_TRUE(decoder_->reset().ok());
+  ASSERT_TRUE(decoder_->prime({codes_.begin(), codes_.begin() + primed * groups}).ok());
+  std::vector<float> samples(static_cast<size_t>(5 * metadata_.samples_per_frame));
+  ASSERT_TRUE(decoder_->decode(codes_.data() + primed * groups, 5, samples.data()).ok());
+  EXPECT_TRUE(std::equal(samples.begin(), samples.end(), whole.begin() + primed * metadata_.samples_per_frame));
+}
+
+}  // namespace
+}  // namespace qwen3_tts

@@ -1,0 +1,152 @@
+#include "ops/ops.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
+#include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/platform/runtime.h>
+#include <gtest/gtest.h>
+
+namespace qwen3_tts {
+namespace {
+
+using executorch::aten::DimOrderType;
+using executorch::aten::SizesType;
+using executorch::extension::make_tensor_ptr;
+using executorch::extension::TensorPtr;
+using executorch::runtime::Error;
+
+constexpr int kHeads = 4;
+constexpr int kKvHeads = 2;
+constexpr int kHeadDim = 8;
+
+class OpsTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { executorch::runtime::runtime_init(); }
+
+  /// [rows, width] of numbers that differ from each other.
+  static TensorPtr rows(int num_rows, int width, float phase) {
+    std::vector<float> values(static_cast<size_t>(num_rows * width));
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = std::sin(static_cast<float>(i) + phase);
+    }
+    return make_tensor_ptr({num_rows, width}, std::move(values));
+  }
+
+  static TensorPtr position(int64_t value) { return make_tensor_ptr({1}, std::vector<int64_t>{value}); }
+
+  static TensorPtr cache(int capacity) {
+    const std::vector<SizesType> sizes = {1, 2, kKvHeads, capacity, kHeadDim};
+    return make_tensor_ptr(sizes, std::vector<float>(static_cast<size_t>(2 * kKvHeads * capacity * kHeadDim)));
+  }
+
+  /// Rows of attention from `first` on, or nothing when the kernel refuses.
+  std::optional<std::vector<float>> attend(const TensorPtr& qkv, int64_t first, const TensorPtr& kv, int64_t window,
+                                           int64_t layer = 0) {
+    KernelRuntimeContext context(nullptr, &allocator_);
+    const auto num_rows = static_cast<SizesType>(qkv->size(0));
+    const auto rotation = make_tensor_ptr({num_rows, kHeadDim}, std::vector<float>(static_cast<size_t>(num_rows) * 8));
+    rope_out(context, *qkv, *position(first < 0 ? 0 : first), kHeadDim, 10000.0, *rotation);
+    const auto out = make_tensor_ptr({num_rows, kHeads * kHeadDim},
+                                     std::vector<float>(static_cast<size_t>(num_rows * kHeads * kHeadDim)));
+    attention_out(context, *qkv, std::nullopt, std::nullopt, *rotation, *position(first), *kv, layer, kHeads, window,
+                  1e-6, *out);
+    if (context.failure_state() != Error::Ok) {
+      return std::nullopt;
+    }
+    return std::vector<float>(out->const_data_ptr<float>(), out->const_data_ptr<float>() + out->numel());
+  }
+
+  static TensorPtr qkv(int num_rows) { return rows(num_rows, (kHeads + 2 * kKvHeads) * kHeadDim, 0.5F); }
+
+  executorch::extension::MallocMemoryAllocator allocator_;
+};
+
+TEST_F(OpsTest, AttentionDoesNotDependOnTheSplit) {
+  const TensorPtr all = qkv(7);
+  const auto whole = attend(all, 0, cache(7), 0);
+  ASSERT_TRUE(whole.has_value());
+  const TensorPtr kv = cache(7);
+  std::vector<float> pieces;
+  for (int row = 0; row < 7; ++row) {
+    const auto width = static_cast<SizesType>(all->size(1));
+    const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
+    const auto piece = attend(one, row, kv, 0);
+    ASSERT_TRUE(piece.has_value());
+    pieces.insert(pieces.end(), piece->begin(), piece->end());
+  }
+  EXPECT_EQ(pieces, *whole);
+}
+
+TEST_F(OpsTest, WindowForgetsOlderPositions) {
+  // With a window of three, the ring of four slots holds all that row five sees.
+  const TensorPtr all = qkv(6);
+  const auto width = static_cast<SizesType>(all->size(1));
+  const TensorPtr ring = cache(4);
+  const TensorPtr wide = cache(6);
+  for (int row = 0; row < 6; ++row) {
+    const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
+    const auto from_ring = attend(one, row, ring, 3);
+    ASSERT_TRUE(from_ring.has_value());
+    EXPECT_EQ(*from_ring, *attend(one, row, wide, 3)) << row;
+  }
+}
+
+TEST_F(OpsTest, AttentionRefusesWhatDoesNotFit) {
+  EXPECT_TRUE(attend(qkv(2), 6, cache(8), 0).has_value());
+  EXPECT_FALSE(attend(qkv(2), 7, cache(8), 0).has_value()) << "beyond the capacity";
+  EXPECT_FALSE(attend(qkv(1), std::numeric_limits<int64_t>::max(), cache(8), 0).has_value()) << "overflowing position";
+  EXPECT_FALSE(attend(qkv(1), -1, cache(8), 0).has_value()) << "negative position";
+  EXPECT_FALSE(attend(qkv(1), 0, cache(8), 0, 1).has_value()) << "no such layer";
+  EXPECT_FALSE(attend(qkv(3), 0, cache(4), 3).has_value()) << "a ring that forgets what its rows see";
+  EXPECT_FALSE(attend(rows(1, 8, 0.0F), 0, cache(8), 0).has_value()) << "too narrow";
+}
+
+TEST_F(OpsTest, CausalHistoryJoinsAndRemembers) {
+  KernelRuntimeContext context;
+  const auto history = make_tensor_ptr({4}, std::vector<float>{0, 0, 1, 2});  // [length 1, C 2] at offset 2
+  const auto x = make_tensor_ptr({1, 2, 1, 3}, std::vector<float>{3, 5, 7, 4, 6, 8});
+  const std::vector<DimOrderType> channels_last = {0, 2, 3, 1};
+  const auto out = make_tensor_ptr({1, 2, 1, 4}, std::vector<float>(8), channels_last);
+  causal_history_out(context, *x, *history, 2, 1, *out);
+  ASSERT_EQ(context.failure_state(), Error::Ok);
+  const auto* values = out->const_data_ptr<float>();
+  EXPECT_EQ(std::vector<float>(values, values + 8), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+  const auto* kept = history->const_data_ptr<float>();
+  EXPECT_EQ(std::vector<float>(kept, kept + 4), (std::vector<float>{0, 0, 7, 8}));
+  causal_history_out(context, *x, *history, 3, 1, *out);
+  EXPECT_EQ(context.failure_state(), Error::InvalidArgument) << "beyond the history";
+}
+
+TEST_F(OpsTest, StepsFromPhasesCutsColumns) {
+  KernelRuntimeContext context;
+  const std::vector<DimOrderType> channels_last = {0, 2, 3, 1};
+  const auto x = make_tensor_ptr({1, 6, 1, 2}, std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, channels_last);
+  const auto out = make_tensor_ptr({1, 2, 1, 6}, std::vector<float>(12), channels_last);
+  steps_from_phases_out(context, *x, 3, *out);
+  ASSERT_EQ(context.failure_state(), Error::Ok);
+  const auto* values = out->const_data_ptr<float>();
+  EXPECT_EQ(std::vector<float>(values, values + 12), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+  steps_from_phases_out(context, *x, 4, *out);
+  EXPECT_EQ(context.failure_state(), Error::InvalidArgument) << "six channels are not four times anything";
+}
+
+TEST_F(OpsTest, SampleRefusesLogitsThatAreNoNumbers) {
+  const auto uniforms = make_tensor_ptr({1}, std::vector<float>{0.5F});
+  const auto sampling = make_tensor_ptr({3}, std::vector<float>{1.0F, 0.0F, 1.0F});
+  const auto out = make_tensor_ptr({1}, std::vector<int64_t>{-7});
+  KernelRuntimeContext good;
+  sample_out(good, *make_tensor_ptr({1, 3}, std::vector<float>{0.0F, 50.0F, 0.0F}), *uniforms, 0, *sampling, *out);
+  EXPECT_EQ(good.failure_state(), Error::Ok);
+  EXPECT_EQ(*out->const_data_ptr<int64_t>(), 1);
+  KernelRuntimeContext bad;
+  sample_out(bad, *make_tensor_ptr({1, 2}, std::vector<float>{std::nanf(""), 0.0F}), *uniforms, 0, *sampling, *out);
+  EXPECT_EQ(bad.failure_state(), Error::InvalidArgument);
+}
+
+}  // namespace
+}  // namespace qwen3_tts
