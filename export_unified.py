@@ -151,7 +151,11 @@ def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     )
     tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
     constants = {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
-    methods = Model(checkpoint, recipe).methods(args.max_seq_len)
+    model = Model(checkpoint, recipe)
+    # Portable kernels want their operands in one memory format, and parameters are contiguous.
+    model.codec_decoder.set_channels_last(args.backend != "portable")
+    methods = model.methods(args.max_seq_len)
+    del model  # the methods alone hold the weights now, and lower() lets them go
     program = lower(methods, constants, args.backend, progress)
     progress(args.output.name, "write")
     with AtomicOutput(args.output) as file:

@@ -43,6 +43,8 @@ class HistoryPlan:
 class CausalConv(nn.Conv2d):
     """Convolution over [past, x]: as long as x."""
 
+    channels_last = True  # of signals in memory: what XNNPACK reads without a transpose
+
     def __init__(
         self, plan: HistoryPlan, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, groups: int = 1
     ):
@@ -52,8 +54,9 @@ class CausalConv(nn.Conv2d):
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
         if self.length:
-            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length)
-        return super().forward(x).contiguous(memory_format=torch.channels_last)
+            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length, self.channels_last)
+        y = super().forward(x)
+        return y.contiguous(memory_format=torch.channels_last) if self.channels_last else y
 
 
 class CausalUpsample(CausalConv):
@@ -69,7 +72,7 @@ class CausalUpsample(CausalConv):
         self.rate = rate
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        return torch.ops.qwen3_tts.steps_from_phases(super().forward(x, history), self.rate)
+        return torch.ops.qwen3_tts.steps_from_phases(super().forward(x, history), self.rate, self.channels_last)
 
 
 class Snake(nn.Module):
@@ -164,6 +167,12 @@ class CodecDecoder(nn.Module):
         self.history_size = plan.size
         offsets = torch.arange(groups, device="cpu") * config.codebook_size
         self.register_buffer("group_offsets", offsets, persistent=False)
+
+    def set_channels_last(self, channels_last: bool) -> None:
+        """Choose the memory format of signals; the numbers stay the same."""
+        for module in self.modules():
+            if isinstance(module, CausalConv):
+                module.channels_last = channels_last
 
     def kv_shape(self, max_frames: int) -> tuple[int, int, int, int, int]:
         """The window behind the first of `max_frames` new frames, and those frames."""

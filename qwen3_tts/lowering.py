@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,10 +12,12 @@ import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import (
     EdgeCompileConfig,
+    EdgeProgramManager,
     ExecutorchBackendConfig,
     ExecutorchProgramManager,
     to_edge_transform_and_lower,
 )
+from executorch.exir.lowered_backend_module import LoweredBackendModule
 from executorch.exir.passes import MemoryPlanningPass
 from torch.export import ExportedProgram
 
@@ -52,10 +55,23 @@ def export_methods(methods: Iterable[Method], report: Report) -> dict[str, Expor
     return programs
 
 
+def drop_repeated_weights(edge: EdgeProgramManager) -> None:
+    """Free the copies of weights that each delegate keeps after they were merged into the program.
+
+    The unrolled code predictor alone keeps fifteen copies of its layers: 4.7 GB in fp32.
+    """
+    for method in edge.methods:
+        for module in edge.exported_program(method).graph_module.modules():
+            if isinstance(module, LoweredBackendModule):
+                module._named_data_store_output = None
+    gc.collect()
+
+
 def lower(methods: list[Method], constants: dict[str, Any], backend: str, report: Report) -> ExecutorchProgramManager:
     """The whole program: every method lowered for `backend`, the constants as constant methods.
 
     Inputs get no memory of their own: a method reads, and writes its state, where the caller's tensors are.
+    Empties `methods`, so that a caller who holds no other reference to the modules frees their weights on the way.
     """
     # mkldnn's fake convolution guards on its input's size and would silently cut the range of dynamic lengths.
     torch._C._set_mkldnn_enabled(False)
@@ -72,6 +88,9 @@ def lower(methods: list[Method], constants: dict[str, Any], backend: str, report
             constant_methods=constants,
             compile_config=EdgeCompileConfig(_check_ir_validity=False, _skip_dim_order=True),
         )
+        methods.clear()
+        programs.clear()
+        drop_repeated_weights(edge)
         report("all methods", "emit")
         return edge.to_executorch(
             ExecutorchBackendConfig(

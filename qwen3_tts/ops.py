@@ -29,8 +29,8 @@ _define(
     "Tensor qkv, Tensor? q_norm, Tensor? k_norm, Tensor rope, Tensor position, Tensor kv, "
     "int layer, int num_heads, int window, float eps",
 )
-_define("causal_history", "Tensor x, Tensor history, int offset, int length")
-_define("steps_from_phases", "Tensor x, int rate")
+_define("causal_history", "Tensor x, Tensor history, int offset, int length, bool channels_last")
+_define("steps_from_phases", "Tensor x, int rate, bool channels_last")
 _define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
 
 
@@ -119,8 +119,19 @@ def _(
     return qkv.new_empty(qkv.shape[0], num_heads * kv.shape[4])
 
 
+def _signal(rows: Tensor, channels_last: bool) -> Tensor:
+    """[T, C] -> [1, C, 1, T] in the memory format asked for."""
+    signal = rows.t()[None, :, None]
+    return signal if channels_last else signal.contiguous()
+
+
+def _empty_signal(x: Tensor, channels: int, length: int | torch.SymInt, channels_last: bool) -> Tensor:
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return torch.empty((1, channels, 1, length), dtype=x.dtype, device=x.device, memory_format=memory_format)
+
+
 @torch.library.impl(_library, "causal_history", "CPU")
-def causal_history(x: Tensor, history: Tensor, offset: int, length: int) -> Tensor:
+def causal_history(x: Tensor, history: Tensor, offset: int, length: int, channels_last: bool) -> Tensor:
     """`length` earlier columns before x [1, C, 1, T]: [1, C, 1, length + T]; history keeps the newest `length` columns.
 
     history [N] is one flat buffer for the whole codec; this layer's columns stand at `offset`, as [length, C].
@@ -129,29 +140,26 @@ def causal_history(x: Tensor, history: Tensor, offset: int, length: int) -> Tens
     past = history[offset : offset + length * channels].view(length, channels)
     rows = torch.cat([past, x[0, :, 0].t()])
     past.copy_(rows[-length:])
-    return rows.t()[None, :, None]  # channels last: what XNNPACK's convolutions read without a transpose
+    return _signal(rows, channels_last)
 
 
 @torch.library.register_fake("qwen3_tts::causal_history", lib=_library)
-def _(x: Tensor, history: Tensor, offset: int, length: int) -> Tensor:
-    sizes = (1, x.shape[1], 1, x.shape[3] + length)
-    return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+def _(x: Tensor, history: Tensor, offset: int, length: int, channels_last: bool) -> Tensor:
+    return _empty_signal(x, x.shape[1], x.shape[3] + length, channels_last)
 
 
 @torch.library.impl(_library, "steps_from_phases", "CPU")
-def steps_from_phases(x: Tensor, rate: int) -> Tensor:
+def steps_from_phases(x: Tensor, rate: int, channels_last: bool) -> Tensor:
     """Cut every column of x [1, rate * C, 1, T] into `rate` columns: [1, C, 1, T * rate].
 
     Channels last, both are the same bytes; as views of the graph, XNNPACK would transpose twice.
     """
-    rows = x[0, :, 0].t().reshape(-1, x.shape[1] // rate)
-    return rows.t()[None, :, None]
+    return _signal(x[0, :, 0].t().reshape(-1, x.shape[1] // rate), channels_last)
 
 
 @torch.library.register_fake("qwen3_tts::steps_from_phases", lib=_library)
-def _(x: Tensor, rate: int) -> Tensor:
-    sizes = (1, x.shape[1] // rate, 1, x.shape[3] * rate)
-    return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+def _(x: Tensor, rate: int, channels_last: bool) -> Tensor:
+    return _empty_signal(x, x.shape[1] // rate, x.shape[3] * rate, channels_last)
 
 
 @torch.library.impl(_library, "sample", "CPU")

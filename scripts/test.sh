@@ -11,11 +11,13 @@ mkdir -p "$logs"
 
 say() { printf '\n== %s\n' "$*"; }
 
-# stage NAME COMMAND...: runs it, keeps its output in a log, notes a failure.
+# stage NAME COMMAND...: runs it, keeps its output in a log, shows it without ctest's lines for tests that passed, notes
+# a failure.
 stage() {
   local name=$1
   shift
-  "$@" 2>&1 | tee "$logs/$name.log" || failed+=" $name"
+  "$@" 2>&1 | tee "$logs/$name.log" | { grep -vE '^ +Start +[0-9]+: |\.\. +Passed +[0-9.]+ sec$' || true; } ||
+    failed+=" $name"
 }
 
 # speak BUILD MODEL: one synthesis through the program, down to a WAV file.

@@ -33,7 +33,7 @@ SOURCES = (
     "convert_weights.py",
     "export_unified.py",
     "model.py",
-    "qwen3_tts/**/*.py",
+    "qwen3_tts/*.py",
     "requirements*.txt",
     "tests/published_layout.py",
     "tests/qwen_vocabulary.py",
@@ -55,6 +55,7 @@ EXPORTS = {
     "tiny-customvoice": Export("tiny-customvoice", FLOAT),
     "tiny-voicedesign": Export("tiny-voicedesign", FLOAT),
     "tiny-mtp": Export("tiny-mtp", FLOAT),
+    "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
     "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
 }
 

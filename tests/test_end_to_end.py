@@ -116,6 +116,14 @@ def test_seed_chooses_the_speech(runner: Path, tiny_pte: Pte, tmp_path: Path) ->
     assert first.codes.tolist() != other.codes.tolist()
 
 
+def test_portable_kernels_say_the_same(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
+    flags = {"text": "No delegate at all.", "max_new_tokens": 25, **GREEDY}
+    xnnpack = speak(runner, tiny_pte("tiny-base"), tmp_path, **flags)
+    portable = speak(runner, tiny_pte("tiny-base-portable"), tmp_path, **flags)
+    np.testing.assert_array_equal(portable.codes, xnnpack.codes)
+    np.testing.assert_allclose(portable.samples, xnnpack.samples, rtol=0, atol=WAVEFORM_TOLERANCE)
+
+
 def test_quantized_model_speaks(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
     run = speak(runner, tiny_pte("tiny-customvoice-8da4w"), tmp_path, **custom_voice(**GREEDY))
     assert len(run.samples) > 0

@@ -24,9 +24,10 @@ Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const st
                       int64_t layer, int64_t num_heads, int64_t window, double eps, Tensor& out);
 
 Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& history, int64_t offset,
-                           int64_t length, Tensor& out);
+                           int64_t length, bool channels_last, Tensor& out);
 
-Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, Tensor& out);
+Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, bool channels_last,
+                              Tensor& out);
 
 Tensor& sample_out(KernelRuntimeContext& context, const Tensor& logits, const Tensor& uniforms, int64_t index,
                    const Tensor& sampling, Tensor& out);
