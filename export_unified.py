@@ -160,6 +160,7 @@ def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     progress(args.output.name, "write")
     with AtomicOutput(args.output) as file:
         program.write_to_file(file)
+    del program  # the manifest reads the file, as big again
     progress("manifest", "write")
     flags = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     flags.pop("checkpoint"), flags.pop("output")

@@ -64,7 +64,12 @@ if [ -n "${DEMO_LANGUAGE:-}" ]; then speak+=(--language "$DEMO_LANGUAGE"); fi
 if [ -n "${DEMO_INSTRUCT:-}" ]; then speak+=(--instruct "$DEMO_INSTRUCT"); fi
 if [ -z "$checkpoint" ]; then speak+=(--max_new_tokens 50); fi # noise knows no end
 printf '== %-8s' speak
-printf ' %q' "${speak[@]}"
+for word in "${speak[@]}"; do
+  case $word in
+    *[!A-Za-z0-9._/-]*) printf " '%s'" "${word//\'/\'\\\'\'}" ;;
+    *) printf ' %s' "$word" ;;
+  esac
+done
 printf '\n'
 "${speak[@]}"
 
