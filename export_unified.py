@@ -162,8 +162,7 @@ def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         program.write_to_file(file)
     del program  # the manifest reads the file, as big again
     progress("manifest", "write")
-    flags = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-    flags.pop("checkpoint"), flags.pop("output")
+    flags = {name: value for name, value in vars(args).items() if name not in ("checkpoint", "output")}
     manifest = build_manifest(args.output, flags)
     with AtomicOutput(manifest_path(args.output)) as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
