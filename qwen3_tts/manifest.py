@@ -7,60 +7,110 @@ import importlib.metadata
 import json
 import platform
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from executorch.exir._serialize._program import PTEFile, deserialize_pte_binary
-from executorch.exir.schema import ExecutionPlan, KernelCall, Tensor
+from executorch.exir._serialize._program import _flatbuffer_to_program, _get_extended_header
+from executorch.exir.schema import DataLocation, ExecutionPlan, KernelCall, Tensor
 
 # XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
 WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
 PACKAGES = ("torch", "executorch", "torchao", "safetensors", "tokenizers")
 CONSTANTS = ("contract", "tokenizer")
+HEADER_BYTES = 64
+READ_BYTES = 1 << 20
+
+
+class ProgramFile:
+    """A `.pte`: its program, and its weights piece by piece (all at once they would need the file's size in memory).
+
+    Raises ValueError when the file is no ExecuTorch program with segments.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        with path.open("rb") as file:
+            header = _get_extended_header(file.read(HEADER_BYTES))
+            if header is None or not header.is_valid():
+                raise ValueError(f"{path}: not an ExecuTorch program with segments")
+            file.seek(0)
+            self.program = _flatbuffer_to_program(file.read(header.program_size))
+        self._base = header.segment_base_offset
+        self.plans = {plan.name: plan for plan in self.program.execution_plan}
+        self.named_segments = {data.key: data.segment_index for data in self.program.named_data or []}
+
+    def segment(self, index: int) -> bytes:
+        segment = self.program.segments[index]
+        return self._read(segment.offset, segment.size)
+
+    def segment_size(self, index: int) -> int:
+        return self.program.segments[index].size
+
+    def constant_span(self, index: int) -> tuple[int, int]:
+        """Offset and size of a constant tensor outside the delegates, padding included. Index 0 is none."""
+        offsets = self.program.constant_segment.offsets
+        segment = self.program.segments[self.program.constant_segment.segment_index]
+        end = offsets[index + 1] if index + 1 < len(offsets) else segment.size
+        return segment.offset + offsets[index], end - offsets[index]
+
+    def weights(self) -> Iterator[bytes]:
+        """Every constant tensor of the file, one after the other."""
+        for index in self.named_segments.values():
+            yield self.segment(index)
+        for index in range(1, len(self.program.constant_segment.offsets)):
+            yield self._read(*self.constant_span(index))
+
+    def contract(self) -> dict[str, Any]:
+        """The JSON object in the constant method `contract`."""
+        plan = self.plans["contract"]
+        return json.loads(plan.values[plan.outputs[0]].val.string_val)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def _read(self, offset: int, size: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(self._base + offset)
+            return file.read(size)
 
 
 def build_manifest(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
     """The manifest of the program in `path`, exported with `flags`."""
-    data = path.read_bytes()
-    file = deserialize_pte_binary(data)
-    plans = {plan.name: plan for plan in file.program.execution_plan}
+    file = ProgramFile(path)
+    hashes = weight_hashes(file)
     return {
         "file": path.name,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": path.stat().st_size,
+        "sha256": file.sha256(),
         "flags": flags,
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in PACKAGES},
         },
-        "contract": read_contract(file),
-        "methods": {name: _describe(plan, file) for name, plan in plans.items() if name not in CONSTANTS},
-        "weights": _weights(file),
+        "contract": file.contract(),
+        "methods": {name: _describe(plan, file) for name, plan in file.plans.items() if name not in CONSTANTS},
+        "weights": {"stored": len(hashes), "distinct": len(set(hashes))},
     }
 
 
-def read_contract(file: PTEFile) -> dict[str, Any]:
-    """The JSON object in the constant method `contract`."""
-    plan = next(plan for plan in file.program.execution_plan if plan.name == "contract")
-    return json.loads(plan.values[plan.outputs[0]].val.string_val)
-
-
-def weight_hashes(file: PTEFile) -> list[str]:
+def weight_hashes(file: ProgramFile) -> list[str]:
     """SHA-256 of every constant tensor in the file: two that are equal are one weight stored twice."""
-    named = file.named_data.buffers if file.named_data else []
-    inline = [bytes(buffer.storage) for buffer in file.program.constant_buffer]
-    return [hashlib.sha256(buffer).hexdigest() for buffer in [*named, *inline] if len(buffer) > 0]
+    return [hashlib.sha256(weight).hexdigest() for weight in file.weights()]
 
 
-def _describe(plan: ExecutionPlan, file: PTEFile) -> dict[str, Any]:
-    names = _weight_names(plan, file)
+def _describe(plan: ExecutionPlan, file: ProgramFile) -> dict[str, Any]:
     return {
         "inputs": [_signature(plan, index) for index in plan.inputs],
         "outputs": [_signature(plan, index) for index in plan.outputs],
         "delegates": len(plan.delegates),
         "operators": _operators(plan),
         "planned_bytes": sum(plan.non_const_buffer_sizes),
-        "weight_bytes": sum(_named_size(file, name) for name in names) + _constant_bytes(plan, file),
+        "weight_bytes": _delegate_bytes(plan, file) + _constant_bytes(plan, file),
     }
 
 
@@ -84,25 +134,19 @@ def _operators(plan: ExecutionPlan) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _weight_names(plan: ExecutionPlan, file: PTEFile) -> set[str]:
+def _delegate_bytes(plan: ExecutionPlan, file: ProgramFile) -> int:
+    """Bytes of the weights that the method's delegates name."""
     names = set()
     for delegate in plan.delegates:
-        blob = bytes(file.program.backend_delegate_data[delegate.processed.index].data)
-        names.update(name.decode() for name in WEIGHT_NAME.findall(blob))
-    return names
+        reference = delegate.processed
+        inline = reference.location == DataLocation.INLINE
+        data = file.program.backend_delegate_data[reference.index].data if inline else file.segment(reference.index)
+        names.update(name.decode() for name in WEIGHT_NAME.findall(bytes(data)))
+    return sum(file.segment_size(file.named_segments[name]) for name in names)
 
 
-def _named_size(file: PTEFile, name: str) -> int:
-    return len(file.named_data.buffers[file.named_data.pte_data[name].buffer_index])
-
-
-def _constant_bytes(plan: ExecutionPlan, file: PTEFile) -> int:
+def _constant_bytes(plan: ExecutionPlan, file: ProgramFile) -> int:
     """Bytes of the constants that operators outside the delegates read."""
     tensors = (value.val for value in plan.values if isinstance(value.val, Tensor))
     indices = {tensor.data_buffer_idx for tensor in tensors if tensor.allocation_info is None}
-    return sum(len(file.program.constant_buffer[index].storage) for index in indices)
-
-
-def _weights(file: PTEFile) -> dict[str, int]:
-    hashes = weight_hashes(file)
-    return {"stored": len(hashes), "distinct": len(set(hashes))}
+    return sum(file.constant_span(index)[1] for index in indices if index > 0)

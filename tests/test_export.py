@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from executorch.exir._serialize._program import deserialize_pte_binary
 
 import export_unified
 import models
@@ -31,14 +30,14 @@ def test_manifest_says_what_the_file_holds(tiny_pte: Pte, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_weight_is_stored_once(tiny_pte: Pte, name: str) -> None:
-    hashes = manifest.weight_hashes(deserialize_pte_binary(tiny_pte(name).read_bytes()))
+    hashes = manifest.weight_hashes(manifest.ProgramFile(tiny_pte(name)))
     assert len(hashes) > 50
     assert len(set(hashes)) == len(hashes)
 
 
 def test_signatures(tiny_pte: Pte) -> None:
     methods = json.loads(export_unified.manifest_path(tiny_pte("tiny-base")).read_text())["methods"]
-    contract = manifest.read_contract(deserialize_pte_binary(tiny_pte("tiny-base").read_bytes()))
+    contract = manifest.ProgramFile(tiny_pte("tiny-base")).contract()
     hidden, groups = contract["hidden_size"], contract["num_code_groups"]
     assert methods["talker"]["inputs"][:2] == [f"float[<={MAX_ROWS}, {hidden}]", "long[1]"]
     assert methods["talker"]["outputs"] == [f"float[1, {contract['talker_vocab_size']}]", f"float[1, {hidden}]"]
