@@ -14,13 +14,13 @@ import argparse
 import json
 import platform
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -53,8 +53,8 @@ def run_step(name: str, *command: str | Path) -> Step:
     print(f"== {name}", file=sys.stderr, flush=True)
     started = time.monotonic()
     subprocess.run([sys.executable, *map(str, command)], check=True, cwd=REPOSITORY)
-    peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return Step(time.monotonic() - started, peak_kb / 1e6)
+    peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return Step(time.monotonic() - started, peak_kib * 1024 / 1e9)
 
 
 def make_model(size: str) -> tuple[Path, Step | None]:
@@ -88,9 +88,6 @@ def speak(args: argparse.Namespace, model: Path) -> list[dict[str, Any]]:
 
 
 def summarize(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    def median(values: list[float]) -> float:
-        return statistics.median(values)
-
     frames = [run["frames"] for run in runs]
     rows = [
         ("RTF, median of runs (worst)", f"{median([r['rtf'] for r in runs]):.3f} ({max(r['rtf'] for r in runs):.3f})"),

@@ -91,11 +91,11 @@ double peak_rss_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__
-  constexpr double kUnitsPerMb = 1024.0 * 1024.0;
+  constexpr double kUnitBytes = 1.0;
 #else
-  constexpr double kUnitsPerMb = 1024.0;
+  constexpr double kUnitBytes = 1024.0;
 #endif
-  return static_cast<double>(usage.ru_maxrss) / kUnitsPerMb;
+  return static_cast<double>(usage.ru_maxrss) * kUnitBytes / 1e6;
 }
 
 bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r\f\v") == std::string::npos; }
