@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -14,11 +16,12 @@ namespace qwen3_tts::testing {
 
 using Samples = std::vector<float>;
 
-/// Keeps what it gets; may fail or stop a session after some writes.
+/// Keeps what it gets; may fail, stop a session after some writes, or take its time.
 class MemorySink : public AudioSink {
  public:
   Status write(const float* samples, int64_t num_samples) override {
     ++num_writes;
+    std::this_thread::sleep_for(delay);
     if (num_writes == fail_at_write) {
       return Error{ErrorCode::kIo, "the disk is full"};
     }
@@ -39,6 +42,7 @@ class MemorySink : public AudioSink {
   int fail_at_write = 0;
   int stop_at_write = 0;
   SynthesisSession* session = nullptr;
+  std::chrono::milliseconds delay{0};
 };
 
 /// What one utterance gave.

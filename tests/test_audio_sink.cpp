@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <thread>
@@ -202,7 +203,18 @@ TEST(WavSinkTest, FullDiskIsAnError) {
   }
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kIo);
+  EXPECT_GE(read_wav(folder.file("a.wav")).samples.size(), 1000U);  // What fitted stays.
   EXPECT_NE(status.error().message.find("a.wav"), std::string::npos) << status.error().message;
+}
+
+TEST(WavSinkTest, DiskWithoutRoomForASampleHasNoFile) {
+  TempFolder folder;
+  WavSink sink(folder.file("a.wav"), 24000);
+  {
+    FileSizeLimit limit(50);
+    ASSERT_FALSE(write(sink, std::vector<float>(1000, 0.5f)).ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.file("a.wav")));
 }
 
 TEST(WavSinkTest, FullDeviceIsAnError) {

@@ -24,6 +24,21 @@ TEST(ResolvedOptionsTest, UnsetValuesAreTheCheckpoints) {
   EXPECT_EQ(options->subtalker.top_p, 0.95F);
 }
 
+TEST(ResolvedOptionsTest, SmallerLimitCounts) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+  const auto tokens = [](std::optional<int64_t> max_new_tokens, std::optional<int64_t> max_frames) {
+    SynthesisOptions given;
+    given.max_new_tokens = max_new_tokens;
+    given.max_frames = max_frames;
+    return resolve_options(given, testing::tiny_metadata()).value().max_new_tokens;
+  };
+  EXPECT_EQ(tokens({}, 10), 11);
+  EXPECT_EQ(tokens(5, 10), 5);
+  EXPECT_EQ(tokens(50, 10), 11);
+  EXPECT_EQ(tokens({}, kLargest), 8192);
+  EXPECT_EQ(tokens(kLargest, kLargest), kLargest);
+}
+
 TEST(ResolvedOptionsTest, SetValuesWin) {
   SynthesisOptions given;
   given.text_layout = TextLayout::kStreaming;

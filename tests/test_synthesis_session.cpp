@@ -1,6 +1,7 @@
 #include <qwen3_tts/synthesis_session.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "leading_silence.h"
 #include "session_testing.h"
 #include "test_models.h"
 
@@ -218,14 +220,40 @@ TEST_F(SynthesisSessionTest, UtteranceWithoutFramesIsOneEmptyChunk) {
 }
 
 TEST_F(SynthesisSessionTest, PartsOfTheTimeAddUp) {
-  const SynthesisStats stats = speak(*session_, request("How long does it take?"), options(20)).stats;
-  const double parts =
-      stats.prompt_ms + stats.prefill_ms + stats.talker_ms + stats.code_predictor_ms + stats.decode_ms + stats.sink_ms;
-  EXPECT_LE(parts, stats.total_ms);
-  EXPECT_GT(parts, 0.8 * stats.total_ms);
-  EXPECT_GT(stats.ttfa_ms, 0);
-  EXPECT_LE(stats.ttfa_ms, stats.total_ms);
-  EXPECT_GT(stats.prompt_rows, 0);
+  double best_share = 0;
+  // The scheduler may take the time between two parts away, but not always.
+  for (int attempt = 0; attempt < 10 && best_share < 0.98; ++attempt) {
+    const SynthesisStats stats = speak(*session_, request("How long does it take?"), options(20)).stats;
+    const double parts = stats.prompt_ms + stats.prefill_ms + stats.talker_ms + stats.code_predictor_ms +
+                         stats.decode_ms + stats.sink_ms;
+    EXPECT_LE(parts, stats.total_ms);
+    EXPECT_GT(stats.ttfa_ms, 0);
+    EXPECT_LE(stats.ttfa_ms, stats.total_ms);
+    EXPECT_GT(stats.prompt_rows, 0);
+    best_share = std::max(best_share, parts / stats.total_ms);
+  }
+  EXPECT_GE(best_share, 0.98);
+}
+
+TEST_F(SynthesisSessionTest, FramesAreLimitedToo) {
+  SynthesisOptions limited = options(100);
+  limited.max_frames = 7;
+  const SynthesisStats stats = speak(*session_, request("Seven frames."), limited).stats;
+  EXPECT_EQ(stats.frames, 7);
+  EXPECT_EQ(stats.samples, 7 * metadata().samples_per_frame);
+  EXPECT_EQ(stats.finish_reason, FinishReason::kMaxNewTokens);
+}
+
+TEST_F(SynthesisSessionTest, TrimmedSpeechIsTheSameWithoutItsSilence) {
+  SynthesisOptions given = options(12);
+  const Utterance whole = speak(*session_, request("Silence first."), given);
+  Samples expected = whole.samples;
+  LeadingSilence(metadata().sample_rate).trim(expected);
+  given.trim_silence = true;
+  const Utterance trimmed = speak(*session_, request("Silence first."), given);
+  EXPECT_EQ(trimmed.samples, expected);
+  EXPECT_EQ(trimmed.codes, whole.codes);
+  EXPECT_EQ(trimmed.stats.samples, static_cast<int64_t>(expected.size()));
 }
 
 TEST_F(SynthesisSessionTest, FullPromptEndsWithCapacity) {
@@ -261,6 +289,25 @@ TEST_F(SynthesisSessionTest, StopEndsTheUtteranceAtTheNextFrame) {
   EXPECT_EQ(sink.received.size(), static_cast<size_t>(5 * metadata().samples_per_frame));
   EXPECT_TRUE(sink.is_closed);
   EXPECT_EQ(speak(*session_, request("And on."), options(5)).stats.frames, 4);
+}
+
+TEST_F(SynthesisSessionTest, AnotherThreadStops) {
+  ASSERT_TRUE(session_->start(request("Stop me from elsewhere."), options(metadata().max_seq_len)).ok());
+  ASSERT_FALSE(must(session_->next()).is_last);
+  std::thread([this] { session_->stop(); }).join();
+  EXPECT_TRUE(must(session_->next()).is_last);
+  EXPECT_EQ(session_->stats().finish_reason, FinishReason::kStopped);
+  EXPECT_EQ(session_->stats().frames, 1);
+}
+
+TEST_F(SynthesisSessionTest, SlowSinkOnlyTakesTime) {
+  const Utterance expected = speak(*session_, request("Slowly."), options(12));
+  MemorySink sink;
+  sink.delay = std::chrono::milliseconds(5);
+  const SynthesisStats stats = must(session_->synthesize(request("Slowly."), options(12), sink));
+  EXPECT_EQ(sink.received, expected.samples);
+  EXPECT_GE(stats.sink_ms, 5.0 * sink.num_writes);
+  EXPECT_GE(stats.total_ms, stats.sink_ms);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -306,6 +353,32 @@ TEST_F(SynthesisSessionTest, BlankAndInvalidTextIsRefused) {
     EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
     session_->reset();
   }
+}
+
+TEST_F(SynthesisSessionTest, StreamedTextWithoutRoomIsRefused) {
+  SynthesisOptions streaming = options(100);
+  streaming.text_layout = TextLayout::kStreaming;
+  const std::string text(static_cast<size_t>(metadata().max_seq_len), '1');
+  const Status status = session_->start(request(text), streaming);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("no room to speak"), std::string::npos) << status.error().message;
+}
+
+TEST_F(SynthesisSessionTest, CheckRefusesWhatStartWouldAndChangesNothing) {
+  ASSERT_TRUE(session_->start(request("In the middle."), options(12)).ok());
+  must(session_->next());
+  SynthesisOptions bad = options(5);
+  bad.top_p = 2.0F;
+  SynthesisRequest unknown = request("Hello.");
+  unknown.language = "klingon";
+  EXPECT_TRUE(session_->check(request("Hello."), options(5)).ok());
+  EXPECT_EQ(session_->check(request(""), options(5)).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(session_->check(request("Hello."), bad).error().message,
+            "top_p is 2; it must be above 0 and at most 1 (off)");
+  EXPECT_NE(session_->check(unknown, options(5)).error().message.find("klingon"), std::string::npos);
+  const AudioChunk chunk = must(session_->next());
+  EXPECT_EQ(chunk.first_frame, 1);
+  EXPECT_EQ(chunk.num_frames, 4);
 }
 
 TEST_F(SynthesisSessionTest, LeadingLineBreakIsNoText) {

@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "file.h"
@@ -64,6 +66,7 @@ struct WavSink::State {
 
   Status create();
   Status write_blocks(const float* samples, int64_t count);
+  void remove();
   Error write_error() const;
 };
 
@@ -77,7 +80,7 @@ Status WavSink::State::create() {
     ::close(descriptor);
     return Error{ErrorCode::kIo, "cannot write '" + path +
                                      "': a WAV header is updated in place, which a pipe does not allow; write raw "
-                                     "samples (PcmSink)"};
+                                     "samples (--stdout, PcmSink)"};
   }
   SF_INFO info{};
   info.samplerate = static_cast<int>(sample_rate);
@@ -85,10 +88,22 @@ Status WavSink::State::create() {
   info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
   file = sf_open_fd(descriptor, SFM_WRITE, &info, SF_TRUE);
   if (file == nullptr) {
+    remove();
     return Error{ErrorCode::kIo, "cannot create '" + path + "': " + sf_strerror(nullptr)};
   }
   sf_command(file, SFC_SET_UPDATE_HEADER_AUTO, nullptr, SF_TRUE);
   return {};
+}
+
+/// A file that never held a sample is no output. Devices stay.
+void WavSink::State::remove() {
+  if (file != nullptr) {
+    sf_close(std::exchange(file, nullptr));
+  }
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) {
+    std::filesystem::remove(path, error);
+  }
 }
 
 Error WavSink::State::write_error() const {
@@ -121,14 +136,21 @@ Status WavSink::write(const float* samples, int64_t num_samples) {
     return Error{ErrorCode::kInvalidState, "'" + state_->path + "' is closed; make another WavSink"};
   }
   if (num_samples > kMaxWavSamples - state_->num_samples) {
-    return Error{ErrorCode::kIo, "cannot write '" + state_->path +
-                                     "': a WAV file ends at 4 GiB; write raw samples (PcmSink) or several files"};
+    return Error{ErrorCode::kIo,
+                 "cannot write '" + state_->path +
+                     "': a WAV file ends at 4 GiB; write raw samples (--stdout, PcmSink) or several files"};
   }
   Status status = check_not_nan(samples, num_samples);
   if (status.ok() && state_->file == nullptr) {
     status = state_->create();
   }
-  return status.ok() ? state_->write_blocks(samples, num_samples) : status;
+  if (status.ok()) {
+    status = state_->write_blocks(samples, num_samples);
+    if (!status.ok() && state_->num_samples == 0) {
+      state_->remove();
+    }
+  }
+  return status;
 }
 
 Status WavSink::close() {
@@ -154,7 +176,8 @@ PcmSink::PcmSink(int file_descriptor, PcmFormat format) : file_descriptor_(file_
 
 Status PcmSink::write(const float* samples, int64_t num_samples) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are written as they lie in memory");
-  const std::string name = "file descriptor " + std::to_string(file_descriptor_);
+  const std::string name = file_descriptor_ == STDOUT_FILENO ? std::string("standard output")
+                                                             : "file descriptor " + std::to_string(file_descriptor_);
   Status status = check_not_nan(samples, num_samples);
   if (!status.ok()) {
     return status;

@@ -57,9 +57,18 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
       options.seed,
       options.first_chunk_frames,
       options.chunk_frames,
+      options.trim_silence,
   };
   if (Status status = check(resolved); !status.ok()) {
     return status.error();
+  }
+  if (options.max_frames.has_value()) {
+    if (Status status = require(*options.max_frames >= 1, "max_frames", *options.max_frames, "1 or more");
+        !status.ok()) {
+      return status.error();
+    }
+    // The token after the last frame is drawn, and becomes none.
+    resolved.max_new_tokens = std::min(resolved.max_new_tokens - 1, *options.max_frames) + 1;
   }
   // All of the vocabulary is the same as off; a smaller number survives the way through the graph as fp32.
   resolved.talker.top_k = std::min(resolved.talker.top_k, metadata.talker_vocab_size);

@@ -20,6 +20,7 @@ struct ResolvedOptions {
   uint64_t seed;
   int64_t first_chunk_frames;
   int64_t chunk_frames;
+  bool trim_silence;
 };
 
 /// Errors name the option and its value.

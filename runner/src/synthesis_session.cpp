@@ -33,21 +33,33 @@ Result<AudioChunk> Impl::make_chunk() {
   const int64_t first_frame = decoded_frames_;
   const int64_t wanted = first_frame == 0 ? options_.first_chunk_frames : options_.chunk_frames;
   samples_.clear();
-  while (state_ == State::kRunning && num_frames_ - first_frame < wanted) {
-    if (Status status = make_frame(); !status.ok()) {
+  while (state_ == State::kRunning && samples_.empty()) {
+    if (Status status = make_frames(wanted); !status.ok()) {
       return status.error();
+    }
+    if (options_.trim_silence) {
+      leading_silence_.trim(samples_);
+    }
+  }
+  stats_.samples += static_cast<int64_t>(samples_.size());
+  return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), engine_.metadata.sample_rate,
+                    first_frame,     decoded_frames_ - first_frame,         state_ == State::kFinished};
+}
+
+/// `count` frames more and their samples; fewer at the end of the utterance.
+Status Impl::make_frames(int64_t count) {
+  const int64_t first_frame = num_frames_;
+  while (state_ == State::kRunning && num_frames_ - first_frame < count) {
+    if (Status status = make_frame(); !status.ok()) {
+      return status;
     }
     if (num_frames_ - decoded_frames_ == engine_.metadata.max_decode_frames) {
       if (Status status = decode_pending(); !status.ok()) {
-        return status.error();
+        return status;
       }
     }
   }
-  if (Status status = decode_pending(); !status.ok()) {
-    return status.error();
-  }
-  return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), engine_.metadata.sample_rate,
-                    first_frame,     decoded_frames_ - first_frame,         state_ == State::kFinished};
+  return decode_pending();
 }
 
 /// One frame more, or the end of the utterance.
@@ -161,7 +173,11 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
     return resolved.error();
   }
   options_ = *resolved;
-  auto prompt = make_prompt(request);
+  const auto planned = plan(request, options_.text_layout);
+  if (!planned.ok()) {
+    return planned.error();
+  }
+  auto prompt = build_prompt(*planned, request, engine_.metadata, embedding_);
   if (!prompt.ok()) {
     return prompt.error();
   }
@@ -171,6 +187,8 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   codes_.reserve(static_cast<size_t>((max_tokens_ - 1) * engine_.metadata.num_code_groups));
   talker_->reset(max_tokens_);
   code_predictor_->set_sampling(options_.subtalker);
+  leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
+  stats_.prompt_ms = elapsed_ms(start_time_);
   if (request.voice.has_value()) {
     const ScopedTimer timer(stats_.decode_ms);
     if (Status status = codec_decoder_->prime(request.voice->codes); !status.ok()) {
@@ -181,35 +199,44 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   return talker_->prefill(prompt_.rows.data(), prompt_.num_rows);
 }
 
-Result<Prompt> Impl::make_prompt(const SynthesisRequest& request) {
-  const ScopedTimer timer(stats_.prompt_ms);
+Result<PromptPlan> Impl::plan(const SynthesisRequest& request, TextLayout text_layout) const {
   const auto text = tokenize_request(request, engine_.tokenizer);
   if (!text.ok()) {
     return text.error();
   }
-  const auto plan = plan_prompt(*text, request, options_.text_layout, engine_.metadata);
+  auto plan = plan_prompt(*text, request, text_layout, engine_.metadata);
   if (!plan.ok()) {
     return plan.error();
   }
   if (Status status = check_capacity(*plan); !status.ok()) {
     return status.error();
   }
-  return build_prompt(*plan, request, engine_.metadata, embedding_);
+  return plan;
 }
 
 Status Impl::check_capacity(const PromptPlan& plan) const {
-  const auto num_rows = static_cast<int64_t>(plan.rows.size());
+  // Trailing text rows take a position each, together with the frames they are added to.
+  const auto num_rows = static_cast<int64_t>(plan.rows.size() + plan.trailing_ids.size());
   if (num_rows < engine_.metadata.max_seq_len) {
     return {};
   }
-  return Error{ErrorCode::kInvalidArgument, "the prompt has " + std::to_string(num_rows) +
+  return Error{ErrorCode::kInvalidArgument, "the text makes " + std::to_string(num_rows) +
                                                 " rows, which leaves no room to speak: the model holds " +
                                                 std::to_string(engine_.metadata.max_seq_len) +
-                                                "; shorten the text, or re-export with a larger max_seq_len"};
+                                                "; shorten the text, or export with a larger --max-seq-len"};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Public calls: state, timing, sinks
+
+Status Impl::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
+  const auto resolved = resolve_options(options, engine_.metadata);
+  if (!resolved.ok()) {
+    return resolved.error();
+  }
+  const auto planned = plan(request, resolved->text_layout);
+  return planned.ok() ? Status() : planned.error();
+}
 
 Status Impl::start(const SynthesisRequest& request, const SynthesisOptions& options) {
   if (Status status = require_not_poisoned(); !status.ok()) {
@@ -302,6 +329,7 @@ Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
     if (Status status = decode_pending(); !status.ok()) {
       return status;
     }
+    stats_.samples += static_cast<int64_t>(samples_.size());
     const AudioChunk chunk{samples_.data(),           static_cast<int64_t>(samples_.size()),
                            metadata.sample_rate,      first_frame,
                            num_frames_ - first_frame, num_frames_ == total};
@@ -333,6 +361,10 @@ Result<std::unique_ptr<SynthesisSession>> Engine::create_session() {
 SynthesisSession::SynthesisSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 SynthesisSession::~SynthesisSession() = default;
+
+Status SynthesisSession::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
+  return impl_->check(request, options);
+}
 
 Status SynthesisSession::start(const SynthesisRequest& request, const SynthesisOptions& options) {
   return impl_->start(request, options);

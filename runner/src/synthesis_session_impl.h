@@ -11,6 +11,7 @@
 #include "codec_decoder.h"
 #include "embedding.h"
 #include "engine_impl.h"
+#include "leading_silence.h"
 #include "prompt.h"
 #include "resolved_options.h"
 #include "scoped_timer.h"
@@ -23,6 +24,7 @@ struct SynthesisSession::Impl {
   /// Borrows `engine`.
   static Result<std::unique_ptr<Impl>> create(Engine::Impl& engine);
 
+  Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
   Result<AudioChunk> next();
   Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
@@ -54,11 +56,12 @@ struct SynthesisSession::Impl {
 
   // start()
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
-  Result<Prompt> make_prompt(const SynthesisRequest& request);
+  Result<PromptPlan> plan(const SynthesisRequest& request, TextLayout text_layout) const;
   Status check_capacity(const PromptPlan& plan) const;
 
   // next()
   Result<AudioChunk> make_chunk();
+  Status make_frames(int64_t count);
   Status make_frame();
   Result<int64_t> next_token();
   Status decode_pending();
@@ -83,6 +86,7 @@ struct SynthesisSession::Impl {
   int64_t decoded_frames_ = 0;  ///< Frames turned into samples.
   std::vector<int64_t> codes_;   ///< [num_frames_, G]
   std::vector<float> samples_;   ///< Of the chunk being made.
+  LeadingSilence leading_silence_;
   Clock::time_point start_time_;
   SynthesisStats stats_;
 };

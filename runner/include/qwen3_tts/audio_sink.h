@@ -29,7 +29,8 @@ class AudioSink {
 };
 
 /// A growing 16-bit mono WAV file: its header is right after every write, so the file plays at any moment.
-/// The file is created by the first write (or by close() of an empty utterance).
+/// The file is created by the first write (or by close() of an empty utterance); when the disk is full it keeps the
+/// samples that fitted, and is removed when there are none.
 class WavSink : public AudioSink {
  public:
   WavSink(std::string path, int64_t sample_rate);

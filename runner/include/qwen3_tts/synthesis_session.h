@@ -26,6 +26,7 @@ struct SynthesisRequest {
 struct SynthesisOptions {
   std::optional<TextLayout> text_layout;
   std::optional<int64_t> max_new_tokens;  ///< Talker tokens; N tokens give at most N - 1 frames.
+  std::optional<int64_t> max_frames;      ///< The same limit, in frames; the smaller one counts.
   std::optional<float> temperature;       ///< 0: greedy.
   std::optional<int64_t> top_k;           ///< 0: off.
   std::optional<float> top_p;             ///< 1: off.
@@ -36,6 +37,8 @@ struct SynthesisOptions {
   uint64_t seed = 42;
   int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
   int64_t chunk_frames = 4;        ///< Frames of the later ones.
+  /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
+  bool trim_silence = false;
 };
 
 enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
@@ -45,13 +48,14 @@ const char* to_string(FinishReason reason);
 struct SynthesisStats {
   int64_t prompt_rows = 0;
   int64_t frames = 0;
-  double prompt_ms = 0;   ///< Text to rows.
+  int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
+  double prompt_ms = 0;  ///< Text to rows.
   double prefill_ms = 0;  ///< Talker over the prompt.
-  double talker_ms = 0;   ///< Talker steps and sampling of code 0.
+  double talker_ms = 0;  ///< Talker steps and sampling of code 0.
   double code_predictor_ms = 0;
   double decode_ms = 0;
-  double sink_ms = 0;   ///< Spent in AudioSink::write.
-  double ttfa_ms = 0;   ///< Request to first samples (accepted by the sink in synthesize()).
+  double sink_ms = 0;  ///< Spent in AudioSink::write.
+  double ttfa_ms = 0;  ///< Request to first samples (accepted by the sink in synthesize()).
   double total_ms = 0;  ///< Request to last sample.
   FinishReason finish_reason = FinishReason::kEos;
 };
@@ -66,6 +70,9 @@ class SynthesisSession {
   SynthesisSession(const SynthesisSession&) = delete;
   SynthesisSession& operator=(const SynthesisSession&) = delete;
 
+  /// What start() would refuse, without any inference. Changes nothing.
+  Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
+
   /// Checks the request, builds the prompt and runs the talker over it. Forgets the utterance before.
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
 
@@ -78,7 +85,7 @@ class SynthesisSession {
   /// Codes to samples, without the language model. `codes`: [num_frames * num_code_groups], row-major.
   Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
 
-  /// Ends the utterance at the next frame. Safe from any thread.
+  /// Ends the running utterance at the next frame. Safe from any thread and from a signal handler.
   void stop();
 
   /// Makes a poisoned or finished session usable again.
