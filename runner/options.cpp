@@ -1,98 +1,257 @@
 #include "options.h"
 
-#include <filesystem>
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
+
+#include "output_paths.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr char kDescription[] = "Speaks text with a Qwen3-TTS model.pte.";
 
+constexpr char kVersion[] = "qwen3_tts_runner " QWEN3_TTS_VERSION " (ExecuTorch " QWEN3_TTS_EXECUTORCH_VERSION ")\n";
+
 constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text "Hello there." --speaker ryan
   qwen3_tts_runner --model_path model.pte --text "Hello there." --voice ann.voice --output_wav ann.wav
   qwen3_tts_runner --model_path model.pte --text "Hello there." --instruct "A calm, deep voice."
+  qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
   qwen3_tts_runner --model_path model.pte --text "Hello there." --codes_output a.codes
   qwen3_tts_runner --model_path model.pte --codes_path a.codes --output_wav a.wav
+  qwen3_tts_runner --model_path model.pte --info
 
 Values left out are the checkpoint's own. The same seed gives the same speech on one machine.
-Ctrl-C ends the utterance and completes its file.)";
+Names may be written with - in place of _. Ctrl-C ends the utterance and completes its file.
+)";
+
+/// What CLI11 fills in; finish() makes RunnerOptions of it.
+struct CommandLine {
+  RunnerOptions options;
+  std::string text_layout;
+  std::string stdout_format;
+  bool disable_fused_cp_generate = false;
+  bool info = false;
+  bool list_speakers = false;
+  bool list_languages = false;
+  bool verbose = false;
+  bool quiet = false;
+};
+
+/// CLI11 would take -1 for a large number.
+std::string refuse_minus(const std::string& value) {
+  return value.empty() || value.front() != '-' ? "" : value + " is below 0";
+}
 
 void add_input_flags(CLI::App& app, RunnerOptions& options) {
-  app.add_option("--model_path", options.engine.model_path, "Model file, made by export_unified.py")->required();
-  app.add_option("--text", options.text, "Text to speak, UTF-8");
-  app.add_option("--prompts_path", options.prompts_path, "File with one text a line; blank lines are skipped");
-  app.add_option("--codes_path", options.codes_path, "Codes file to decode, without the language model");
+  const std::string group = "Input";
+  app.add_option("--model_path", options.engine.model_path, "Model file, made by export_unified.py")
+      ->required()
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--text", options.text, "Text to speak, UTF-8")->group(group);
+  app.add_option("--text_file", options.text_file, "File with one text; -: standard input")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--prompts_path", options.prompts_path, "File with one text a line, blank ones skipped; -: stdin")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--codes_path", options.codes_path, "Codes file to decode, without the language model")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tokenizer_path", options.engine.tokenizer_path, "tokenizer.json in place of the model's own")
+      ->type_name("FILE")
+      ->group(group);
 }
 
 void add_voice_flags(CLI::App& app, RunnerOptions& options) {
-  app.add_option("--language", options.request.language, "Language of the text, or auto")->capture_default_str();
-  app.add_option("--speaker", options.request.speaker, "Speaker of a CustomVoice model; a wrong name lists them");
-  app.add_option("--instruct", options.request.instruct, "Style: VoiceDesign and 1.7B CustomVoice models");
-  app.add_option("--voice", options.voice, "Voice file of a cloned speaker: Base models");
+  const std::string group = "Voice";
+  app.add_option("--language", options.request.language, "Language of the text, or auto")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--speaker", options.request.speaker, "Speaker of a CustomVoice model (--list_speakers)")
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--voice", options.voice, "Voice file of a cloned speaker: Base models")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--instruct", options.request.instruct, "Style: VoiceDesign and 1.7B CustomVoice models")
+      ->group(group);
 }
 
-void add_output_flags(CLI::App& app, RunnerOptions& options) {
-  app.add_option("--output_wav", options.output_wav, "WAV file of a single run (default: output.wav)");
+void add_output_flags(CLI::App& app, CommandLine& line) {
+  const std::string group = "Output";
+  RunnerOptions& options = line.options;
+  app.add_option("--output_wav", options.output_wav, "WAV file of a single run (default: output.wav)")
+      ->type_name("FILE")
+      ->group(group);
   app.add_option("--output_dir", options.output_dir,
-                 "Folder of prompt_<i>_repeat_<r>.wav for several runs (default: here)");
-  app.add_option("--codes_output", options.codes_output, "Also write the codes of a single run to this file");
-  app.add_option("--stats_json", options.stats_json, "Write times and counts of every run to this file");
+                 "Folder of prompt_<i>_repeat_<r>.wav for several runs (default: here)")
+      ->type_name("FOLDER")
+      ->group(group);
+  app.add_option("--stdout", line.stdout_format,
+                 "Raw mono samples to standard output as they are made, and no WAV "
+                 "file unless named")
+      ->check(CLI::IsMember({"s16le", "f32le"}))
+      ->group(group);
+  app.add_option("--chunk_frames", options.synthesis.chunk_frames, "Frames of 80 ms in one delivery")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--first_chunk_frames", options.synthesis.first_chunk_frames, "Frames in the first delivery")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_flag("--trim_silence", options.synthesis.trim_silence,
+               "Drop what comes before the first sample of magnitude 0.005, but for 20 ms")
+      ->group(group);
+  app.add_option("--codes_output", options.codes_output, "Also write the codes of a single run to this file")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--stats_json", options.stats_json, "Write times and counts of every run to this file")
+      ->type_name("FILE")
+      ->group(group);
 }
 
-void add_generation_flags(CLI::App& app, RunnerOptions& options, std::string& text_layout) {
-  SynthesisOptions& synthesis = options.synthesis;
-  app.add_option("--text_layout", text_layout, "streaming: text beside the speech; full: all text first")
-      ->check(CLI::IsMember({"streaming", "full"}));
-  app.add_option("--max_new_tokens", synthesis.max_new_tokens, "Longest speech, in talker tokens (12.5 a second)");
-  app.add_option("--temperature", synthesis.temperature, "Talker: 0 is greedy");
-  app.add_option("--top_k", synthesis.top_k, "Talker: 0 is off");
-  app.add_option("--top_p", synthesis.top_p, "Talker: 1 is off");
-  app.add_option("--repetition_penalty", synthesis.repetition_penalty, "Talker: 1 is off");
-  app.add_option("--subtalker_temperature", synthesis.subtalker_temperature, "Code predictor: 0 is greedy");
-  app.add_option("--subtalker_top_k", synthesis.subtalker_top_k, "Code predictor: 0 is off");
-  app.add_option("--subtalker_top_p", synthesis.subtalker_top_p, "Code predictor: 1 is off");
-  app.add_option("--seed", synthesis.seed, "Prompt i of repeat r uses seed + r * prompts + i")->capture_default_str();
+void add_generation_flags(CLI::App& app, CommandLine& line) {
+  const std::string group = "Generation";
+  SynthesisOptions& synthesis = line.options.synthesis;
+  app.add_option("--text_layout", line.text_layout, "streaming: text beside the speech; full: all text first")
+      ->check(CLI::IsMember({"streaming", "full"}))
+      ->group(group);
+  app.add_option("--max_new_tokens", synthesis.max_new_tokens, "Longest speech, in talker tokens: one more than frames")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--max_frames", synthesis.max_frames, "Longest speech, in frames (12.5 a second)")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--temperature", synthesis.temperature, "Talker: 0 is greedy")->type_name("X")->group(group);
+  app.add_option("--top_k", synthesis.top_k, "Talker: 0 is off")->type_name("N")->group(group);
+  app.add_option("--top_p", synthesis.top_p, "Talker: 1 is off")->type_name("X")->group(group);
+  app.add_option("--repetition_penalty", synthesis.repetition_penalty, "Talker: 1 is off")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--subtalker_temperature", synthesis.subtalker_temperature, "Code predictor: 0 is greedy")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--subtalker_top_k", synthesis.subtalker_top_k, "Code predictor: 0 is off")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--subtalker_top_p", synthesis.subtalker_top_p, "Code predictor: 1 is off")
+      ->type_name("X")
+      ->group(group);
+  app.add_option("--seed", synthesis.seed, "Prompt i of repeat r uses seed + r * prompts + i")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group)
+      ->check(refuse_minus);
 }
 
-void add_run_flags(CLI::App& app, RunnerOptions& options, bool& disable_fused_cp_generate) {
-  app.add_option("--repeat", options.repeat, "Speak every text this many times")->capture_default_str();
-  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores")->capture_default_str();
-  app.add_flag("--disable_fused_cp_generate", disable_fused_cp_generate,
-               "Run the code predictor step by step: slower, same codes");
+void add_run_flags(CLI::App& app, CommandLine& line) {
+  const std::string group = "Running";
+  RunnerOptions& options = line.options;
+  app.add_option("--repeat", options.repeat, "Speak every text this many times")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--warmup", options.warmup, "Speak the first text this many times before, unheard and uncounted")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--weight_cache", options.engine.weight_cache,
+                 "File that keeps packed weights, so that the next start is faster")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--disable_fused_cp_generate", line.disable_fused_cp_generate,
+               "Run the code predictor step by step: slower, same codes")
+      ->group(group);
+}
+
+void add_information_flags(CLI::App& app, CommandLine& line) {
+  const std::string group = "Information";
+  app.add_flag("--info", line.info, "Print what the model file holds")->group(group);
+  app.add_flag("--list_speakers", line.list_speakers, "Print the model's speakers, one a line")->group(group);
+  app.add_flag("--list_languages", line.list_languages, "Print the model's languages, one a line")->group(group);
+  app.add_flag("--verbose", line.verbose, "Also tell the time of every stage")->group(group);
+  app.add_flag("--quiet", line.quiet, "Tell errors only")->group(group);
+  app.set_version_flag("--version", kVersion, "Print the version and exit")->group(group);
+  app.set_help_flag("-h,--help", "Print this and exit")->group(group);
+}
+
+/// `argument` with the flag's name as it is declared: --top-k=5 is --top_k=5. Anything else stays.
+std::string declared(std::string argument, const CLI::App& app) {
+  const size_t name_size = std::min(argument.find('='), argument.size());
+  std::string name = argument.substr(0, name_size);
+  if (name.compare(0, 2, "--") == 0) {
+    std::replace(name.begin() + 2, name.end(), '-', '_');
+  }
+  return app.get_option_no_throw(name) == nullptr ? argument : argument.replace(0, name_size, name);
+}
+
+/// The command line in CLI11's order, last first, with declared names. What follows a flag that takes a value is one.
+std::vector<std::string> arguments(int argc, char** argv, const CLI::App& app) {
+  std::vector<std::string> reversed;
+  bool is_value = false;
+  for (int i = 1; i < argc; ++i) {
+    reversed.push_back(is_value ? argv[i] : declared(argv[i], app));
+    const CLI::Option* option = is_value ? nullptr : app.get_option_no_throw(reversed.back());
+    is_value = option != nullptr && option->get_items_expected_min() > 0;
+  }
+  std::reverse(reversed.begin(), reversed.end());
+  return reversed;
 }
 
 Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 bool is_single_run(const RunnerOptions& options) { return !options.prompts_path && options.repeat == 1; }
 
-/// An output's folder must be there before an hour of work is done for it.
-Status check_folder(const char* flag, const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (path.empty() || folder.empty() || std::filesystem::is_directory(folder, error)) {
-    return {};
+Status check_inputs(const RunnerOptions& options) {
+  std::string given;
+  int64_t num_given = 0;
+  for (const auto& [flag, value] :
+       {std::pair("--text", &options.text), std::pair("--text_file", &options.text_file),
+        std::pair("--prompts_path", &options.prompts_path), std::pair("--codes_path", &options.codes_path)}) {
+    if (value->has_value()) {
+      given += (num_given++ == 0 ? "" : " and ") + std::string(flag);
+    }
   }
-  return Error{ErrorCode::kIo, std::string(flag) + " '" + path + "': there is no folder '" + folder.string() + "'"};
-}
-
-Status check(const RunnerOptions& options) {
-  const int inputs = (options.text ? 1 : 0) + (options.prompts_path ? 1 : 0) + (options.codes_path ? 1 : 0);
-  if (inputs != 1) {
-    return invalid("give exactly one of --text, --prompts_path and --codes_path; --help shows examples");
+  if (num_given != 1) {
+    return invalid((num_given == 0 ? "there is nothing to speak" : "there are several inputs, " + given) +
+                   "; give exactly one of --text, --text_file, --prompts_path and --codes_path");
   }
   if (options.repeat < 1) {
     return invalid("--repeat is " + std::to_string(options.repeat) + "; it must be 1 or more");
   }
+  if (options.warmup < 0) {
+    return invalid("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
+  }
+  if (!options.request.speaker.empty() && !options.voice.empty()) {
+    return invalid("give --speaker or --voice, not both: a voice file is a speaker");
+  }
+  const bool has_voice =
+      !options.request.speaker.empty() || !options.voice.empty() || !options.request.instruct.empty();
+  if (options.codes_path && (has_voice || options.synthesis.trim_silence)) {
+    return invalid("--speaker, --voice, --instruct and --trim_silence have no effect on --codes_path; leave them out");
+  }
+  return {};
+}
+
+Status check_outputs(const RunnerOptions& options) {
   const bool is_single = is_single_run(options);
   if (!is_single && !options.output_wav.empty()) {
     return invalid("--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
   }
   if (!is_single && !options.codes_output.empty()) {
-    return invalid("--codes_output holds one run; use it with --text and without --repeat");
+    return invalid("--codes_output holds one run; use it with one text and without --repeat");
   }
   if (!options.output_dir.empty() && !options.output_wav.empty()) {
     return invalid("give --output_wav for a single run or --output_dir for several, not both");
@@ -100,14 +259,53 @@ Status check(const RunnerOptions& options) {
   if (options.codes_path && !options.codes_output.empty()) {
     return invalid("--codes_output would be a copy of --codes_path");
   }
-  for (const auto& [flag, path] : {std::pair<const char*, const std::string&>("--output_wav", options.output_wav),
-                                   {"--codes_output", options.codes_output},
-                                   {"--stats_json", options.stats_json}}) {
-    if (Status status = check_folder(flag, path); !status.ok()) {
-      return status;
-    }
+  return check_paths(
+      {
+          {"--model_path", options.engine.model_path},
+          {"--tokenizer_path", options.engine.tokenizer_path},
+          {"--text_file", options.text_file.value_or("")},
+          {"--prompts_path", options.prompts_path.value_or("")},
+          {"--codes_path", options.codes_path.value_or("")},
+          {"--voice", options.voice},
+      },
+      {
+          {"--output_wav", options.output_wav},
+          {"--codes_output", options.codes_output},
+          {"--stats_json", options.stats_json},
+          {"--weight_cache", options.engine.weight_cache},
+      },
+      {"--output_dir", options.output_dir});
+}
+
+/// Values that follow from several flags.
+Result<RunnerOptions> finish(CommandLine line) {
+  RunnerOptions& options = line.options;
+  if (line.info || line.list_speakers || line.list_languages) {
+    options.question = line.info ? Question::kInfo : line.list_speakers ? Question::kSpeakers : Question::kLanguages;
+    return options;
   }
-  return {};
+  if (line.quiet && line.verbose) {
+    return invalid("give --quiet or --verbose, not both");
+  }
+  options.verbosity = line.quiet ? Verbosity::kQuiet : line.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+  options.engine.fused_code_predictor = !line.disable_fused_cp_generate;
+  if (!line.text_layout.empty()) {
+    options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
+  }
+  if (!line.stdout_format.empty()) {
+    options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;
+  }
+  Status status = check_inputs(options);
+  if (status.ok()) {
+    status = check_outputs(options);
+  }
+  if (!status.ok()) {
+    return status.error();
+  }
+  if (options.output_wav.empty() && options.output_dir.empty() && !options.stdout_format) {
+    (is_single_run(options) ? options.output_wav : options.output_dir) = is_single_run(options) ? "output.wav" : ".";
+  }
+  return options;
 }
 
 }  // namespace
@@ -115,36 +313,36 @@ Status check(const RunnerOptions& options) {
 Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   CLI::App app(kDescription, "qwen3_tts_runner");
   app.footer(kExamples);
-  RunnerOptions options;
-  std::string text_layout;
-  bool disable_fused_cp_generate = false;
-  add_input_flags(app, options);
-  add_voice_flags(app, options);
-  add_output_flags(app, options);
-  add_generation_flags(app, options, text_layout);
-  add_run_flags(app, options, disable_fused_cp_generate);
+  app.allow_extras();  // CLI11 would name them in no good order.
+  app.set_help_flag("");  // Declared with the other information flags, so that it stands there.
+  CommandLine line;
+  add_input_flags(app, line.options);
+  add_voice_flags(app, line.options);
+  add_output_flags(app, line);
+  add_generation_flags(app, line);
+  add_run_flags(app, line);
+  add_information_flags(app, line);
   try {
-    app.parse(argc, argv);
+    app.parse(arguments(argc, argv, app));
   } catch (const CLI::CallForHelp&) {
     return ParsedCommandLine{std::nullopt, app.help()};
+  } catch (const CLI::CallForVersion&) {
+    return ParsedCommandLine{std::nullopt, kVersion};
+  } catch (const CLI::ConversionError& error) {
+    // "Could not convert: --flag = value"
+    const std::string what = error.what();
+    return invalid(what.substr(std::min(what.find("--"), what.size())) + " is no such value; --help shows all flags");
   } catch (const CLI::ParseError& error) {
     return invalid(std::string(error.what()) + "; --help shows all flags");
   }
-  if (!text_layout.empty()) {
-    options.synthesis.text_layout = text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
+  if (const auto unknown = app.remaining(); !unknown.empty()) {
+    return invalid("'" + unknown.front() + "' is not a flag; --help shows all flags");
   }
-  options.engine.fused_code_predictor = !disable_fused_cp_generate;
-  if (Status status = check(options); !status.ok()) {
-    return status.error();
+  auto options = finish(std::move(line));
+  if (!options.ok()) {
+    return options.error();
   }
-  if (options.output_wav.empty() && options.output_dir.empty()) {
-    if (is_single_run(options)) {
-      options.output_wav = "output.wav";
-    } else {
-      options.output_dir = ".";
-    }
-  }
-  return ParsedCommandLine{std::move(options), ""};
+  return ParsedCommandLine{std::move(*options), ""};
 }
 
 }  // namespace qwen3_tts

@@ -4,33 +4,44 @@
 #include <optional>
 #include <string>
 
+#include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/synthesis_session.h>
 
 namespace qwen3_tts {
 
+/// A question about the model file that is answered in place of speaking.
+enum class Question { kNone, kInfo, kSpeakers, kLanguages };
+
+enum class Verbosity { kQuiet, kNormal, kVerbose };
+
 /// What the command line says; names equal the flags.
 struct RunnerOptions {
   EngineOptions engine;
   SynthesisRequest request;  ///< Without the text and the voice, which are read later.
   SynthesisOptions synthesis;
-  // Exactly one of these three.
+  // Exactly one of these four, unless there is a question.
   std::optional<std::string> text;
+  std::optional<std::string> text_file;
   std::optional<std::string> prompts_path;
   std::optional<std::string> codes_path;
-  std::string voice;  ///< Path of a voice file.
-  std::string output_wav;
-  std::string output_dir;
+  std::string voice;                       ///< Path of a voice file.
+  std::string output_wav;                  ///< Empty when the samples go elsewhere.
+  std::string output_dir;                  ///< Set for several runs, or when it was given.
+  std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
   std::string codes_output;
   std::string stats_json;
   int64_t repeat = 1;
+  int64_t warmup = 0;
+  Question question = Question::kNone;
+  Verbosity verbosity = Verbosity::kNormal;
 };
 
-/// Reads the command line. Nothing but `help` is set when it was asked for.
+/// Reads the command line. Nothing but `message` is set when help or the version was asked for.
 struct ParsedCommandLine {
   std::optional<RunnerOptions> options;
-  std::string help;
+  std::string message;
 };
 Result<ParsedCommandLine> parse_command_line(int argc, char** argv);
 

@@ -11,11 +11,11 @@ namespace {
 
 nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, const EngineOptions& options) {
   const SynthesisStats& stats = record.stats;
-  const double audio_s = audio_seconds(stats.frames, engine.metadata());
   nlohmann::ordered_json object = {
       {"prompt", record.prompt},
+      {"output", record.output_path},
       {"frames", stats.frames},
-      {"audio_s", audio_s},
+      {"audio_s", record.audio_s},
       {"load_ms", engine.load_ms()},
       {"prompt_rows", stats.prompt_rows},
       {"prompt_ms", stats.prompt_ms},
@@ -35,17 +35,13 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"finish_reason", to_string(stats.finish_reason)},
       {"talker_tokens", record.talker_tokens},
   };
-  if (audio_s > 0) {
-    object["rtf"] = stats.total_ms / 1000 / audio_s;
+  if (record.audio_s > 0) {
+    object["rtf"] = record.rtf();
   }
   return object;
 }
 
 }  // namespace
-
-double audio_seconds(int64_t num_frames, const ModelMetadata& metadata) {
-  return static_cast<double>(num_frames * metadata.samples_per_frame) / static_cast<double>(metadata.sample_rate);
-}
 
 Status write_stats_json(const std::string& path, const std::vector<RunRecord>& records, const Engine& engine,
                         const EngineOptions& options) {

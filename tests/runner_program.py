@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import subprocess
 import wave
 from dataclasses import dataclass
@@ -44,13 +45,46 @@ def write_codes(path: Path, codes: NDArray[Any]) -> None:
     np.concatenate([codes.shape, codes.reshape(-1)]).astype("<i4").tofile(path)
 
 
-def call(program: Path, **flags: Any) -> subprocess.CompletedProcess[str]:
-    """Runs the program; a flag of True stands alone, None is left out."""
+def command_line(program: Path, flags: dict[str, Any]) -> list[str]:
+    """A flag of True stands alone, None is left out."""
     command = [str(program)]
     for name, value in flags.items():
         if value is not None:
             command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    return command
+
+
+def start(
+    program: Path, *, stderr: int = subprocess.PIPE, pipe_size: int = -1, **flags: Any
+) -> subprocess.Popen[bytes]:
+    """Starts the program with pipes. `pipe_size`: bytes that it can write to standard output before they are read."""
+    return subprocess.Popen(command_line(program, flags), stdout=subprocess.PIPE, stderr=stderr, pipesize=pipe_size)
+
+
+def call(
+    program: Path,
+    *,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    file_size_limit: int | None = None,
+    arguments: tuple[bytes, ...] = (),
+    **flags: Any,
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs the program to its end. `file_size_limit` in bytes stands for a full disk; `arguments` follow the flags."""
+
+    def limit() -> None:
+        if file_size_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
+
+    return subprocess.run(
+        [*command_line(program, flags), *arguments],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        preexec_fn=limit,
+        timeout=600,
+        check=False,
+    )
 
 
 def speak(program: Path, model: Path, folder: Path, **flags: Any) -> Run:
@@ -60,7 +94,7 @@ def speak(program: Path, model: Path, folder: Path, **flags: Any) -> Run:
         program, model_path=model, output_wav=wav, codes_output=codes, stats_json=stats, **{"threads": 1, **flags}
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    assert done.stdout == b""
     (run,) = json.loads(stats.read_text())
     return Run(wav.read_bytes(), read_codes(codes), run)
 

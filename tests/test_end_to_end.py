@@ -103,11 +103,6 @@ def test_decoding_codes_gives_the_same_file_as_speaking_them(runner: Path, tiny_
     assert decoded == run.wav
 
 
-def test_thread_count_changes_nothing(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
-    one, two = (speak(runner, tiny_pte("tiny-customvoice"), tmp_path, **custom_voice(threads=n)) for n in (1, 2))
-    assert one.wav == two.wav
-
-
 def test_seed_chooses_the_speech(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
     first, again, other = (
         speak(runner, tiny_pte("tiny-customvoice"), tmp_path, **custom_voice(seed=seed)) for seed in (7, 7, 8)

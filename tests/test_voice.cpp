@@ -34,7 +34,13 @@ struct Parts {
 /// Voices for the tiny model: width 3, 4 code groups of 8 codes, 100 text ids.
 class VoiceTest : public ::testing::Test {
  protected:
-  const ModelMetadata metadata_ = testing::tiny_metadata();
+  static ModelMetadata base_metadata() {
+    ModelMetadata metadata = testing::tiny_metadata();
+    metadata.model_type = "base";
+    return metadata;
+  }
+
+  const ModelMetadata metadata_ = base_metadata();
   const testing::TempFolder folder_;
   const std::string path_ = folder_.file("a.voice");
 
@@ -46,7 +52,7 @@ class VoiceTest : public ::testing::Test {
     Parts parts;
     parts.header["__metadata__"] = {
         {"format", "qwen3_tts_voice"}, {"format_version", "1"}, {"name", "Ann"},
-        {"language", "english"},       {"hidden_size", "3"},    {"model_type", "custom_voice"}};
+        {"language", "english"},       {"hidden_size", "3"},    {"model_type", "base"}};
     parts.header["x_vector"] = tensor("F32", {3}, 0, 12);
     parts.data = bytes_of<float>({0.5f, -1.0f, 2.0f});
     return parts;
@@ -155,7 +161,7 @@ TEST_F(VoiceTest, MetadataMustFit) {
   expect_refused(set("format", "pt"), "not a voice file");
   expect_refused(set("format_version", "2"), "format_version is '2'");
   expect_refused(set("hidden_size", "2048"), "hidden_size is '2048'");
-  expect_refused(set("model_type", "base"), "model_type is 'base'");
+  expect_refused(set("model_type", "custom_voice"), "model_type is 'custom_voice'");
   expect_refused(set("language", "klingon"), "klingon");
   expect_refused([](Parts& parts) { parts.header["__metadata__"] = "x"; }, "metadata");
   expect_refused([](Parts& parts) { parts.header.erase("__metadata__"); }, "format");
@@ -214,6 +220,14 @@ TEST_F(VoiceTest, EmptyReferenceIsRefused) {
   parts.header["codes"] = tensor("I32", {0, 4}, 12, 12);
   parts.header["text_ids"] = tensor("I32", {0}, 12, 12);
   expect_refused(parts.file(), "must be I32 [N, 4], found I32 [0, 4]");
+}
+
+TEST_F(VoiceTest, OnlyBaseModelsTakeVoiceFiles) {
+  testing::write_bytes(path_, x_vector_only().file());
+  const auto voice = Voice::load(path_, testing::tiny_metadata());
+  ASSERT_FALSE(voice.ok());
+  EXPECT_NE(voice.error().message.find("a custom_voice model takes no voice files"), std::string::npos)
+      << voice.error().message;
 }
 
 TEST_F(VoiceTest, MissingXVectorIsRefused) {

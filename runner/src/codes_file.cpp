@@ -38,7 +38,7 @@ Status check_codes(const std::vector<int64_t>& codes, const ModelMetadata& metad
     if (codes[i] < 0 || codes[i] >= metadata.code_vocab_size) {
       return invalid(source, "code " + std::to_string(codes[i]) + " of frame " + std::to_string(i / num_groups) +
                                  ", group " + std::to_string(i % num_groups) + " is not in 0.." +
-                                 std::to_string(metadata.code_vocab_size - 1));
+                                 std::to_string(metadata.code_vocab_size - 1) + "; these are not codes of this model");
     }
   }
   return {};
@@ -56,7 +56,7 @@ Result<std::vector<int64_t>> read_codes_file(const std::string& path, const Mode
   const int64_t num_groups = read_int(*bytes, 1);
   if (num_groups != metadata.num_code_groups) {
     return invalid(path, "it has " + std::to_string(num_groups) + " code groups, the model has " +
-                             std::to_string(metadata.num_code_groups));
+                             std::to_string(metadata.num_code_groups) + "; these are codes of another codec");
   }
   const size_t num_codes = (bytes->size() - kHeaderSize) / kIntSize;
   if (num_frames < 0 || bytes->size() % kIntSize != 0 || static_cast<int64_t>(num_codes) != num_frames * num_groups) {

@@ -63,7 +63,7 @@ Result<std::string> resolve_speaker(const SynthesisRequest& request, const Model
   if (metadata.speakers.empty()) {
     if (!request.speaker.empty()) {
       return invalid_argument("speaker '" + request.speaker + "': a " + metadata.model_type +
-                              " model has no named speakers");
+                              " model has no named speakers; leave it out, or use a CustomVoice model");
     }
     return std::string();
   }
@@ -272,8 +272,9 @@ Result<PromptPlan> plan_prompt(const PromptText& text, const SynthesisRequest& r
     return speech.error();
   }
   if (!text.instruct.empty() && !metadata.supports_instruct) {
-    return invalid_argument("instruct: a " + metadata.model_size + " " + metadata.model_type +
-                            " model takes no style description");
+    return invalid_argument(
+        "instruct: a " + metadata.model_size + " " + metadata.model_type +
+        " model takes no style description; leave it out, or use a VoiceDesign or 1.7B CustomVoice model");
   }
   const Voice* voice = request.voice.has_value() ? &*request.voice : nullptr;
   Planner planner(metadata, voice);

@@ -13,6 +13,7 @@ namespace qwen3_tts {
 namespace {
 
 // The file's names; qwen3_tts/voice.py writes them.
+constexpr char kCloningModel[] = "base";  // The only type that takes voice files.
 constexpr char kFormat[] = "qwen3_tts_voice";
 constexpr char kFormatVersion[] = "1";
 constexpr char kXVector[] = "x_vector";
@@ -166,6 +167,10 @@ Error in_file(const std::string& path, const Error& error) {
 }  // namespace
 
 Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata) {
+  if (metadata.model_type != kCloningModel) {
+    return Error{ErrorCode::kInvalidArgument, "voice '" + path + "': a " + metadata.model_type +
+                                                  " model takes no voice files; leave it out, or use a Base model"};
+  }
   const Result<std::string> bytes = read_file(path);
   if (!bytes.ok()) {
     return bytes.error();

@@ -1,0 +1,50 @@
+#include "console.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace qwen3_tts {
+
+Console::Console(Verbosity verbosity)
+    : verbosity_(verbosity), shows_progress_(verbosity != Verbosity::kQuiet && ::isatty(STDERR_FILENO) == 1) {}
+
+void Console::answer(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void Console::error(const std::string& message) {
+  clear_progress();
+  std::fprintf(stderr, "qwen3_tts_runner: error: %s\n", message.c_str());
+}
+
+void Console::tell(const std::string& text) {
+  if (verbosity_ != Verbosity::kQuiet) {
+    clear_progress();
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  }
+}
+
+void Console::detail(const std::string& text) {
+  if (verbosity_ == Verbosity::kVerbose) {
+    tell(text);
+  }
+}
+
+void Console::progress(const std::string& text) {
+  if (shows_progress_) {
+    clear_progress();
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    has_progress_ = true;
+  }
+}
+
+void Console::clear_progress() {
+  if (has_progress_) {
+    std::fputs("\r\033[K", stderr);  // Back to the line's begin, and erase to its end.
+    has_progress_ = false;
+  }
+}
+
+}  // namespace qwen3_tts

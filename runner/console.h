@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <qwen3_tts/model_metadata.h>
+
+#include "options.h"
+
+namespace qwen3_tts {
+
+/// Everything the program says. Standard output gets only what was asked for; the rest goes to standard error, with a
+/// line that is written over again and again when that is a terminal.
+class Console {
+ public:
+  explicit Console(Verbosity verbosity);
+
+  /// What somebody asked for: standard output.
+  void answer(const std::string& text);
+  void error(const std::string& message);
+  /// Unless --quiet.
+  void tell(const std::string& text);
+  /// With --verbose.
+  void detail(const std::string& text);
+  /// What the program is doing now; on a terminal, until the next thing is said.
+  void progress(const std::string& text);
+
+ private:
+  void clear_progress();
+
+  Verbosity verbosity_;
+  bool shows_progress_;
+  bool has_progress_ = false;
+};
+
+}  // namespace qwen3_tts

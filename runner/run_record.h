@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/synthesis_session.h>
+
+namespace qwen3_tts {
+
+/// What one run said, where, and how long it took.
+struct RunRecord {
+  std::string prompt;
+  uint64_t seed;
+  std::string output_path;  ///< Empty: no file.
+  SynthesisStats stats;
+  std::vector<int64_t> talker_tokens;
+  double peak_rss_mb;  ///< Of the process, up to the end of the run.
+  double audio_s;      ///< Length of what was delivered.
+
+  /// Time to generate over length of audio; 0 without audio.
+  double rtf() const { return audio_s > 0 ? stats.total_ms / 1000 / audio_s : 0; }
+};
+
+}  // namespace qwen3_tts

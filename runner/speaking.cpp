@@ -1,0 +1,251 @@
+#include "speaking.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <qwen3_tts/engine.h>
+#include <qwen3_tts/synthesis_session.h>
+#include <qwen3_tts/voice.h>
+
+#include "codes_file.h"
+#include "report.h"
+#include "run_record.h"
+#include "run_sink.h"
+#include "runs.h"
+#include "stats_json.h"
+
+namespace qwen3_tts {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<SynthesisSession*> current_session{nullptr};
+std::atomic<int> last_signal{0};
+
+extern "C" void handle_signal(int number) {
+  last_signal = number;
+  if (SynthesisSession* session = current_session.load()) {
+    session->stop();
+  }
+}
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+#ifdef __APPLE__
+  constexpr double kUnitBytes = 1.0;
+#else
+  constexpr double kUnitBytes = 1024.0;
+#endif
+  return static_cast<double>(usage.ru_maxrss) * kUnitBytes / 1e6;
+}
+
+/// Speaks runs one after the other with one engine and one session.
+class Speaker {
+ public:
+  Speaker(RunnerOptions options, Console& console) : options_(std::move(options)), console_(console) {}
+  ~Speaker() { current_session = nullptr; }
+  Speaker(const Speaker&) = delete;
+  Speaker& operator=(const Speaker&) = delete;
+
+  Status load();
+  Status check(const std::vector<Run>& runs);
+  Status warm_up(const Run& run);
+  /// Until the last one, an error or a signal.
+  Status speak(const std::vector<Run>& runs);
+  /// What the runs were like, for people and for programs.
+  Status report() const;
+
+ private:
+  Status read_inputs();
+  /// One utterance into `sink`.
+  Status utter(const Run& run, AudioSink& sink);
+  Status speak_one(const Run& run);
+  /// `num_samples` of the run were delivered.
+  void on_delivery(int64_t num_samples, Clock::time_point start);
+
+  RunnerOptions options_;
+  Console& console_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SynthesisSession> session_;
+  std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::vector<RunRecord> records_;
+};
+
+Status Speaker::load() {
+  console_.progress("loading " + options_.engine.model_path + " ...");
+  auto engine = Engine::create(options_.engine);
+  if (!engine.ok()) {
+    return engine.error();
+  }
+  engine_ = std::move(*engine);
+  if (Status status = read_inputs(); !status.ok()) {
+    return status;
+  }
+  auto session = engine_->create_session();
+  if (!session.ok()) {
+    return session.error();
+  }
+  session_ = std::move(*session);
+  current_session = session_.get();
+  const ModelMetadata& metadata = engine_->metadata();
+  console_.detail(options_.engine.model_path + ": " + metadata.model_type + " " + metadata.model_size + ", loaded in " +
+                  std::to_string(static_cast<int64_t>(engine_->load_ms())) + " ms\n");
+  return {};
+}
+
+Status Speaker::read_inputs() {
+  if (options_.codes_path.has_value()) {
+    auto codes = read_codes_file(*options_.codes_path, engine_->metadata());
+    if (!codes.ok()) {
+      return codes.error();
+    }
+    codes_ = std::move(*codes);
+  }
+  if (!options_.voice.empty()) {
+    auto voice = Voice::load(options_.voice, engine_->metadata());
+    if (!voice.ok()) {
+      return voice.error();
+    }
+    options_.request.voice = std::move(*voice);
+  }
+  return {};
+}
+
+Status Speaker::check(const std::vector<Run>& runs) {
+  if (options_.codes_path.has_value()) {
+    return {};
+  }
+  for (const Run& run : runs) {
+    options_.request.text = run.prompt;
+    if (Status status = session_->check(options_.request, options_.synthesis); !status.ok()) {
+      const std::string where = run.source.empty() ? "" : run.source + ": ";
+      return Error{status.error().code, where + status.error().message};
+    }
+  }
+  return {};
+}
+
+Status Speaker::warm_up(const Run& run) {
+  NullSink nowhere;
+  for (int64_t i = 0; i < options_.warmup && last_signal == 0; ++i) {
+    console_.progress("warming up ...");
+    if (Status status = utter(run, nowhere); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Speaker::speak(const std::vector<Run>& runs) {
+  for (const Run& run : runs) {
+    if (last_signal != 0) {
+      break;
+    }
+    if (Status status = speak_one(run); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Speaker::speak_one(const Run& run) {
+  const ModelMetadata& metadata = engine_->metadata();
+  const Clock::time_point start = Clock::now();
+  RunSink sink(run.output_path, options_.stdout_format, metadata.sample_rate,
+               [&](int64_t num_samples) { on_delivery(num_samples, start); });
+  if (Status status = utter(run, sink); !status.ok()) {
+    return status;
+  }
+  if (!options_.codes_output.empty()) {
+    if (Status status = write_codes_file(options_.codes_output, session_->codes(), metadata); !status.ok()) {
+      return status;
+    }
+  }
+  const SynthesisStats& stats = session_->stats();
+  records_.push_back({run.prompt, run.seed, run.output_path, stats, session_->talker_tokens(), peak_rss_mb(),
+                      static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
+  console_.tell(describe_run(records_.back()));
+  console_.detail(describe_stages(records_.back()));
+  return {};
+}
+
+Status Speaker::utter(const Run& run, AudioSink& sink) {
+  if (options_.codes_path.has_value()) {
+    return session_->decode(codes_, sink);
+  }
+  options_.request.text = run.prompt;
+  options_.synthesis.seed = run.seed;
+  const auto stats = session_->synthesize(options_.request, options_.synthesis, sink);
+  return stats.ok() ? Status() : stats.error();
+}
+
+void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
+  if (last_signal != 0) {
+    session_->stop();  // The signal may have come before the session began this utterance.
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double audio_s = static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
+  console_.progress(describe_progress(session_->stats().frames, audio_s, seconds));
+}
+
+Status Speaker::report() const {
+  if (records_.size() > 1) {
+    console_.tell(describe_all(records_));
+  }
+  if (records_.empty() || options_.stats_json.empty()) {
+    return {};
+  }
+  return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  struct sigaction action{};
+  action.sa_handler = handle_signal;
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  // A reader that went away and a disk quota are errors of a write, which says so.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+int received_signal() { return last_signal; }
+
+Status speak_all(RunnerOptions options, Console& console) {
+  if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE "
+                 "-r 24000"};
+  }
+  const auto runs = plan_runs(options);
+  if (!runs.ok()) {
+    return runs.error();
+  }
+  Speaker speaker(std::move(options), console);
+  Status status = speaker.load();
+  if (status.ok()) {
+    status = speaker.check(*runs);
+  }
+  if (status.ok()) {
+    status = speaker.warm_up(runs->front());
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  status = speaker.speak(*runs);
+  Status reported = speaker.report();  // Of the runs before an error, too.
+  return status.ok() ? reported : status;
+}
+
+}  // namespace qwen3_tts

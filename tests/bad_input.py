@@ -1,0 +1,351 @@
+"""Everything that a user may get wrong, each with the call that does it: rows of CASES.
+
+`python tests/bad_input.py > docs/errors.md` writes the table of what the programs answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from executorch.exir import EdgeCompileConfig, to_edge
+from safetensors.torch import load_file, save_file
+
+import models
+import runner_program
+from qwen3_tts.voice import Voice
+
+GROUPS, CODES = 16, 256  # of the tiny models
+HIDDEN = 64
+
+
+@dataclass
+class Workplace:
+    """Where one case makes its files; the programs run there."""
+
+    folder: Path
+    runner: Path
+
+    def file(self, name: str, content: bytes) -> str:
+        (self.folder / name).write_bytes(content)
+        return name
+
+    def model(self, name: str, change: Callable[[bytes], bytes]) -> str:
+        """A changed copy of tiny-base.pte."""
+        return self.file(name, change(models.exported("tiny-base").read_bytes()))
+
+    def codes(self, name: str, values: list[int]) -> str:
+        return self.file(name, struct.pack(f"<{len(values)}i", *values))
+
+    def voice(self, name: str, hidden_size: int = HIDDEN, size: int | None = None) -> str:
+        """A voice file for models of another width, or cut off after `size` bytes."""
+        Voice("Ann", "english", "base", np.zeros(hidden_size, np.float32)).save(self.folder / name)
+        content = (self.folder / name).read_bytes()
+        return self.file(name, content[:size])
+
+    def snapshot(self, change: Callable[[Path], object]) -> str:
+        folder = shutil.copytree(models.snapshot("tiny-base"), self.folder / "snapshot")
+        change(folder)
+        return folder.name
+
+
+Flags = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`flags` go to the runner on top of a request that works; a path in it is relative to the workplace."""
+
+    what: str
+    flags: Callable[[Workplace], Flags]
+    names: tuple[str, ...] = ()  # what the message must contain: the value, and what would be right
+    convert: bool = False  # flags are {"source": snapshot} for convert_weights.py
+    model: str = "tiny-customvoice"
+    limit: int | None = None  # bytes of the largest file: a full disk
+    arguments: tuple[bytes, ...] = field(default=())  # as they are, after the flags
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    message: str
+    output: str
+    files_before: list[str]
+    files_after: list[str]
+
+
+def encoder_file(place: Workplace) -> str:
+    """A program with the methods of a voice encoder."""
+
+    class Encoder(torch.nn.Module):
+        def forward(self, samples: torch.Tensor) -> torch.Tensor:
+            return samples + 1
+
+    exported = torch.export.export(Encoder(), (torch.zeros(4),))
+    program = to_edge(
+        {"encode_speaker": exported, "encode_audio": exported},
+        compile_config=EdgeCompileConfig(_check_ir_validity=False),
+    ).to_executorch()
+    return place.file("voice_encoder.pte", bytes(program.buffer))
+
+
+def edit_tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Workplace], Flags]:
+    def edit(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path)
+
+    return lambda place: {"source": place.snapshot(edit)}
+
+
+def remove_file(name: str) -> Callable[[Workplace], Flags]:
+    return lambda place: {"source": place.snapshot(lambda folder: (folder / name).unlink())}
+
+
+def remove_key(section: str, key: str) -> Callable[[Workplace], Flags]:
+    def edit(folder: Path) -> None:
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        del config[section][key]
+        path.write_text(json.dumps(config))
+
+    return lambda place: {"source": place.snapshot(edit)}
+
+
+def given(**flags: Any) -> Callable[[Workplace], Flags]:
+    return lambda _: flags
+
+
+def codes(*values: int) -> Callable[[Workplace], Flags]:
+    return lambda place: {"text": None, "speaker": None, "codes_path": place.codes("a.codes", list(values))}
+
+
+def put_nan(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["talker.model.norm.weight"][0] = torch.nan
+
+
+def out_of_range(flag: str, *values: Any) -> list[Case]:
+    return [Case(f"`--{flag} {value}`", given(**{flag: value}), (flag, str(value))) for value in values]
+
+
+FRAME = [0] * GROUPS
+NORM = "talker.model.norm.weight"
+CASES = [
+    # model file
+    Case("model file missing", given(model_path="none.pte"), ("none.pte",)),
+    Case("model file empty", lambda p: {"model_path": p.file("empty.pte", b"")}, ("empty.pte",)),
+    Case(
+        "model file truncated",
+        lambda p: {"model_path": p.model("short.pte", lambda content: content[: len(content) // 2])},
+        ("short.pte", "bytes"),
+    ),
+    Case("model file of another kind", lambda p: {"model_path": p.file("x.pte", b"RIFF" * 500)}, ("x.pte",)),
+    Case("model file is a folder", given(model_path="."), ("'.'",)),
+    Case(
+        "model file of an older contract",
+        lambda p: {
+            "model_path": p.model("old.pte", lambda c: c.replace(b'"contract_version": 1', b'"contract_version": 0'))
+        },
+        ("old.pte", "contract_version", "0", "1", "export_unified.py"),
+    ),
+    Case("voice encoder given as model", lambda p: {"model_path": encoder_file(p)}, ("voice_encoder.pte", "model.pte")),
+    # checkpoint
+    Case("checkpoint folder missing", given(source="none"), ("none",), convert=True),
+    Case(
+        "checkpoint without a file",
+        remove_file("speech_tokenizer/model.safetensors"),
+        ("speech_tokenizer",),
+        convert=True,
+    ),
+    Case("checkpoint without a tensor", edit_tensors(lambda t: t.pop(NORM)), (NORM,), convert=True),
+    Case(
+        "checkpoint with another tensor",
+        edit_tensors(lambda t: t.update(extra=torch.ones(2))),
+        ("extra",),
+        convert=True,
+    ),
+    Case(
+        "checkpoint with a tensor of another shape",
+        edit_tensors(lambda t: t.update({NORM: torch.ones(65).bfloat16()})),
+        (NORM, "65", "64"),
+        convert=True,
+    ),
+    Case(
+        "checkpoint without a configuration key",
+        remove_key("talker_config", "hidden_size"),
+        ("config.json", "hidden_size"),
+        convert=True,
+    ),
+    Case("checkpoint with NaN weights", edit_tensors(put_nan), (NORM,), convert=True),
+    # text
+    Case("no input", given(text=None), ("--text", "--prompts_path", "--codes_path")),
+    Case("two inputs", given(prompts_path="lines.txt"), ("several", "--text", "--prompts_path")),
+    Case("empty text", given(text=""), ("text",)),
+    Case("text of line breaks only", given(text="\n\n"), ("text",)),
+    Case("text that is not UTF-8", given(text=None), ("UTF-8", "byte 3"), arguments=(b"--text", b"abc\xff")),
+    Case("text longer than the model's capacity", given(text="1" * 3000), ("2560", "30")),
+    Case("text file missing", given(text=None, text_file="none.txt"), ("none.txt",)),
+    Case("prompts file missing", given(text=None, output_wav=None, prompts_path="none.txt"), ("none.txt",)),
+    Case(
+        "prompts file empty",
+        lambda p: {"text": None, "output_wav": None, "prompts_path": p.file("lines.txt", b" \n\n")},
+        ("lines.txt", "one text a line"),
+    ),
+    Case(
+        "a line of a prompts file that is not UTF-8",
+        lambda p: {"text": None, "output_wav": None, "prompts_path": p.file("lines.txt", b"good\n\nb\xffd\n")},
+        ("line 3", "lines.txt", "UTF-8"),
+    ),
+    # voice
+    Case("unknown language", given(language="klingon"), ("klingon", "german")),
+    Case("unknown speaker", given(speaker="nobody"), ("nobody", "ryan", "vivian")),
+    Case("CustomVoice model without a speaker", given(speaker=None), ("ryan", "vivian")),
+    Case("speaker on a model that has none", given(), ("speaker",), model="tiny-base"),
+    Case(
+        "instruct on a model that takes none", given(speaker=None, instruct="Calm."), ("instruct",), model="tiny-base"
+    ),
+    Case("speaker and voice together", lambda p: {"voice": p.voice("a.voice")}, ("--speaker", "--voice")),
+    Case(
+        "voice on a model that has speakers",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice")},
+        ("a.voice", "custom_voice", "Base"),
+    ),
+    Case("voice file missing", given(speaker=None, voice="none.voice"), ("none.voice",), model="tiny-base"),
+    Case(
+        "voice file of another model",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice", hidden_size=8)},
+        ("a.voice", "8", str(HIDDEN)),
+        model="tiny-base",
+    ),
+    Case(
+        "voice file truncated",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice", size=300)},
+        ("a.voice",),
+        model="tiny-base",
+    ),
+    # codes
+    Case("codes file missing", given(text=None, speaker=None, codes_path="none.codes"), ("none.codes",)),
+    Case("codes file truncated", codes(2, GROUPS, *FRAME), ("a.codes", "2")),
+    Case("codes file with trailing bytes", codes(1, GROUPS, *FRAME, 0), ("a.codes",)),
+    Case("codes file that announces too much", codes(2**31 - 1, GROUPS, *FRAME), ("a.codes", str(2**31 - 1))),
+    Case("codes file of another number of groups", codes(1, 8, *FRAME[:8]), ("a.codes", "8", "16")),
+    Case("codes file with a code out of range", codes(1, GROUPS, *FRAME[:-1], CODES), ("a.codes", str(CODES))),
+    Case("codes file with a negative code", codes(1, GROUPS, *FRAME[:-1], -1), ("a.codes", "-1")),
+    # output
+    Case("output folder missing", given(output_wav="none/a.wav"), ("--output_wav", "none/a.wav")),
+    Case("output is a folder", given(output_wav="."), ("--output_wav", "folder")),
+    Case(
+        "output folder is a file",
+        lambda p: {"output_wav": None, "output_dir": p.file("out", b"")},
+        ("--output_dir", "out"),
+    ),
+    Case("output cannot be written", given(output_wav="/proc/a.wav"), ("/proc/a.wav",)),
+    Case("output would replace the model", given(model_path="m.pte", output_wav="m.pte"), ("--output_wav", "m.pte")),
+    Case("two outputs in one file", given(output_wav="a", stats_json="./a"), ("--stats_json", "--output_wav")),
+    Case("one WAV file for several runs", given(repeat=2), ("--output_wav", "--output_dir")),
+    Case("disk full", given(), ("a.wav",), limit=50),
+    Case("weight cache in a missing folder", given(weight_cache="none/w"), ("--weight_cache", "none/w")),
+    Case("weight cache that is another file", lambda p: {"weight_cache": p.file("w", b"notes" * 99)}, ("w",)),
+    Case("tokenizer file missing", given(tokenizer_path="none.json"), ("none.json",)),
+    Case("tokenizer file of another kind", lambda p: {"tokenizer_path": p.file("t.json", b"{}")}, ("t.json",)),
+    # values
+    Case("unknown flag", given(speed=2), ("--speed",)),
+    Case("`--top_k many`", given(top_k="many"), ("--top_k", "many")),
+    Case("`--text_layout wide`", given(text_layout="wide"), ("--text_layout", "wide", "streaming")),
+    Case("`--stdout mp3`", given(stdout="mp3"), ("--stdout", "mp3", "s16le")),
+    *out_of_range("temperature", -0.1, "nan", "inf"),
+    *out_of_range("top_k", -1),
+    *out_of_range("top_p", 0, 1.1, "nan"),
+    *out_of_range("repetition_penalty", 0, -1),
+    *out_of_range("subtalker_temperature", -1),
+    *out_of_range("subtalker_top_k", -1),
+    *out_of_range("subtalker_top_p", 0),
+    *out_of_range("max_new_tokens", 0),
+    *out_of_range("max_frames", 0),
+    *out_of_range("chunk_frames", 0),
+    *out_of_range("first_chunk_frames", -5),
+    *out_of_range("repeat", 0),
+    *out_of_range("warmup", -1),
+    *out_of_range("threads", -1, 5000),
+    *out_of_range("seed", -1),
+]
+
+
+def answer(case: Case, folder: Path, runner: Path) -> Answer:
+    """What the program says to the case, tried out in the empty `folder`."""
+    place = Workplace(folder, runner)
+    flags = case.flags(place)
+    before = listing(folder)
+    if case.convert:
+        program = str(models.REPOSITORY / "convert_weights.py")
+        done = subprocess.run(
+            [sys.executable, program, flags["source"], "--output-dir", "checkpoint"],
+            cwd=folder, capture_output=True, check=False,
+        )  # fmt: skip
+    else:
+        request = {
+            "model_path": models.exported(case.model),
+            "text": "Hello.",
+            "speaker": "ryan",
+            "output_wav": "a.wav",
+        }
+        request |= {"max_frames": 3, "threads": 1, **flags}
+        done = runner_program.call(runner, cwd=folder, file_size_limit=case.limit, arguments=case.arguments, **request)
+    message = done.stderr.decode(errors="replace").strip().splitlines()
+    return Answer(
+        done.returncode,
+        (message or [""])[-1].replace(f"{models.root()}/", "").replace(f"{folder}/", ""),
+        done.stdout.decode(errors="replace"),
+        before,
+        listing(folder),
+    )
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def table(answers: dict[str, Answer]) -> str:
+    """The page docs/errors.md. Numbers that follow from the tiny models' files are left out."""
+    lines = [
+        "# Errors",
+        "",
+        "What the programs say to bad input. Written by `python tests/bad_input.py > docs/errors.md`; a test compares.",
+        "In every case the exit code is 1 and nothing is left on the disk.",
+        "",
+        "| input | answer |",
+        "|---|---|",
+    ]
+    for what, answer in answers.items():
+        message = re.sub(r"\d+ of \d+ bytes", "… of … bytes", answer.message).replace("|", "\\|")
+        program, _, rest = message.partition(": error: ")
+        prefix = "" if program == "qwen3_tts_runner" else f"{program}: "
+        lines.append(f"| {what} | {prefix}{rest} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    runner = models.REPOSITORY / "build" / "cpu" / "qwen3_tts_runner"
+    with tempfile.TemporaryDirectory() as folder:
+        answers = {}
+        for number, case in enumerate(CASES):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            answers[case.what] = answer(case, place, runner)
+    sys.stdout.write(table(answers))
+
+
+if __name__ == "__main__":
+    main()

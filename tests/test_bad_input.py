@@ -1,0 +1,37 @@
+"""Bad input gets a clear error, an exit code that says so, and leaves nothing behind; docs/errors.md is the table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bad_input
+from bad_input import CASES, Answer, Case
+from models import REPOSITORY
+
+ERRORS = REPOSITORY / "docs" / "errors.md"
+
+
+@pytest.fixture(scope="module")
+def answers(runner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    return {case.what: bad_input.answer(case, tmp_path_factory.mktemp("case"), runner) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_bad_input_is_refused(case: Case, answers: dict[str, Answer]) -> None:
+    answer = answers[case.what]
+    program = "convert_weights.py" if case.convert else "qwen3_tts_runner"
+    assert 1 <= answer.code <= 125
+    assert re.match(f"{program}: error: .*[^ ]$", answer.message), answer.message
+    for name in case.names:
+        assert name in answer.message
+    assert answer.output == ""
+    assert answer.files_after == answer.files_before
+
+
+def test_documented_errors_are_the_real_ones(answers: dict[str, Answer]) -> None:
+    assert ERRORS.read_text(encoding="utf-8") == bad_input.table(answers), (
+        "write the table again: python tests/bad_input.py > docs/errors.md"
+    )
