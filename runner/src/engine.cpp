@@ -50,6 +50,22 @@ Status load_methods(Program& program, const std::vector<std::string>& methods) {
   return {};
 }
 
+/// Loads the methods with the weights in `cache`, which is made first if need be.
+Status load_methods(Program& program, const std::vector<std::string>& methods, WeightCache& cache) {
+  Status status = program.keep_packed_weights(cache.runtime_path());
+  if (status.ok()) {
+    status = load_methods(program, methods);
+  }
+  if (!status.ok() || cache.is_made()) {
+    return status;
+  }
+  for (const std::string& method : methods) {
+    program.unload_method(method);
+  }
+  status = cache.make();
+  return status.ok() ? load_methods(program, methods, cache) : status;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
@@ -58,6 +74,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (Status status = check_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
+  std::unique_ptr<WeightCache> weight_cache;  // Before the model: its methods need it to the end.
   auto model = open_model(options.model_path);
   if (!model.ok()) {
     return model.error();
@@ -69,13 +86,23 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (!tokenizer.ok()) {
     return tokenizer.error();
   }
+  if (!options.weight_cache.empty()) {
+    auto opened = WeightCache::open(options.weight_cache, options.model_path);
+    if (!opened.ok()) {
+      return opened.error();
+    }
+    weight_cache = std::make_unique<WeightCache>(std::move(*opened));
+  }
   if (Status status = set_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
-  if (Status status = load_methods(*model->program, used_methods(options.fused_code_predictor)); !status.ok()) {
+  const std::vector<std::string> methods = used_methods(options.fused_code_predictor);
+  const Status status =
+      weight_cache ? load_methods(*model->program, methods, *weight_cache) : load_methods(*model->program, methods);
+  if (!status.ok()) {
     return status.error();
   }
-  std::unique_ptr<Impl> impl(new Impl{std::move(model->program), std::move(model->metadata),
+  std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
                                       std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }

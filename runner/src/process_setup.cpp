@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include <executorch/runtime/platform/platform.h>
 
@@ -34,12 +35,17 @@ ErrorLog& error_log() {
   return *log;
 }
 
+/// ExecuTorch may not write to a weight cache and says so for every delegate; see weight_cache.h.
+bool is_refused_write(std::string_view message) {
+  return message.rfind("flock(", 0) == 0 || message.rfind("open(", 0) == 0;
+}
+
 void emit(et_timestamp_t, et_pal_log_level_t level, const char* file, const char*, size_t line, const char* message,
           size_t length) {
   if (level == kFatal) {
     std::fprintf(stderr, "ExecuTorch: %s:%zu: %.*s\n", file, line, static_cast<int>(length), message);
   }
-  if (level != kError && level != kFatal) {
+  if ((level != kError && level != kFatal) || is_refused_write({message, length})) {
     return;
   }
   ErrorLog& log = error_log();

@@ -17,6 +17,13 @@ struct EngineOptions {
   int32_t num_threads = 0;  ///< 0: all cores. Set once a process, before the first engine.
   bool fused_code_predictor = true;  ///< cp_generate; false: code_predictor + cp_head, same codes.
 
+  /// File that keeps packed weights between processes; "" none. It is made by the first engine that names it and mapped
+  /// by the next ones, which then load faster and share its pages; samples are the same with and without. It fits one
+  /// model file on one kind of processor and is made again for another, or when it is damaged; a file that is no weight
+  /// cache is an error and is left alone. Processes may share it. While an engine uses it, it may be renamed or
+  /// removed, but not written to.
+  std::string weight_cache;
+
   /// A tokenizer.json (of a converted checkpoint) in place of the tables in the .pte; "" none.
   std::string tokenizer_path;
 };
