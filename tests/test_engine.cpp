@@ -2,16 +2,23 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "session_testing.h"
 #include "temp_folder.h"
 #include "test_models.h"
 
 namespace qwen3_tts {
 namespace {
 
+using std::string_literals::operator""s;
 using testing::model_path;
 
 Error create_error(const std::string& path) {
@@ -20,6 +27,23 @@ Error create_error(const std::string& path) {
   const auto engine = Engine::create(options);
   EXPECT_FALSE(engine.ok());
   return engine.ok() ? Error{ErrorCode::kInvalidState, ""} : engine.error();
+}
+
+/// `bytes` with its only `from` (of the same length) replaced.
+std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
+  const size_t at = bytes.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  EXPECT_EQ(bytes.find(from, at + 1), std::string::npos) << from;
+  return at == std::string::npos ? bytes : bytes.replace(at, from.size(), to);
+}
+
+/// The tokenizer.json of the checkpoint that the model was made of.
+std::string checkpoint_tokenizer(const std::string& size) {
+  return (std::filesystem::path(model_path(size)).parent_path() / "checkpoints" / size / "tokenizer.json").string();
+}
+
+testing::Utterance speak(Engine& engine, const SynthesisRequest& request) {
+  return testing::speak(*testing::must(engine.create_session()), request, testing::options(8));
 }
 
 class EngineTest : public ::testing::Test {
@@ -78,6 +102,112 @@ TEST_F(EngineTest, ModelDescribesItself) {
   EXPECT_GT(engine->load_ms(), 0);
 }
 
+TEST_F(EngineTest, OldContractNamesBothVersions) {
+  const std::string path = folder_.file("old.pte");
+  testing::write_bytes(path, replaced(testing::read_bytes(model_path("tiny-base")), "\"contract_version\": 1",
+                                      "\"contract_version\": 0"));
+  expect_refused(path, ErrorCode::kInvalidModel, "contract_version 0, this runner reads version 1; re-export");
+}
+
+TEST_F(EngineTest, OtherProgramsAreNamed) {
+  const std::string whole = testing::read_bytes(model_path("tiny-base"));
+  const std::string path = folder_.file("other.pte");
+  // Names of the same length, so that the file stays whole.
+  testing::write_bytes(path, replaced(whole, "\x08\0\0\0contract\0"s, "\x08\0\0\0kontrakt\0"s));
+  expect_refused(path, ErrorCode::kInvalidModel, "not a Qwen3-TTS model (it has no 'contract'); give the model.pte");
+  testing::write_bytes(path, replaced(whole, "\x06\0\0\0talker\0"s, "\x06\0\0\0talkie\0"s));
+  expect_refused(path, ErrorCode::kInvalidModel, "no method 'talker'; re-export");
+}
+
+TEST_F(EngineTest, ContractThatDoesNotFitTheMethodsIsRefused) {
+  const std::string whole = testing::read_bytes(model_path("tiny-base"));
+  const std::string path = folder_.file("damaged.pte");
+  testing::write_bytes(path, replaced(whole, "\"max_seq_len\": 2560", "\"max_seq_len\": 9999"));
+  expect_refused(path, ErrorCode::kInvalidModel, "input 2 of method 'talker'");
+}
+
+TEST_F(EngineTest, TokenizerWithMoreIdsThanTextRowsIsRefused) {
+  std::string bytes = testing::read_bytes(model_path("tiny-base"));
+  const size_t num_ids = bytes.find("Q3TTSTOK") + 12;
+  bytes[num_ids + 1] = 0x7f;  // Of 2403 or so.
+  const std::string path = folder_.file("ids.pte");
+  testing::write_bytes(path, bytes);
+  expect_refused(path, ErrorCode::kInvalidModel, "for 2560 text rows; re-export");
+}
+
+TEST_F(EngineTest, ModelInfoSaysWhatIsInTheFile) {
+  const auto info = testing::must(read_model_info(model_path("tiny-base")));
+  EXPECT_EQ(info.file_bytes, static_cast<int64_t>(std::filesystem::file_size(model_path("tiny-base"))));
+  EXPECT_EQ(info.metadata.model_type, "base");
+  EXPECT_EQ(info.metadata.contract_version, 1);
+  EXPECT_EQ(info.metadata.recipe.at("backend"), "xnnpack");
+  EXPECT_EQ(info.metadata.recipe.at("group_size"), "32");
+}
+
+/// The manifest is written by Python, which reads the file by other means.
+TEST_F(EngineTest, ModelInfoEqualsTheManifest) {
+  for (const char* name : {"tiny-base", "tiny-base-portable", "tiny-customvoice-8da4w", "tiny-mtp"}) {
+    const auto info = testing::must(read_model_info(model_path(name)));
+    std::string manifest = model_path(name);
+    manifest.replace(manifest.size() - 4, 4, ".manifest.json");
+    const auto methods = nlohmann::json::parse(testing::read_bytes(manifest)).at("methods");
+    EXPECT_EQ(info.methods.size(), methods.size());
+    for (const MethodInfo& method : info.methods) {
+      EXPECT_EQ(method.inputs, methods.at(method.name).at("inputs").get<std::vector<std::string>>()) << method.name;
+      EXPECT_EQ(method.outputs, methods.at(method.name).at("outputs").get<std::vector<std::string>>()) << method.name;
+    }
+  }
+}
+
+TEST_F(EngineTest, ModelInfoRefusesWhatAnEngineRefuses) {
+  const auto missing = read_model_info(folder_.file("none.pte"));
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().code, ErrorCode::kIo);
+  testing::write_bytes(folder_.file("foreign.pte"), std::string(5000, 'x'));
+  const auto foreign = read_model_info(folder_.file("foreign.pte"));
+  ASSERT_FALSE(foreign.ok());
+  EXPECT_NE(foreign.error().message.find("not an ExecuTorch program"), std::string::npos) << foreign.error().message;
+}
+
+TEST_F(EngineTest, TokenizerFileIsRead) {
+  EngineOptions options;
+  options.model_path = model_path("tiny-base");
+  options.tokenizer_path = checkpoint_tokenizer("tiny-base");
+  const auto request = testing::request("Hello there. It's 3 o'clock, 你好!");
+  const auto from_tables = testing::make_engine("tiny-base");
+  const auto from_file = testing::must(Engine::create(options));
+  testing::expect_equal(speak(*from_tables, request), speak(*from_file, request));
+}
+
+TEST_F(EngineTest, BadTokenizerFileIsNamed) {
+  EngineOptions options;
+  options.model_path = model_path("tiny-base");
+  for (const auto& [content, words] :
+       {std::pair("[1, 2]", "not a valid JSON object"), std::pair("{}", "normalizer must be that of Qwen2")}) {
+    options.tokenizer_path = folder_.file("tokenizer.json");
+    testing::write_bytes(options.tokenizer_path, content);
+    const auto engine = Engine::create(options);
+    ASSERT_FALSE(engine.ok());
+    EXPECT_NE(engine.error().message.find(options.tokenizer_path), std::string::npos) << engine.error().message;
+    EXPECT_NE(engine.error().message.find(words), std::string::npos) << engine.error().message;
+  }
+  options.tokenizer_path = folder_.file("none.json");
+  const auto engine = Engine::create(options);
+  ASSERT_FALSE(engine.ok());
+  EXPECT_EQ(engine.error().code, ErrorCode::kIo);
+}
+
+TEST_F(EngineTest, EnginesWithTheSameNumberOfThreadsWorkTogether) {
+  EngineOptions options;
+  options.model_path = model_path("tiny-base");
+  // What the other tests of a process take.
+  options.num_threads = static_cast<int32_t>(std::thread::hardware_concurrency());
+  const auto first = testing::must(Engine::create(options));
+  const auto second = testing::must(Engine::create(options));
+  const auto request = testing::request("Hello.");
+  testing::expect_equal(speak(*first, request), speak(*second, request));
+}
+
 TEST_F(EngineTest, FirstEngineOfAProcessChoosesTheThreads) {
   EngineOptions options;
   options.model_path = model_path("tiny-base");
@@ -86,18 +216,23 @@ TEST_F(EngineTest, FirstEngineOfAProcessChoosesTheThreads) {
   const auto engine = Engine::create(options);
   ASSERT_FALSE(engine.ok());
   EXPECT_EQ(engine.error().code, ErrorCode::kInvalidArgument);
-  EXPECT_NE(engine.error().message.find("num_threads is 1000"), std::string::npos) << engine.error().message;
+  EXPECT_NE(engine.error().message.find("threads is 1000"), std::string::npos) << engine.error().message;
   options.num_threads = 0;
   EXPECT_TRUE(Engine::create(options).ok());
 }
 
-TEST_F(EngineTest, NegativeThreadsAreRefused) {
+TEST_F(EngineTest, ThreadsOutOfRangeAreRefused) {
   EngineOptions options;
   options.model_path = model_path("tiny-base");
-  options.num_threads = -1;
-  const auto engine = Engine::create(options);
-  ASSERT_FALSE(engine.ok());
-  EXPECT_EQ(engine.error().code, ErrorCode::kInvalidArgument);
+  for (const int32_t num_threads :
+       {-1, 1025, std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min()}) {
+    options.num_threads = num_threads;
+    const auto engine = Engine::create(options);
+    ASSERT_FALSE(engine.ok());
+    EXPECT_EQ(engine.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(engine.error().message,
+              "the number of threads is " + std::to_string(num_threads) + "; give 0 (all cores) to 1024");
+  }
 }
 
 }  // namespace

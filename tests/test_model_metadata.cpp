@@ -1,6 +1,7 @@
 #include <qwen3_tts/model_metadata.h>
 
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,8 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   const auto parsed = ModelMetadata::parse(tiny_contract().dump());
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   const ModelMetadata& m = *parsed;
+  EXPECT_EQ(m.contract_version, 1);
+  EXPECT_EQ(m.recipe, (std::map<std::string, std::string>{}));
   EXPECT_EQ(m.model_type, "custom_voice");
   EXPECT_EQ(m.model_size, "0b6");
   EXPECT_EQ(m.sample_rate, 24000);
@@ -79,9 +82,6 @@ TEST(ModelMetadataTest, ReadsStreamingLayout) {
 TEST(ModelMetadataTest, EveryKeyIsRequired) {
   const json whole = tiny_contract();
   for (const auto& [key, value] : whole.items()) {
-    if (key == "recipe") {
-      continue;  // For people; the runner does not read it.
-    }
     json contract = whole;
     contract.erase(key);
     expect_refused(contract, {"'" + key + "'", "missing"});
@@ -91,9 +91,6 @@ TEST(ModelMetadataTest, EveryKeyIsRequired) {
 TEST(ModelMetadataTest, EveryKeyIsTyped) {
   const json whole = tiny_contract();
   for (const auto& [key, value] : whole.items()) {
-    if (key == "recipe") {
-      continue;
-    }
     json contract = whole;
     contract[key] = nullptr;
     expect_refused(contract, {key == "contract_version" ? key : "'" + key + "'", "null"});
@@ -114,7 +111,18 @@ TEST(ModelMetadataTest, IntegersAreNotRounded) {
 TEST(ModelMetadataTest, OtherVersionNamesBoth) {
   json contract = tiny_contract();
   contract["contract_version"] = 7;
-  expect_refused(contract, {"contract_version 7", "version 1"});
+  expect_refused(contract, {"contract_version 7", "version 1", "take a newer runner"});
+  contract["contract_version"] = 0;
+  expect_refused(contract, {"contract_version 0", "version 1"});
+}
+
+TEST(ModelMetadataTest, RecipeIsText) {
+  json contract = tiny_contract();
+  contract["recipe"] = {{"backend", "xnnpack"}, {"group_size", 32}, {"is_fast", true}, {"codec", nullptr}};
+  const auto parsed = ModelMetadata::parse(contract.dump());
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(parsed->recipe, (std::map<std::string, std::string>{
+                                {"backend", "xnnpack"}, {"group_size", "32"}, {"is_fast", "true"}, {"codec", "null"}}));
 }
 
 TEST(ModelMetadataTest, ValuesOutOfRangeAreRefused) {

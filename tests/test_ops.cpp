@@ -8,6 +8,7 @@
 
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
 #include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/kernel/operator_registry.h>
 #include <executorch/runtime/platform/runtime.h>
 #include <gtest/gtest.h>
 
@@ -19,6 +20,7 @@ using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
+using executorch::runtime::EValue;
 
 constexpr int kHeads = 4;
 constexpr int kKvHeads = 2;
@@ -148,6 +150,24 @@ TEST_F(OpsTest, StepsFromPhasesCutsColumns) {
   EXPECT_EQ(std::vector<float>(values, values + 12), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
   steps_from_phases_out(context, *x, 4, true, *out);
   EXPECT_EQ(context.failure_state(), Error::InvalidArgument) << "six channels are not four times anything";
+}
+
+TEST_F(OpsTest, CallsWithOtherArgumentsAreRefused) {
+  register_ops();
+  const auto rope = executorch::runtime::get_op_function_from_registry("qwen3_tts::rope.out");
+  ASSERT_TRUE(rope.ok());
+  const TensorPtr signal = rows(2, kHeadDim, 0.0F), start = position(0), table = rows(2, kHeadDim, 0.0F);
+  EValue input(*signal), first(*start), width(int64_t{kHeadDim}), theta(10000.0), out(*table);
+  const auto state_after = [&](std::vector<EValue*> stack) {
+    KernelRuntimeContext context(nullptr, &allocator_);
+    (*rope)(context, {stack.data(), stack.size()});
+    return context.failure_state();
+  };
+  EXPECT_EQ(state_after({&input, &first, &width, &theta, &out, &out}), Error::Ok);
+  EXPECT_EQ(state_after({&input, &first, &width, &theta, &out}), Error::InvalidProgram) << "one too few";
+  EXPECT_EQ(state_after({&input, &first, &width, &theta, &theta, &out, &out}), Error::InvalidProgram) << "one too many";
+  EXPECT_EQ(state_after({&input, &first, &theta, &width, &out, &out}), Error::InvalidProgram) << "types exchanged";
+  EXPECT_EQ(state_after({}), Error::InvalidProgram);
 }
 
 TEST_F(OpsTest, SampleRefusesLogitsThatAreNoNumbers) {

@@ -156,15 +156,42 @@ RunTokenizer = Callable[[list[bytes]], list[str]]
 
 
 @pytest.fixture(scope="session")
-def run_tokenizer(build_dir: Path, table: Path) -> RunTokenizer:
-    """The runner's tokenizer: texts in UTF-8 to one line of ids each."""
+def driver(build_dir: Path) -> Path:
+    """The program that encodes with the runner's tokenizer."""
     program = build_dir / "tests" / "tokenize_stdin"
     if not program.is_file():
         pytest.fail(f"{program} is missing: build the target tokenize_stdin")
+    return program
+
+
+def write_model_metadata(path: Path, tokenizer: TextTokenizer, text_vocab_size: int) -> None:
+    """What a tokenizer.json is compared with: the fields of a model's contract."""
+    names = ("role_ids", "instruct_prefix_ids", "instruct_suffix_ids")
+    path.write_text(json.dumps({"text_vocab_size": text_vocab_size} | {n: getattr(tokenizer, n) for n in names}))
+
+
+@pytest.fixture(scope="session", params=["table", "tokenizer.json"])
+def run_tokenizer(
+    request: pytest.FixtureRequest,
+    driver: Path,
+    table: Path,
+    tokenizer_json: str,
+    tokenizer: TextTokenizer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> RunTokenizer:
+    """The runner's tokenizer, from the .pte's table or from a file: texts in UTF-8 to one line of ids each."""
+    sources = [table]
+    if request.param == "tokenizer.json":
+        folder = tmp_path_factory.mktemp("tokenizer")
+        sources = [folder / "tokenizer.json", folder / "metadata.json"]
+        sources[0].write_text(tokenizer_json, encoding="utf-8")
+        write_model_metadata(sources[1], tokenizer, text_vocab_size=151936)
 
     def run(texts: list[bytes]) -> list[str]:
         stdin = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-        done = subprocess.run([program, table], input=stdin, capture_output=True, timeout=DRIVER_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            [driver, *sources], input=stdin, capture_output=True, timeout=DRIVER_TIMEOUT_S, check=False
+        )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().splitlines()
 
@@ -404,10 +431,86 @@ def test_runner_names_invalid_bytes_and_goes_on(run_tokenizer: RunTokenizer) -> 
     assert lines[1] == "9707"
 
 
-def test_runner_refuses_a_damaged_table(build_dir: Path, table: Path, tmp_path: Path) -> None:
+def test_runner_refuses_a_damaged_table(driver: Path, table: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.table"
     damaged.write_bytes(table.read_bytes()[:-1])
-    program = build_dir / "tests" / "tokenize_stdin"
-    done = subprocess.run([program, damaged], input=b"", capture_output=True, check=False)
+    done = subprocess.run([driver, damaged], input=b"", capture_output=True, check=False)
     assert done.returncode == 1
     assert b"merge 151386 is cut off" in done.stderr
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The runner reads a tokenizer.json
+
+NUM_SMALL_IDS = 267  # of write_snapshot's vocabulary, without the added tokens
+
+
+def run_driver(driver: Path, folder: Path, text: str, text_vocab_size: int = 300) -> subprocess.CompletedProcess[bytes]:
+    """Reads `text` as the tokenizer.json of a model that was exported with write_snapshot's vocabulary."""
+    path, metadata = folder / "tokenizer.json", folder / "metadata.json"
+    path.write_text(text, encoding="utf-8")
+    write_model_metadata(metadata, TextTokenizer(build_tokenizer_json(write_snapshot(folder))), text_vocab_size)
+    return subprocess.run(
+        [driver, path, metadata], input=b"", capture_output=True, timeout=DRIVER_TIMEOUT_S, check=False
+    )
+
+
+def test_runner_reads_a_small_tokenizer_json(driver: Path, tmp_path: Path) -> None:
+    text = build_tokenizer_json(write_snapshot(tmp_path))
+    assert run_driver(driver, tmp_path, text).returncode == 0
+    assert run_driver(driver, tmp_path, text, text_vocab_size=NUM_SMALL_IDS).returncode == 0
+    done = run_driver(driver, tmp_path, text, text_vocab_size=NUM_SMALL_IDS - 1)
+    assert done.returncode == 1
+    assert "ids go up to 266, but the model has 266 text rows" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: root.clear(), "normalizer must be that of Qwen2, found null"),
+        (
+            lambda root: root.update(normalizer={"type": "NFKC"}),
+            'normalizer must be that of Qwen2, found {"type":"NFKC"}',
+        ),
+        (lambda root: root["pre_tokenizer"]["pretokenizers"][0].update(behavior="Removed"), "pre_tokenizer must be"),
+        (lambda root: root["pre_tokenizer"]["pretokenizers"].pop(), "pre_tokenizer must be"),
+        (lambda root: root.pop("model"), "type BPE"),
+        (lambda root: root["model"].update(type="WordPiece"), "type BPE"),
+        (lambda root: root["model"].update(byte_fallback=True), "BPE option byte_fallback = true is not supported"),
+        (lambda root: root["model"].update(unk_token="?"), 'unk_token = "?" is not supported'),
+        (lambda root: root["model"].update(vocab=[]), "'vocab' (an object)"),
+        (lambda root: root["model"]["vocab"].pop("Ċ"), "for byte 10"),
+        (lambda root: root["model"]["vocab"].update(x=0), "gives id 0 to two tokens"),
+        (lambda root: root["model"]["vocab"].update(x=-1), 'gives token "x" the id -1'),
+        (lambda root: root["model"]["vocab"].update(x="7"), 'gives token "x" the id "7"'),
+        (lambda root: root["model"]["vocab"].update(x=1.5), 'gives token "x" the id 1.5'),
+        (lambda root: root["model"]["vocab"].update(x=True), 'gives token "x" the id true'),
+        (lambda root: root["model"]["vocab"].update(u=1 << 24), "ids are integers from 0 to 16777215"),
+        (lambda root: root["model"]["vocab"].update(u=1 << 64), "ids are integers from 0 to 16777215"),
+        (lambda root: root["model"].update(merges={}), "'merges' (a list)"),
+        (lambda root: root["model"].update(merges=["u s"]), 'merge 0 "u s" must be a pair'),
+        (lambda root: root["model"]["merges"].append(["u", 1]), "must be a pair of tokens"),
+        (lambda root: root["model"]["merges"].append(["x", "y"]), '"xy" is not in the vocabulary'),
+        (lambda root: root["model"]["merges"].append(["u", "s"]), '["u","s"] is listed twice'),
+        (lambda root: root["model"]["merges"].pop(), "but the model's role_ids are [267,266,10]"),
+        (lambda root: root.pop("added_tokens"), "as [-1,266,10], but the model's role_ids"),
+        (lambda root: root.update(added_tokens=[1, {"content": "<|im_start|>", "id": "267"}]), "as [-1,266,10]"),
+        (lambda root: root["added_tokens"][1].update(id=299), '<|im_end|>"\\n" as [299,10]'),
+    ],
+)
+def test_runner_names_what_is_wrong_with_a_tokenizer_json(
+    driver: Path, tmp_path: Path, change: Callable[[dict], object], message: str
+) -> None:
+    root = json.loads(build_tokenizer_json(write_snapshot(tmp_path)))
+    change(root)
+    done = run_driver(driver, tmp_path, json.dumps(root))
+    assert done.returncode == 1, done.stdout
+    assert f"'{tmp_path}/tokenizer.json': " in done.stderr.decode()
+    assert message in done.stderr.decode()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1, "a": 2}', "[" * 100_000, '{"a": "\\ud800"}'])
+def test_runner_refuses_what_is_no_json(driver: Path, tmp_path: Path, text: str) -> None:
+    done = run_driver(driver, tmp_path, text)
+    assert done.returncode == 1
+    assert "tokenizer.json' is not a valid JSON object; give the tokenizer.json of a converted" in done.stderr.decode()

@@ -6,6 +6,7 @@
 /// the model. The Python side is qwen3_tts/contract.py.
 namespace qwen3_tts::contract {
 
+/// Of keys, methods and custom operators alike: a change to any of them that an older runner cannot take is a new one.
 inline constexpr int64_t kVersion = 1;
 
 // Constant methods.
@@ -20,6 +21,10 @@ inline constexpr char kCpGenerate[] = "cp_generate";
 inline constexpr char kCodePredictor[] = "code_predictor";
 inline constexpr char kCpHead[] = "cp_head";
 inline constexpr char kDecodeAudio[] = "decode_audio";
+
+// Methods of a voice encoder, which is another file.
+inline constexpr char kEncodeSpeaker[] = "encode_speaker";
+inline constexpr char kEncodeAudio[] = "encode_audio";
 
 // Keys of the contract's JSON: the fields of ModelMetadata, under the same names.
 namespace key {
@@ -66,6 +71,7 @@ inline constexpr char kSubtalkerTopP[] = "subtalker_top_p";
 inline constexpr char kSubtalkerTopK[] = "subtalker_top_k";
 inline constexpr char kMinNewTokens[] = "min_new_tokens";
 inline constexpr char kMaxNewTokens[] = "max_new_tokens";
+inline constexpr char kRecipe[] = "recipe";
 }  // namespace key
 
 }  // namespace qwen3_tts::contract

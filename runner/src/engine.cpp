@@ -1,108 +1,23 @@
 #include <qwen3_tts/engine.h>
 
-#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "contract.h"
 #include "engine_impl.h"
+#include "model_file.h"
 #include "ops/ops.h"
 #include "process_setup.h"
 #include "scoped_timer.h"
+#include "tokenizer_json.h"
 
 namespace qwen3_tts {
 namespace {
 
-std::vector<std::string> used_methods(bool fused_code_predictor) {
-  std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed, contract::kTalker,
-                                      contract::kDecodeAudio};
-  if (fused_code_predictor) {
-    methods.emplace_back(contract::kCpGenerate);
-  } else {
-    methods.emplace_back(contract::kCodePredictor);
-    methods.emplace_back(contract::kCpHead);
-  }
-  return methods;
-}
-
-/// What the contract says about one input of a method; kAny where it says nothing.
-struct InputShape {
-  static constexpr int64_t kAny = -1;
-
-  const char* method;
-  size_t index;
-  std::vector<int64_t> sizes;
-};
-
-std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_predictor) {
-  constexpr int64_t kAny = InputShape::kAny;
-  std::vector<InputShape> shapes = {
-      {contract::kEncodeText, 0, {m.max_rows}},
-      {contract::kCodecEmbed, 0, {m.max_rows}},
-      {contract::kTalker, 0, {m.max_rows, m.hidden_size}},
-      {contract::kTalker, 1, {1}},
-      {contract::kTalker, 2, {kAny, 2, kAny, m.max_seq_len, kAny}},
-      {contract::kDecodeAudio, 0, {m.max_decode_frames, m.num_code_groups}},
-      {contract::kDecodeAudio, 1, {1}},
-      {contract::kDecodeAudio, 2, {kAny}},
-      {contract::kDecodeAudio, 3, {kAny, 2, kAny, kAny, kAny}},
-  };
-  if (fused_code_predictor) {
-    shapes.push_back({contract::kCpGenerate, 0, {1, m.hidden_size}});
-    shapes.push_back({contract::kCpGenerate, 1, {1}});
-    shapes.push_back({contract::kCpGenerate, 2, {m.num_code_groups - 1}});
-    shapes.push_back({contract::kCpGenerate, 3, {3}});
-    shapes.push_back({contract::kCpGenerate, 4, {kAny, 2, kAny, m.num_code_groups, kAny}});
-  } else {
-    shapes.push_back({contract::kCodePredictor, 0, {2, m.hidden_size}});
-    shapes.push_back({contract::kCodePredictor, 1, {1}});
-    shapes.push_back({contract::kCodePredictor, 2, {kAny, 2, kAny, m.num_code_groups, kAny}});
-    shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
-  }
-  return shapes;
-}
-
-bool matches(const TensorSpec& spec, const std::vector<int64_t>& sizes) {
-  if (spec.sizes.size() != sizes.size()) {
-    return false;
-  }
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] != InputShape::kAny && sizes[i] != spec.sizes[i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
-Status check_shapes(Program& program, const std::vector<InputShape>& shapes) {
-  for (const InputShape& shape : shapes) {
-    const auto spec = program.input_spec(shape.method, shape.index);
-    if (!spec.ok()) {
-      return spec.error();
-    }
-    if (!matches(*spec, shape.sizes)) {
-      return Error{ErrorCode::kInvalidModel, "'" + program.path() + "': input " + std::to_string(shape.index) +
-                                                 " of method '" + shape.method +
-                                                 "' is not what the contract says; re-export with export_unified.py"};
-    }
-  }
-  return {};
-}
-
-Result<ModelMetadata> read_metadata(Program& program) {
-  const auto json = program.read_string(contract::kContractMethod);
-  if (!json.ok()) {
-    return json.error();
-  }
-  auto metadata = ModelMetadata::parse(*json);
-  if (!metadata.ok()) {
-    return Error{metadata.error().code, "'" + program.path() + "': " + metadata.error().message};
-  }
-  return metadata;
-}
-
-Result<TextTokenizer> read_tokenizer(Program& program) {
+/// The tables in the .pte.
+Result<TextTokenizer> read_tables(const ModelFile& model) {
+  Program& program = *model.program;
   const auto tables = program.read_bytes(contract::kTokenizerMethod);
   if (!tables.ok()) {
     return tables.error();
@@ -111,7 +26,19 @@ Result<TextTokenizer> read_tokenizer(Program& program) {
   if (!tokenizer.ok()) {
     return Error{tokenizer.error().code, "'" + program.path() + "': " + tokenizer.error().message};
   }
+  if (tokenizer->num_ids() > model.metadata.text_vocab_size) {
+    return Error{ErrorCode::kInvalidModel,
+                 "'" + program.path() + "': the tokenizer has " + std::to_string(tokenizer->num_ids()) + " ids for " +
+                     std::to_string(model.metadata.text_vocab_size) + " text rows; re-export with export_unified.py"};
+  }
   return tokenizer;
+}
+
+Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& tokenizer_path) {
+  if (tokenizer_path.empty()) {
+    return read_tables(model);
+  }
+  return read_tokenizer_json(tokenizer_path, model.metadata);
 }
 
 Status load_methods(Program& program, const std::vector<std::string>& methods) {
@@ -123,41 +50,60 @@ Status load_methods(Program& program, const std::vector<std::string>& methods) {
   return {};
 }
 
+/// Loads the methods with the weights in `cache`, which is made first if need be.
+Status load_methods(Program& program, const std::vector<std::string>& methods, WeightCache& cache) {
+  Status status = program.keep_packed_weights(cache.runtime_path());
+  if (status.ok()) {
+    status = load_methods(program, methods);
+  }
+  if (!status.ok() || cache.is_made()) {
+    return status;
+  }
+  for (const std::string& method : methods) {
+    program.unload_method(method);
+  }
+  status = cache.make();
+  return status.ok() ? load_methods(program, methods, cache) : status;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   const Clock::time_point start = Clock::now();
   register_ops();
-  auto opened = Program::create(options.model_path);
-  if (!opened.ok()) {
-    return opened.error();
-  }
-  Program& program = **opened;
-  const std::vector<std::string> methods = used_methods(options.fused_code_predictor);
-  std::vector<std::string> needed = {contract::kContractMethod, contract::kTokenizerMethod};
-  needed.insert(needed.end(), methods.begin(), methods.end());
-  if (Status status = program.require_methods(needed); !status.ok()) {
+  if (Status status = check_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
-  auto metadata = read_metadata(program);
-  if (!metadata.ok()) {
-    return metadata.error();
+  std::unique_ptr<WeightCache> weight_cache;  // Before the model: its methods need it to the end.
+  auto model = open_model(options.model_path);
+  if (!model.ok()) {
+    return model.error();
   }
-  if (Status status = check_shapes(program, input_shapes(*metadata, options.fused_code_predictor)); !status.ok()) {
+  if (Status status = check_methods(*model, options.fused_code_predictor); !status.ok()) {
     return status.error();
   }
-  auto tokenizer = read_tokenizer(program);
+  auto tokenizer = read_tokenizer(*model, options.tokenizer_path);
   if (!tokenizer.ok()) {
     return tokenizer.error();
+  }
+  if (!options.weight_cache.empty()) {
+    auto opened = WeightCache::open(options.weight_cache, options.model_path);
+    if (!opened.ok()) {
+      return opened.error();
+    }
+    weight_cache = std::make_unique<WeightCache>(std::move(*opened));
   }
   if (Status status = set_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
-  if (Status status = load_methods(program, methods); !status.ok()) {
+  const std::vector<std::string> methods = used_methods(options.fused_code_predictor);
+  const Status status =
+      weight_cache ? load_methods(*model->program, methods, *weight_cache) : load_methods(*model->program, methods);
+  if (!status.ok()) {
     return status.error();
   }
-  std::unique_ptr<Impl> impl(new Impl{std::move(*opened), std::move(*metadata), std::move(*tokenizer),
-                                      options.fused_code_predictor, elapsed_ms(start)});
+  std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
+                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

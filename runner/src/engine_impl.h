@@ -7,11 +7,13 @@
 
 #include "program.h"
 #include "text_tokenizer.h"
+#include "weight_cache.h"
 
 namespace qwen3_tts {
 
 /// What all sessions share. Only the program changes while it is used, under its own lock.
 struct Engine::Impl {
+  std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
   std::unique_ptr<Program> program;
   ModelMetadata metadata;
   TextTokenizer tokenizer;

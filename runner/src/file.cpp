@@ -17,46 +17,6 @@ namespace {
 // A voice or codes file of 90 hours of speech; more is another kind of file.
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 
-/// Closes a descriptor on every way out.
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int value) : value_(value) {}
-  ~FileDescriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return value_; }
-  /// Closes now; false with errno set when buffered data could not be stored.
-  bool close() {
-    const int value = value_;
-    value_ = -1;
-    return ::close(value) == 0;
-  }
-
- private:
-  int value_;
-};
-
-/// Writes `content` to the new file `temporary` and renames it to `path`, which errors name.
-Status write_and_rename(const std::string& temporary, const std::string& path, std::string_view content) {
-  // O_EXCL: never write through a link or into another process's temporary file.
-  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (file.get() < 0) {
-    return io_error("create", path, errno);
-  }
-  Status status = write_all(file.get(), content.data(), content.size(), path);
-  if (status.ok() && (::fsync(file.get()) != 0 || !file.close() || std::rename(temporary.c_str(), path.c_str()) != 0)) {
-    status = io_error("write", path, errno);
-  }
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-  }
-  return status;
-}
-
 }  // namespace
 
 Error io_error(const std::string& action, const std::string& path, int error_number) {
@@ -90,15 +50,53 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-Status write_file(const std::string& path, std::string_view content) {
+Result<NewFile> NewFile::create(const std::string& path) {
   struct stat existing{};
   if (::stat(path.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode)) {
     // Renaming over a device or a pipe would replace it.
     return Error{ErrorCode::kIo, "cannot write '" + path + "': it exists and is not a regular file"};
   }
   static std::atomic<unsigned> counter{0};
-  const std::string suffix = ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
-  return write_and_rename(path + suffix, path, content);
+  NewFile file;
+  file.path_ = path;
+  file.temporary_ = path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  // O_EXCL: never write through a link or into another process's temporary file.
+  file.descriptor_ = FileDescriptor(::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (file.descriptor_.get() < 0) {
+    const int reason = errno;
+    file.temporary_.clear();
+    return io_error("create", path, reason);
+  }
+  return file;
+}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) {
+    ::unlink(temporary_.c_str());
+  }
+}
+
+Status NewFile::write(const void* data, size_t size) { return write_all(descriptor_.get(), data, size, path_); }
+
+Result<FileDescriptor> NewFile::commit() {
+  // What fsync accepted can no longer be lost by closing.
+  if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return io_error("write", path_, errno);
+  }
+  temporary_.clear();
+  return std::move(descriptor_);
+}
+
+Status write_file(const std::string& path, std::string_view content) {
+  auto file = NewFile::create(path);
+  if (!file.ok()) {
+    return file.error();
+  }
+  if (Status status = file->write(content.data(), content.size()); !status.ok()) {
+    return status;
+  }
+  const auto written = file->commit();
+  return written.ok() ? Status() : written.error();
 }
 
 Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name) {

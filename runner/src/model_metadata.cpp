@@ -141,6 +141,7 @@ class ContractReader {
   explicit ContractReader(const Json& contract) : contract_(contract) {}
 
   Result<ModelMetadata> read() {
+    metadata_.contract_version = contract::kVersion;
     for (const IntegerField& field : kIntegerFields) {
       read_integer(field.key, metadata_.*field.member, field.minimum, kLargest);
     }
@@ -157,6 +158,7 @@ class ContractReader {
       read_number(field);
     }
     read_names();
+    read_recipe();
     read_ids(key::kGroupOffsets, metadata_.group_offsets, kLargest);
     check_relations();
     if (error_) {
@@ -315,6 +317,21 @@ class ContractReader {
     }
   }
 
+  void read_recipe() {
+    const Json* recipe = find(key::kRecipe);
+    if (recipe == nullptr) {
+      return;
+    }
+    if (!recipe->is_object()) {
+      error_ = wrong_value(key::kRecipe, "an object", *recipe);
+      return;
+    }
+    for (const auto& [name, value] : recipe->items()) {
+      const auto* text = value.get_ptr<const std::string*>();
+      metadata_.recipe.emplace(name, text != nullptr ? *text : value.dump());
+    }
+  }
+
   void require(bool holds, const std::string& what) {
     if (!error_ && !holds) {
       error_ = invalid(what);
@@ -358,8 +375,9 @@ Result<ModelMetadata> ModelMetadata::parse(std::string_view json) {
     return invalid("key '" + std::string(key::kContractVersion) + "' is missing");
   }
   if (integer_in(*version, contract::kVersion, contract::kVersion) != contract::kVersion) {
+    const bool is_newer = integer_in(*version, contract::kVersion + 1, kLargest).has_value();
     return invalid("the model has contract_version " + version->dump() + ", this runner reads version " +
-                   std::to_string(contract::kVersion));
+                   std::to_string(contract::kVersion) + (is_newer ? "; take a newer runner" : ""));
   }
   return ContractReader(contract).read();
 }

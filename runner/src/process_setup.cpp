@@ -1,9 +1,11 @@
 #include "process_setup.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include <executorch/runtime/platform/platform.h>
 
@@ -33,12 +35,17 @@ ErrorLog& error_log() {
   return *log;
 }
 
+/// ExecuTorch may not write to a weight cache and says so for every delegate; see weight_cache.h.
+bool is_refused_write(std::string_view message) {
+  return message.rfind("flock(", 0) == 0 || message.rfind("open(", 0) == 0;
+}
+
 void emit(et_timestamp_t, et_pal_log_level_t level, const char* file, const char*, size_t line, const char* message,
           size_t length) {
   if (level == kFatal) {
     std::fprintf(stderr, "ExecuTorch: %s:%zu: %.*s\n", file, line, static_cast<int>(length), message);
   }
-  if (level != kError && level != kFatal) {
+  if ((level != kError && level != kFatal) || is_refused_write({message, length})) {
     return;
   }
   ErrorLog& log = error_log();
@@ -74,15 +81,25 @@ std::string take_runtime_error() {
     return "";
   }
   log.is_set = false;
-  return std::move(log.message);
+  std::string message = std::move(log.message);
+  // It may quote bytes of a damaged file.
+  std::replace_if(message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return message;
+}
+
+Status check_thread_count(int32_t num_threads) {
+  if (num_threads < 0 || num_threads > kMaxThreads) {
+    return Error{ErrorCode::kInvalidArgument, "the number of threads is " + std::to_string(num_threads) +
+                                                  "; give 0 (all cores) to " + std::to_string(kMaxThreads)};
+  }
+  return {};
 }
 
 Status set_thread_count(int32_t num_threads) {
   static std::mutex mutex;
   static std::optional<int32_t> chosen;
-  if (num_threads < 0 || num_threads > kMaxThreads) {
-    return Error{ErrorCode::kInvalidArgument, "num_threads is " + std::to_string(num_threads) +
-                                                  "; give 0 (all cores) to " + std::to_string(kMaxThreads)};
+  if (Status status = check_thread_count(num_threads); !status.ok()) {
+    return status;
   }
   const std::lock_guard<std::mutex> lock(mutex);
   auto* pool = executorch::extension::threadpool::get_threadpool();
@@ -93,7 +110,7 @@ Status set_thread_count(int32_t num_threads) {
     if (num_threads == 0 || num_threads == *chosen) {
       return {};
     }
-    return Error{ErrorCode::kInvalidArgument, "num_threads is " + std::to_string(num_threads) +
+    return Error{ErrorCode::kInvalidArgument, "the number of threads is " + std::to_string(num_threads) +
                                                   ", but this process already runs with " + std::to_string(*chosen) +
                                                   "; the first engine of a process decides"};
   }
@@ -101,7 +118,7 @@ Status set_thread_count(int32_t num_threads) {
       !pool->_unsafe_reset_threadpool(static_cast<uint32_t>(num_threads))) {
     return Error{ErrorCode::kExecution, "ExecuTorch's thread pool could not be set to " + std::to_string(num_threads)};
   }
-  chosen = static_cast<int32_t>(pool->get_thread_count());
+  chosen = num_threads != 0 ? num_threads : static_cast<int32_t>(pool->get_thread_count());
   return {};
 }
 

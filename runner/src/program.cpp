@@ -87,6 +87,10 @@ Status check_file(const std::string& path) {
   return {};
 }
 
+TensorSpec to_spec(const et::TensorInfo& info) {
+  return TensorSpec{info.scalar_type(), {info.sizes().begin(), info.sizes().end()}};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Program>> Program::create(const std::string& path) {
@@ -105,35 +109,43 @@ Program::Program(std::string path, std::unique_ptr<Module> module)
     : path_(std::move(path)), module_(std::move(module)) {}
 
 Status Program::load() {
-  et::BackendOptions<1> xnnpack;
-  // Packed weights are then shared by all methods and by the unrolled steps of cp_generate.
-  if (xnnpack.set_option("weight_cache_enabled", true) != et::Error::Ok) {
-    return invalid("the weight cache cannot be switched on");
-  }
-  et::LoadBackendOptionsMap options;
-  if (options.set_options("XnnpackBackend", xnnpack.view()) != et::Error::Ok) {
-    return invalid("the XNNPACK delegate takes no options");
-  }
   clear_runtime_error();
-  const et::Error error = module_->load(options, et::Program::Verification::InternalConsistency);
+  const et::Error error = module_->load(et::Program::Verification::InternalConsistency);
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "the program is damaged", error);
+  }
+  return keep_packed_weights("");
+}
+
+Status Program::keep_packed_weights(const std::string& file) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  et::BackendOptions<2> xnnpack;
+  // Packed weights are then shared by all methods and by the unrolled steps of cp_generate.
+  et::Error error = xnnpack.set_option("weight_cache_enabled", true);
+  if (error == et::Error::Ok && !file.empty()) {
+    error = xnnpack.set_option("packed_cache_path", file.c_str());
+  }
+  et::LoadBackendOptionsMap options;
+  if (error == et::Error::Ok) {
+    error = options.set_options("XnnpackBackend", xnnpack.view());
+  }
+  if (error == et::Error::Ok) {
+    error = module_->load(options);
+  }
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kExecution, "the XNNPACK delegate does not take its options", error);
   }
   return {};
 }
 
-Status Program::require_methods(const std::vector<std::string>& names) {
+Result<std::set<std::string>> Program::method_names() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto present = module_->method_names();
-  if (!present.ok()) {
-    return failure(ErrorCode::kInvalidModel, "the program is damaged", present.error());
+  clear_runtime_error();
+  const auto names = module_->method_names();
+  if (!names.ok()) {
+    return failure(ErrorCode::kInvalidModel, "the program is damaged", names.error());
   }
-  for (const std::string& name : names) {
-    if (present->count(name) == 0) {
-      return invalid("there is no method '" + name + "'");
-    }
-  }
-  return {};
+  return std::set<std::string>(names->begin(), names->end());
 }
 
 Result<et::EValue> Program::read_constant(const std::string& name) {
@@ -186,6 +198,30 @@ Status Program::load_method(const std::string& name) {
   return {};
 }
 
+void Program::unload_method(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  module_->unload_method(name);
+}
+
+Result<MethodSpec> Program::method_spec(const std::string& method) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto meta = module_->method_meta(method);
+  if (!meta.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
+  }
+  MethodSpec spec;
+  const auto add = [](const et::Result<et::TensorInfo>& info, std::vector<std::optional<TensorSpec>>& specs) {
+    specs.push_back(info.ok() ? std::optional<TensorSpec>(to_spec(*info)) : std::nullopt);
+  };
+  for (size_t i = 0; i < meta->num_inputs(); ++i) {
+    add(meta->input_tensor_meta(i), spec.inputs);
+  }
+  for (size_t i = 0; i < meta->num_outputs(); ++i) {
+    add(meta->output_tensor_meta(i), spec.outputs);
+  }
+  return spec;
+}
+
 Result<et::TensorInfo> Program::input_info(const std::string& method, size_t index) {
   const auto meta = module_->method_meta(method);
   if (!meta.ok()) {
@@ -205,7 +241,7 @@ Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) 
   if (!info.ok()) {
     return info.error();
   }
-  return TensorSpec{info->scalar_type(), {info->sizes().begin(), info->sizes().end()}};
+  return to_spec(*info);
 }
 
 Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
@@ -218,7 +254,7 @@ Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) 
     // ExecuTorch would copy the state in, and the method would write to the copy.
     return invalid("method '" + method + "' keeps its own copy of input " + std::to_string(index));
   }
-  return TensorSpec{info->scalar_type(), {info->sizes().begin(), info->sizes().end()}};
+  return to_spec(*info);
 }
 
 Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,

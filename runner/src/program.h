@@ -4,6 +4,8 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,11 @@ struct OutputBuffer {
   executorch::aten::ScalarType type;
 };
 
+/// Inputs and outputs of a method, the largest sizes where a dimension is dynamic; nothing for what is no tensor.
+struct MethodSpec {
+  std::vector<std::optional<TensorSpec>> inputs, outputs;
+};
+
 /// The methods of a mapped .pte. Thread-safe: one method runs at a time, and its outputs, which live in memory that
 /// all sessions share, are copied out before the next.
 class Program {
@@ -34,15 +41,23 @@ class Program {
 
   const std::string& path() const { return path_; }
 
-  /// kInvalidModel unless every one of `names` is a method.
-  Status require_methods(const std::vector<std::string>& names);
+  /// Constant methods included.
+  Result<std::set<std::string>> method_names();
 
   /// The value of a constant method.
   Result<std::string> read_string(const std::string& name);
   Result<std::vector<uint8_t>> read_bytes(const std::string& name);
 
+  /// Where the delegates of the methods that are loaded from now on keep packed weights: in `file` (at most 255
+  /// characters; WeightCache::runtime_path()), or in memory when it is "", as after create().
+  Status keep_packed_weights(const std::string& file);
+
   /// Makes a method ready to run: the delegates pack its weights.
   Status load_method(const std::string& name);
+  void unload_method(const std::string& name);
+
+  /// What goes into a method and comes out. Loads nothing.
+  Result<MethodSpec> method_spec(const std::string& method);
 
   /// An input's type and sizes; the largest ones where a dimension is dynamic.
   Result<TensorSpec> input_spec(const std::string& method, size_t index);

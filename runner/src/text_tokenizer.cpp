@@ -16,7 +16,6 @@ namespace {
 
 constexpr char kMagic[] = {'Q', '3', 'T', 'T', 'S', 'T', 'O', 'K'};
 constexpr uint32_t kVersion = 1;
-constexpr uint32_t kMaxIds = 1u << 24;
 constexpr size_t kMinMergeSize = 3;  // Three numbers of one byte.
 // Far more than can be spoken; keeps positions in a piece (NFC at most triples the bytes) far below 32 bits.
 constexpr size_t kMaxTextSize = size_t{1} << 24;
@@ -90,8 +89,9 @@ Result<TableHeader> read_header(TableReader& reader) {
   if (!num_merges) {
     return invalid_table("it ends inside the header");
   }
-  if (*num_ids == 0 || *num_ids > kMaxIds) {
-    return invalid_table("num_ids is " + std::to_string(*num_ids) + ", expected 1.." + std::to_string(kMaxIds));
+  if (*num_ids == 0 || *num_ids > TextTokenizer::kMaxIds) {
+    return invalid_table("num_ids is " + std::to_string(*num_ids) + ", expected 1.." +
+                         std::to_string(TextTokenizer::kMaxIds));
   }
   return TableHeader{*num_ids, *num_merges};
 }

@@ -43,6 +43,12 @@ class MergeTable {
 /// Special-token strings in the text are text like any other.
 class TextTokenizer {
  public:
+  static constexpr uint32_t kMaxIds = 1u << 24;
+
+  /// Every id in `byte_ids` and `merges` is smaller than `num_ids`, which is at most kMaxIds.
+  TextTokenizer(int64_t num_ids, const std::array<uint32_t, 256>& byte_ids, MergeTable merges)
+      : num_ids_(num_ids), byte_ids_(byte_ids), merges_(std::move(merges)) {}
+
   /// Reads the table that tokenizer_tables in qwen3_tts/text_tokenizer.py writes; the bytes are not needed afterwards.
   /// Anything that is wrong with them is kInvalidModel.
   static Result<TextTokenizer> create(const uint8_t* data, size_t size);
@@ -55,9 +61,6 @@ class TextTokenizer {
   int64_t num_ids() const { return num_ids_; }
 
  private:
-  TextTokenizer(int64_t num_ids, const std::array<uint32_t, 256>& byte_ids, MergeTable merges)
-      : num_ids_(num_ids), byte_ids_(byte_ids), merges_(std::move(merges)) {}
-
   int64_t num_ids_;
   std::array<uint32_t, 256> byte_ids_;
   MergeTable merges_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
@@ -15,7 +16,35 @@ struct EngineOptions {
   std::string model_path;
   int32_t num_threads = 0;  ///< 0: all cores. Set once a process, before the first engine.
   bool fused_code_predictor = true;  ///< cp_generate; false: code_predictor + cp_head, same codes.
+
+  /// File that keeps packed weights between processes; "" none. It is made by the first engine that names it and mapped
+  /// by the next ones, which then load faster and share its pages; samples are the same with and without. It fits one
+  /// model file on one kind of processor and is made again for another, or when it is damaged; a file that is no weight
+  /// cache is an error and is left alone. Processes may share it. While an engine uses it, it may be renamed or
+  /// removed, but not written to.
+  std::string weight_cache;
+
+  /// A tokenizer.json (of a converted checkpoint) in place of the tables in the .pte; "" none.
+  std::string tokenizer_path;
 };
+
+/// One method of a model file, its inputs and outputs as "float[<=128, 1024]": type and sizes, "<=" where a size is the
+/// largest of several.
+struct MethodInfo {
+  std::string name;
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+};
+
+struct ModelInfo {
+  ModelMetadata metadata;
+  std::vector<MethodInfo> methods;  ///< In the order of the data flow; constants are left out.
+  int64_t file_bytes;
+};
+
+/// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that
+/// is no model.
+Result<ModelInfo> read_model_info(const std::string& path);
 
 /// A loaded model: programs, metadata, tokenizer and packed weights; immutable and shared by its sessions.
 /// Its methods are locked while they run, so sessions may live in different threads.

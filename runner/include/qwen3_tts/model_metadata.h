@@ -19,6 +19,7 @@ enum class TextLayout {
 /// What a `model.pte` says about itself: the JSON of its constant method `contract`
 /// (written by qwen3_tts/contract.py, the only other place that knows these fields).
 struct ModelMetadata {
+  int64_t contract_version;
   std::string model_type;  ///< "base", "custom_voice" or "voice_design".
   std::string model_size;  ///< "0b6" or "1b7".
 
@@ -55,6 +56,8 @@ struct ModelMetadata {
   int64_t subtalker_top_k;
   int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
   int64_t max_new_tokens;
+
+  std::map<std::string, std::string> recipe;  ///< How the file was exported, for people: backend, precision of stages.
 
   /// Parses the JSON text. Every field is required; another `contract_version` or a
   /// missing or mistyped key is kInvalidModel with "re-export with export_unified.py".

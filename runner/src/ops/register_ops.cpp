@@ -1,8 +1,6 @@
 #include <array>
 
-#include <executorch/extension/kernel_util/make_boxed_from_unboxed_functor.h>
-#include <executorch/runtime/kernel/operator_registry.h>
-
+#include "ops/checked_kernel.h"
 #include "ops/ops.h"
 
 namespace qwen3_tts {
@@ -18,14 +16,13 @@ constexpr char kSample[] = "qwen3_tts::sample.out";
 }  // namespace
 
 void register_ops() {
-  using executorch::extension::make_boxed_kernel;
   static const executorch::runtime::Error kRegistered = [] {
     static const std::array<executorch::runtime::Kernel, 5> kKernels = {
-        make_boxed_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
-        make_boxed_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
-        make_boxed_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
-        make_boxed_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
-        make_boxed_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
+        make_checked_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
+        make_checked_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
+        make_checked_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
+        make_checked_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
+        make_checked_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
     };
     return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});
   }();
