@@ -69,5 +69,5 @@ $(VENV)/.setup-dev: requirements-dev.txt $(VENV)/.setup
 
 # Ninja configures again by itself when a CMake file changes, but does not know of the presets.
 build/cpu/build.ninja build/cpu-debug/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup
-	@$(CMAKE) --preset $* --log-level=WARNING
+	@$(CMAKE) --fresh --preset $* --log-level=WARNING
 	@touch $@
