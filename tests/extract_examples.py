@@ -1,11 +1,10 @@
 """Makes the usage examples of the documentation compilable.
 
-    extract_examples.py headers HEADER... --output EXAMPLES.h
-        what stands between `/// \\code` and `/// \\endcode` in each public header, in the namespace examples::<header>
-    extract_examples.py readme README.md --output PROGRAM.cpp
-        the block in ```cpp, which is a whole program
+    extract_examples.py README.md HEADER... --output-dir FOLDER
 
-Compilers report errors at the lines of the documentation.
+writes readme_example.cpp, the block in ```cpp, which is a whole program; and usage_examples.h, what stands between
+`/// \\code` and `/// \\endcode` in each public header, in the namespace examples::<header>. Compilers report errors at
+the lines of the documentation.
 """
 
 from __future__ import annotations
@@ -50,16 +49,13 @@ def readme_program(readme: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=["headers", "readme"])
-    parser.add_argument("sources", type=Path, nargs="+")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("readme", type=Path)
+    parser.add_argument("headers", type=Path, nargs="+")
+    parser.add_argument("--output-dir", type=Path, required=True)
     arguments = parser.parse_args()
-    if arguments.kind == "headers":
-        text = header_examples(arguments.sources)
-    else:
-        (readme,) = arguments.sources
-        text = readme_program(readme)
-    arguments.output.write_text(text, encoding="utf-8")
+    folder = arguments.output_dir
+    (folder / "readme_example.cpp").write_text(readme_program(arguments.readme), encoding="utf-8")
+    (folder / "usage_examples.h").write_text(header_examples(arguments.headers), encoding="utf-8")
 
 
 if __name__ == "__main__":
