@@ -33,8 +33,8 @@ demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (
 test: $(VENV)/.setup-dev build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
 	@scripts/test.sh $(JOBS)
 
-lint: $(VENV)/.setup-dev ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
-	@scripts/lint.sh check
+lint: $(VENV)/.setup-dev build/cpu/build.ninja ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
+	@scripts/lint.sh check $(JOBS)
 
 format: $(VENV)/.setup-dev ## Reformat Python and C++
 	@scripts/lint.sh format
@@ -69,5 +69,5 @@ $(VENV)/.setup-dev: requirements-dev.txt $(VENV)/.setup
 
 # Ninja configures again by itself when a CMake file changes, but does not know of the presets.
 build/cpu/build.ninja build/cpu-debug/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup
-	@$(CMAKE) --preset $* --log-level=WARNING
+	@$(CMAKE) --fresh --preset $* --log-level=WARNING
 	@touch $@

@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
-# Checks or applies the formatting of Python and C++: lint.sh check | format
+# Checks or applies the style of Python and C++: lint.sh check [JOBS] | format
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Tables that a program wrote are left as it wrote them.
-sources() { find runner tests '(' -name '*.cpp' -o -name '*.h' ')' ! -name 'unicode_tables.*' | sort; }
+sources() { find runner tests '(' "$@" ')' ! -name 'unicode_tables.*' | sort; }
+
+# clang-tidy asks the configured build how each file is compiled, and reads one header that the build makes.
+tidy() {
+  .venv/bin/cmake --build build/cpu --target examples >/dev/null
+  sources -name '*.cpp' | xargs -P "$1" -n 1 .venv/bin/clang-tidy -p build/cpu --quiet
+}
 
 case "${1:-}" in
   check)
     .venv/bin/ruff check
     .venv/bin/ruff format --check
-    sources | xargs .venv/bin/clang-format --dry-run -Werror
+    .venv/bin/mypy
+    sources -name '*.cpp' -o -name '*.h' | xargs .venv/bin/clang-format --dry-run -Werror
+    tidy "${2:-2}"
     ;;
   format)
     .venv/bin/ruff check --fix-only
     .venv/bin/ruff format
-    sources | xargs .venv/bin/clang-format -i
+    sources -name '*.cpp' -o -name '*.h' | xargs .venv/bin/clang-format -i
     ;;
-  *) echo "usage: lint.sh check | format" >&2; exit 2 ;;
+  *) echo "usage: lint.sh check [JOBS] | format" >&2; exit 2 ;;
 esac

@@ -40,9 +40,20 @@ gtest/gtest.h libgtest-dev
 END
 }
 
-setup_system() {
+# The same for the tests: clang with its sanitizers, as cmake/clang.cmake finds it.
+missing_test_packages() {
+  local clang program
+  clang=$(command -v clang++-14 || command -v clang++ || echo false)
+  program=$(mktemp)
+  "$clang" -fsanitize=address,undefined -x c++ - -o "$program" <<<'int main() {}' 2>/dev/null ||
+    printf '%s\n' clang-14 libclang-rt-14-dev
+  rm -f "$program"
+}
+
+# install_packages FUNCTION: the Debian packages that FUNCTION prints.
+install_packages() {
   local missing apt=(apt-get) how
-  missing=$(missing_packages | sort -u | tr '\n' ' ')
+  missing=$("$1" | sort -u | tr '\n' ' ')
   missing=${missing% }
   [ -n "$missing" ] || return 0
   how="Missing: $missing. Install these and call make again; on Debian or Ubuntu: sudo apt-get install $missing"
@@ -56,8 +67,12 @@ setup_system() {
   # $missing is a list of words.
   # shellcheck disable=SC2086
   "${apt[@]}" -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $missing >/dev/null
-  missing=$(missing_packages | sort -u | tr '\n' ' ')
+  missing=$("$1" | sort -u | tr '\n' ' ')
   [ -z "$missing" ] || fail "Still missing after apt-get: $missing"
+}
+
+setup_system() {
+  install_packages missing_packages
 }
 
 # pip_install VENV ARGUMENT...: pip install without a line for each package that is there already.
@@ -83,6 +98,7 @@ setup_venv() {
 }
 
 setup_dev() {
+  install_packages missing_test_packages
   pip_install .venv -q -r requirements-dev.txt
 }
 

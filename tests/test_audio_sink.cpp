@@ -73,7 +73,7 @@ TEST(WavSinkTest, HeaderIsRightAfterEveryWrite) {
   const std::string path = folder.file("a.wav");
   WavSink sink(path, 24000);
   size_t total = 0;
-  for (const size_t count : {1920, 1, 10000, 4096, 0}) {
+  for (const size_t count : std::vector<size_t>{1920, 1, 10000, 4096, 0}) {
     ASSERT_TRUE(write(sink, std::vector<float>(count, 0.5f)).ok());
     total += count;
     EXPECT_EQ(read_wav(path).samples, std::vector<int16_t>(total, 16384));

@@ -74,7 +74,7 @@ TEST_F(OpsTest, AttentionDoesNotDependOnTheSplit) {
   ASSERT_TRUE(whole.has_value());
   const TensorPtr kv = cache(7);
   std::vector<float> pieces;
-  for (int row = 0; row < 7; ++row) {
+  for (int64_t row = 0; row < 7; ++row) {
     const auto width = static_cast<SizesType>(all->size(1));
     const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
     const auto piece = attend(one, row, kv, 0);
@@ -90,7 +90,7 @@ TEST_F(OpsTest, WindowForgetsOlderPositions) {
   const auto width = static_cast<SizesType>(all->size(1));
   const TensorPtr ring = cache(4);
   const TensorPtr wide = cache(6);
-  for (int row = 0; row < 6; ++row) {
+  for (int64_t row = 0; row < 6; ++row) {
     const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
     const auto from_ring = attend(one, row, ring, 3);
     ASSERT_TRUE(from_ring.has_value());

@@ -59,6 +59,7 @@ TEST(PhiloxTest, UniformUsesEveryPartOfItsArguments) {
 
 TEST(PhiloxTest, UniformStaysBelowOneAndIsFlat) {
   constexpr int kDraws = 100000;
+  constexpr int kDrawsOfABin = kDraws / 10;
   std::array<int, 10> bins{};
   for (uint64_t frame = 0; frame < kDraws; ++frame) {
     const float value = uniform(42, frame, 1);
@@ -67,7 +68,7 @@ TEST(PhiloxTest, UniformStaysBelowOneAndIsFlat) {
     ++bins[static_cast<size_t>(value * 10)];
   }
   for (const int count : bins) {
-    EXPECT_NEAR(count, kDraws / 10, 5 * std::sqrt(kDraws / 10));
+    EXPECT_NEAR(count, kDrawsOfABin, 5 * std::sqrt(kDrawsOfABin));
   }
 }
 

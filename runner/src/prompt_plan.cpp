@@ -36,6 +36,7 @@ std::string join(const std::vector<std::string>& names) {
 
 std::string speaker_names(const ModelMetadata& metadata) {
   std::vector<std::string> names;
+  names.reserve(metadata.speakers.size());
   for (const auto& [name, row] : metadata.speakers) {
     names.push_back(name);
   }

@@ -1,9 +1,24 @@
 #pragma once
 
+/// SynthesisSession::synthesize() writes to a WavSink, a PcmSink or a sink of the program's own, such as this one:
+/// \code
+/// class LoudnessMeter : public qwen3_tts::AudioSink {
+///  public:
+///   qwen3_tts::Status write(const float* samples, int64_t num_samples) override {
+///     for (int64_t i = 0; i < num_samples; ++i) peak = std::max(peak, std::abs(samples[i]));
+///     return {};
+///   }
+///   qwen3_tts::Status close() override { return {}; }
+///
+///   float peak = 0;
+/// };
+/// \endcode
+
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include <qwen3_tts/export.h>
 #include <qwen3_tts/result.h>
 
 namespace qwen3_tts {
@@ -19,7 +34,7 @@ struct AudioChunk {
 };
 
 /// Takes an utterance's samples in order.
-class AudioSink {
+class QWEN3_TTS_API AudioSink {
  public:
   virtual ~AudioSink() = default;
   /// Takes `num_samples` samples in [-1, 1]. An error ends the synthesis.
@@ -31,7 +46,7 @@ class AudioSink {
 /// A growing 16-bit mono WAV file: its header is right after every write, so the file plays at any moment.
 /// The file is created by the first write (or by close() of an empty utterance); when the disk is full it keeps the
 /// samples that fitted, and is removed when there are none.
-class WavSink : public AudioSink {
+class QWEN3_TTS_API WavSink : public AudioSink {
  public:
   WavSink(std::string path, int64_t sample_rate);
   ~WavSink() override;
@@ -41,14 +56,14 @@ class WavSink : public AudioSink {
   Status close() override;
 
  private:
-  struct State;
+  struct QWEN3_TTS_LOCAL State;
   std::unique_ptr<State> state_;
 };
 
 enum class PcmFormat { kS16le, kF32le };
 
 /// Raw little-endian mono samples to a file descriptor, which stays open.
-class PcmSink : public AudioSink {
+class QWEN3_TTS_API PcmSink : public AudioSink {
  public:
   PcmSink(int file_descriptor, PcmFormat format);
   Status write(const float* samples, int64_t num_samples) override;

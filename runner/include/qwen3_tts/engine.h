@@ -1,10 +1,23 @@
 #pragma once
 
+/// A model file is loaded once; here, to see who can speak:
+/// \code
+/// qwen3_tts::Status print_speakers(const std::string& model_path) {
+///   qwen3_tts::EngineOptions options;
+///   options.model_path = model_path;
+///   const auto engine = qwen3_tts::Engine::create(options);
+///   if (!engine.ok()) return engine.error();
+///   for (const auto& [name, row] : (*engine)->metadata().speakers) std::puts(name.c_str());
+///   return {};
+/// }
+/// \endcode
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <qwen3_tts/export.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 
@@ -44,11 +57,11 @@ struct ModelInfo {
 
 /// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that
 /// is no model.
-Result<ModelInfo> read_model_info(const std::string& path);
+QWEN3_TTS_API Result<ModelInfo> read_model_info(const std::string& path);
 
 /// A loaded model: programs, metadata, tokenizer and packed weights; immutable and shared by its sessions.
 /// Its methods are locked while they run, so sessions may live in different threads.
-class Engine {
+class QWEN3_TTS_API Engine {
  public:
   /// Maps the .pte, checks its contract and its methods. Errors name the file and the remedy.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options);
@@ -62,7 +75,7 @@ class Engine {
   /// A new session. It borrows this engine, which must outlive it.
   Result<std::unique_ptr<SynthesisSession>> create_session();
 
-  struct Impl;  ///< The stages; defined inside the library.
+  struct QWEN3_TTS_LOCAL Impl;  ///< The stages; defined inside the library.
 
  private:
   explicit Engine(std::unique_ptr<Impl> impl);

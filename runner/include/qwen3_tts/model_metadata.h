@@ -1,11 +1,22 @@
 #pragma once
 
+/// Settings that fit the model, whichever it is:
+/// \code
+/// qwen3_tts::SynthesisRequest first_speaker_in(const std::string& language, const qwen3_tts::ModelMetadata& model) {
+///   qwen3_tts::SynthesisRequest request;
+///   if (model.languages.count(language) > 0) request.language = language;
+///   if (!model.speakers.empty()) request.speaker = model.speakers.begin()->first;
+///   return request;
+/// }
+/// \endcode
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <qwen3_tts/export.h>
 #include <qwen3_tts/result.h>
 
 namespace qwen3_tts {
@@ -18,7 +29,7 @@ enum class TextLayout {
 
 /// What a `model.pte` says about itself: the JSON of its constant method `contract`
 /// (written by qwen3_tts/contract.py, the only other place that knows these fields).
-struct ModelMetadata {
+struct QWEN3_TTS_API ModelMetadata {
   int64_t contract_version;
   std::string model_type;  ///< "base", "custom_voice" or "voice_design".
   std::string model_size;  ///< "0b6" or "1b7".

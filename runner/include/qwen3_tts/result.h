@@ -53,7 +53,8 @@ class [[nodiscard]] Result<void> {
   Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return !error_.has_value(); }
-  const Error& error() const { return *error_; }
+  /// Only when !ok().
+  const Error& error() const { return *error_; }  // NOLINT(bugprone-unchecked-optional-access)
 
  private:
   std::optional<Error> error_;

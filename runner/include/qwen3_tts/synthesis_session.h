@@ -1,5 +1,26 @@
 #pragma once
 
+/// Samples while the model speaks; `play` is the program's own:
+/// \code
+/// qwen3_tts::Status say(qwen3_tts::Engine& engine, const std::string& text, const std::string& speaker) {
+///   auto session = engine.create_session();
+///   if (!session.ok()) return session.error();
+///   qwen3_tts::SynthesisRequest request;
+///   request.text = text;
+///   request.speaker = speaker;
+///   qwen3_tts::SynthesisOptions options;
+///   options.seed = 7;
+///   if (auto status = (*session)->start(request, options); !status.ok()) return status;
+///   for (bool is_last = false; !is_last;) {
+///     const auto chunk = (*session)->next();
+///     if (!chunk.ok()) return chunk.error();
+///     play(chunk->samples, chunk->num_samples);
+///     is_last = chunk->is_last;
+///   }
+///   return {};
+/// }
+/// \endcode
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,6 +29,7 @@
 
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine.h>
+#include <qwen3_tts/export.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/voice.h>
 
@@ -42,7 +64,7 @@ struct SynthesisOptions {
 };
 
 enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
-const char* to_string(FinishReason reason);
+QWEN3_TTS_API const char* to_string(FinishReason reason);
 
 /// Milliseconds and counts of one utterance. The parts add up to total_ms but for the time between calls of next().
 struct SynthesisStats {
@@ -64,7 +86,7 @@ struct SynthesisStats {
 ///
 /// `start()` then `next()` until the chunk that `is_last`; `synthesize()` is just that loop.
 /// After an error the session is poisoned until `reset()`. Only `stop()` may be called from another thread.
-class SynthesisSession {
+class QWEN3_TTS_API SynthesisSession {
  public:
   ~SynthesisSession();
   SynthesisSession(const SynthesisSession&) = delete;
@@ -97,7 +119,7 @@ class SynthesisSession {
   const std::vector<int64_t>& talker_tokens() const;
   const SynthesisStats& stats() const;
 
-  struct Impl;  ///< Defined inside the library.
+  struct QWEN3_TTS_LOCAL Impl;  ///< Defined inside the library.
 
  private:
   friend class Engine;

@@ -1,9 +1,25 @@
 #pragma once
 
+/// A Base model speaks with a cloned voice:
+/// \code
+/// qwen3_tts::Status clone(qwen3_tts::Engine& engine, const std::string& voice_path, qwen3_tts::AudioSink& sink) {
+///   auto voice = qwen3_tts::Voice::load(voice_path, engine.metadata());
+///   if (!voice.ok()) return voice.error();
+///   const auto session = engine.create_session();
+///   if (!session.ok()) return session.error();
+///   qwen3_tts::SynthesisRequest request;
+///   request.text = "This is not me.";
+///   request.voice = std::move(*voice);
+///   const auto stats = (*session)->synthesize(request, {}, sink);
+///   return stats.ok() ? qwen3_tts::Status() : stats.error();
+/// }
+/// \endcode
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include <qwen3_tts/export.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 
@@ -12,7 +28,7 @@ namespace qwen3_tts {
 /// A cloned speaker, as stored in a voice file (safetensors):
 ///   `x_vector` F32 [H]; optionally `codes` I32 [T, G] with `text_ids` I32 [N] (in-context cloning);
 ///   metadata: format = "qwen3_tts_voice", format_version = "1", name, language, hidden_size, model_type.
-struct Voice {
+struct QWEN3_TTS_API Voice {
   std::string name;
   std::string language;            ///< Language name of the recording, or "auto".
   std::vector<float> x_vector;     ///< [H]

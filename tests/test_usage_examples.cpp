@@ -1,0 +1,94 @@
+// Runs the usage examples of the public headers, as tests/extract_examples.py takes them from there.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "session_testing.h"
+#include "temp_folder.h"
+
+namespace {
+
+std::vector<float> played;
+
+/// What one of the examples leaves to the program.
+void play(const float* samples, int64_t num_samples) { played.insert(played.end(), samples, samples + num_samples); }
+
+}  // namespace
+
+#include "usage_examples.h"
+
+namespace qwen3_tts {
+namespace {
+
+using testing::make_engine;
+using testing::model_path;
+
+/// A voice file for a Base model, the x-vector alone.
+std::string voice_file(const ModelMetadata& metadata) {
+  const std::vector<float> x_vector(static_cast<size_t>(metadata.hidden_size), 0.01F);
+  const size_t num_bytes = x_vector.size() * sizeof(float);
+  const nlohmann::json header = {
+      {"__metadata__",
+       {{"format", "qwen3_tts_voice"},
+        {"format_version", "1"},
+        {"name", "Ann"},
+        {"language", "auto"},
+        {"hidden_size", std::to_string(metadata.hidden_size)},
+        {"model_type", metadata.model_type}}},
+      {"x_vector", {{"dtype", "F32"}, {"shape", {x_vector.size()}}, {"data_offsets", {0, num_bytes}}}}};
+  const std::string text = header.dump();
+  const uint64_t text_size = text.size();
+  return std::string(reinterpret_cast<const char*>(&text_size), sizeof(text_size)) + text +
+         std::string(reinterpret_cast<const char*>(x_vector.data()), num_bytes);
+}
+
+TEST(UsageExamples, EnginePrintsSpeakers) {
+  ::testing::internal::CaptureStdout();
+  const Status status = examples::engine::print_speakers(model_path("tiny-customvoice"));
+  const std::string printed = ::testing::internal::GetCapturedStdout();
+  ASSERT_TRUE(status.ok()) << status.error().message;
+  EXPECT_NE(("\n" + printed).find("\nryan\n"), std::string::npos) << printed;
+}
+
+TEST(UsageExamples, SynthesisSessionPlaysWhatSynthesizeWrites) {
+  const auto engine = make_engine("tiny-customvoice");
+  played.clear();
+  const Status status = examples::synthesis_session::say(*engine, "Hello there.", "ryan");
+  ASSERT_TRUE(status.ok()) << status.error().message;
+
+  SynthesisRequest request = testing::request("Hello there.");
+  request.speaker = "ryan";
+  SynthesisOptions options;
+  options.seed = 7;
+  EXPECT_EQ(played, testing::speak(*testing::must(engine->create_session()), request, options).samples);
+}
+
+TEST(UsageExamples, ModelMetadataGivesARequestThatFits) {
+  const auto engine = make_engine("tiny-customvoice");
+  SynthesisRequest request = examples::model_metadata::first_speaker_in("english", engine->metadata());
+  EXPECT_EQ(request.language, "english");
+  EXPECT_EQ(examples::model_metadata::first_speaker_in("klingon", engine->metadata()).language, "auto");
+  request.text = "Hello there.";
+  EXPECT_TRUE(testing::must(engine->create_session())->start(request, {}).ok());
+}
+
+TEST(UsageExamples, VoiceSpeaksIntoTheSinkOfAnotherExample) {
+  const auto engine = make_engine("tiny-base");
+  const testing::TempFolder folder;
+  testing::write_bytes(folder.file("ann.voice"), voice_file(engine->metadata()));
+  examples::audio_sink::LoudnessMeter meter;
+  const Status status = examples::voice::clone(*engine, folder.file("ann.voice"), meter);
+  ASSERT_TRUE(status.ok()) << status.error().message;
+  EXPECT_GT(meter.peak, 0.0F);
+}
+
+}  // namespace
+}  // namespace qwen3_tts
