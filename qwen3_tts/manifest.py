@@ -136,7 +136,7 @@ def _operators(plan: ExecutionPlan) -> dict[str, int]:
 
 def _delegate_bytes(plan: ExecutionPlan, file: ProgramFile) -> int:
     """Bytes of the weights that the method's delegates name."""
-    names = set()
+    names: set[str] = set()
     for delegate in plan.delegates:
         reference = delegate.processed
         inline = reference.location == DataLocation.INLINE
