@@ -42,8 +42,9 @@ format: $(VENV)/.setup-dev ## Reformat Python and C++
 bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model model.pte" on another
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
 
-golden: .reference-venv/.setup ## Make the golden tensors in tests/golden again with the reference package
+golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
 	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+	@.reference-venv/bin/python tests/golden/make_sampler_golden.py
 
 manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to
 	@$(PYTHON_BIN) tests/published_manifests.py
