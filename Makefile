@@ -15,10 +15,10 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bench golden parity clean
+.PHONY: help setup build demo test lint format bench golden manifests parity clean
 
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make demo CHECKPOINT=<folder or hub id> TEXT="..." [SPEAKER=...] [LANGUAGE=...] [INSTRUCT=...]'
 
@@ -42,8 +42,12 @@ format: $(VENV)/.setup-dev ## Reformat Python and C++
 bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model model.pte" on another
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
 
-golden: .reference-venv/.setup ## Make the golden tensors in tests/golden again with the reference package
+golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
 	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+	@.reference-venv/bin/python tests/golden/make_sampler_golden.py
+
+manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to
+	@$(PYTHON_BIN) tests/published_manifests.py
 
 parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
 	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)

@@ -27,6 +27,7 @@ import torch
 
 from model import MAX_DECODE_FRAMES, MAX_ROWS, Model
 from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
 from qwen3_tts.lowering import BACKENDS, lower
 from qwen3_tts.manifest import build_manifest
@@ -116,6 +117,23 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     return replace(recipe, **{stage: choice for stage, choice in overrides.items() if choice is not None})
 
 
+def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that decide what is exported, as manifests show them."""
+    return {name: value for name, value in vars(args).items() if name not in ("checkpoint", "output")}
+
+
+def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTokenizer) -> dict[str, Any]:
+    return build_contract(
+        config,
+        tokenizer,
+        max_seq_len=args.max_seq_len,
+        max_rows=MAX_ROWS,
+        max_decode_frames=MAX_DECODE_FRAMES,
+        recipe=recipe_of(args),
+        backend=args.backend,
+    )
+
+
 class Progress:
     """One line a step on stderr, with the seconds the last one took."""
 
@@ -136,22 +154,13 @@ class Progress:
 
 def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Write the program and its manifest; returns the manifest."""
-    recipe = recipe_of(args)
     progress("checkpoint", "load")
     checkpoint = Checkpoint(args.checkpoint)
     tokenizer_json = checkpoint.tokenizer_json
-    contract = build_contract(
-        checkpoint.config,
-        TextTokenizer(tokenizer_json),
-        max_seq_len=args.max_seq_len,
-        max_rows=MAX_ROWS,
-        max_decode_frames=MAX_DECODE_FRAMES,
-        recipe=recipe,
-        backend=args.backend,
-    )
+    contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
     constants = {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
-    model = Model(checkpoint, recipe)
+    model = Model(checkpoint, recipe_of(args))
     # Portable kernels want their operands in one memory format, and parameters are contiguous.
     model.codec_decoder.set_channels_last(args.backend != "portable")
     methods = model.methods(args.max_seq_len)
@@ -162,8 +171,7 @@ def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
         program.write_to_file(file)
     del program  # the manifest reads the file, as big again
     progress("manifest", "write")
-    flags = {name: value for name, value in vars(args).items() if name not in ("checkpoint", "output")}
-    manifest = build_manifest(args.output, flags)
+    manifest = build_manifest(args.output, recorded_flags(args))
     with AtomicOutput(manifest_path(args.output)) as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     progress.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
@@ -15,6 +16,7 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.talker import Talker
 
 FOLD_ROWS = 4096
+Stage = TypeVar("Stage", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -30,7 +32,7 @@ def _read(path: Path, prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names}
 
 
-def _load(make: Callable[[], nn.Module], path: Path, prefix: str) -> nn.Module:
+def _load(make: Callable[[], Stage], path: Path, prefix: str) -> Stage:
     """The module that `make` builds, with the tensors below `prefix` as its parameters, in fp32."""
     with torch.device("meta"):
         module = make()

@@ -52,7 +52,7 @@ class CausalConv(nn.Conv2d):
         self.length = (kernel - 1) * dilation
         self.offset = plan.take(in_channels, self.length)
 
-    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]  # Conv2d has no history
         if self.length:
             x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length, self.channels_last)
         y = super().forward(x)
@@ -71,7 +71,7 @@ class CausalUpsample(CausalConv):
         super().__init__(plan, in_channels, rate * out_channels, kernel=kernel // rate)
         self.rate = rate
 
-    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]  # Conv2d has no history
         return torch.ops.qwen3_tts.steps_from_phases(super().forward(x, history), self.rate, self.channels_last)
 
 
@@ -144,6 +144,8 @@ class CodecTransformer(DecoderStack):
 
 
 class CodecDecoder(nn.Module):
+    group_offsets: Tensor  # [G]
+
     def __init__(self, config: CodecConfig):
         super().__init__()
         self.config = config

@@ -15,6 +15,8 @@ from qwen3_tts.config import TransformerConfig
 
 
 class RMSNorm(nn.Module):
+    column: Tensor  # [1, size]
+
     def __init__(self, size: int, eps: float):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))

@@ -28,7 +28,7 @@ BACKENDS = ("xnnpack", "portable")
 Report = Callable[[str, str], None]  # (method, step that begins)
 
 
-class ReportingPartitioner(XnnpackPartitioner):
+class ReportingPartitioner(XnnpackPartitioner):  # type: ignore[misc]  # executorch is untyped
     """Partitions one method for XNNPACK and says when it is that method's turn.
 
     One partitioner for everything: a separate one for dynamically quantized layers cuts a block into eight delegates
@@ -53,7 +53,7 @@ def share_weights(module: nn.Module) -> None:
     predictor are fifteen copies of its layers: an fp32 export of 0.6B needs more than 22 GB instead of 12.
     """
     for parameter in module.parameters():
-        parameter.__deepcopy__ = lambda _memo, parameter=parameter: parameter
+        parameter.__deepcopy__ = lambda _memo, parameter=parameter: parameter  # type: ignore[method-assign, misc]
 
 
 def export_methods(methods: Iterable[Method], report: Report) -> dict[str, ExportedProgram]:

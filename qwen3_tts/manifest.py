@@ -7,12 +7,12 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from executorch.exir._serialize._program import _flatbuffer_to_program, _get_extended_header
-from executorch.exir.schema import DataLocation, ExecutionPlan, KernelCall, Tensor
+from executorch.exir.schema import DataLocation, ExecutionPlan, KernelCall, ScalarType, Tensor
 
 # XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
 WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
@@ -115,13 +115,15 @@ def _describe(plan: ExecutionPlan, file: ProgramFile) -> dict[str, Any]:
 
 
 def _signature(plan: ExecutionPlan, index: int) -> str:
-    """For example `float32[<=128, 1024]`; `<=` marks a dynamic size's upper bound."""
     value = plan.values[index].val
     if not isinstance(value, Tensor):
         return type(value).__name__.lower()
-    bound = "<=" if value.shape_dynamism.name != "STATIC" else ""
-    sizes = ", ".join(f"{bound if position == 0 else ''}{size}" for position, size in enumerate(value.sizes))
-    return f"{value.scalar_type.name.lower()}[{sizes}]"
+    return describe_tensor(value.scalar_type, value.sizes, is_dynamic=value.shape_dynamism.name != "STATIC")
+
+
+def describe_tensor(dtype: ScalarType, sizes: Iterable[int], *, is_dynamic: bool) -> str:
+    """For example `float[<=128, 1024]`; `<=` marks a first size that may be smaller."""
+    return f"{dtype.name.lower()}[{'<=' if is_dynamic else ''}{', '.join(map(str, sizes))}]"
 
 
 def _operators(plan: ExecutionPlan) -> dict[str, int]:
@@ -136,7 +138,7 @@ def _operators(plan: ExecutionPlan) -> dict[str, int]:
 
 def _delegate_bytes(plan: ExecutionPlan, file: ProgramFile) -> int:
     """Bytes of the weights that the method's delegates name."""
-    names = set()
+    names: set[str] = set()
     for delegate in plan.delegates:
         reference = delegate.processed
         inline = reference.location == DataLocation.INLINE

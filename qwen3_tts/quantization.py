@@ -17,6 +17,7 @@ from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 LINEAR_CHOICES = ("none", "8da4w", "8da8w")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
 EMBEDDING_GROUP_SIZE = 32
+INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ FLOAT = Recipe()  # nothing quantized: exact to the reference
 
 def linear_config(choice: str, group_size: int) -> Int8DynamicActivationIntxWeightConfig:
     if choice == "8da4w":
-        return Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4, weight_granularity=PerGroup(group_size))
+        return Int8DynamicActivationIntxWeightConfig(weight_dtype=INT4, weight_granularity=PerGroup(group_size))
     return Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0))
 
 
@@ -84,7 +85,7 @@ def quantize_embedding(embedding: nn.Module, choice: str) -> None:
     if choice == "none":
         return
     config = (
-        IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(EMBEDDING_GROUP_SIZE))
+        IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(EMBEDDING_GROUP_SIZE))
         if choice == "4w"
         else IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0))
     )

@@ -62,7 +62,9 @@ class Synthesizer:
         for start in range(0, len(prompt.rows), MAX_ROWS):
             rows = prompt.rows[start : start + MAX_ROWS]
             logits, hidden = self.model.talker(rows, torch.tensor([start]), kv)
-        position, all_logits, tokens, frames = len(prompt.rows), [logits], [], []
+        position, all_logits = len(prompt.rows), [logits]
+        tokens: list[int] = []
+        frames: list[Tensor] = []
         while True:
             tokens.append(self._pick(logits, tokens, options, seed))
             if tokens[-1] == config.token_ids.codec_eos or len(tokens) == options.max_new_tokens:

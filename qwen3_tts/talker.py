@@ -14,7 +14,9 @@ class Talker(DecoderStack):
         self.norm = RMSNorm(config.talker.hidden_size, config.talker.rms_norm_eps)
         self.head = nn.Linear(config.talker.hidden_size, config.talker_vocab_size, bias=False)
 
-    def forward(self, rows: Tensor, position: Tensor, kv: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(  # type: ignore[override]  # a stack with a head answers more than a stack
+        self, rows: Tensor, position: Tensor, kv: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Logits [1, V] and hidden [1, H] (after the final norm) of the last row.
 
         rows [S, H], position [1] of the first row, kv [L, 2, KVH, C, D] (written).

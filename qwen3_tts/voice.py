@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Voice:
 
     def save(self, path: Path) -> None:
         """Write the voice file in one step: no reader sees a part of it. Raises OSError."""
-        tensors: dict[str, NDArray] = {"x_vector": self.x_vector}
+        tensors: dict[str, NDArray[Any]] = {"x_vector": self.x_vector}
         if self.codes is not None and self.text_ids is not None:
             tensors |= {"codes": self.codes, "text_ids": self.text_ids}
         metadata = {
@@ -77,7 +78,7 @@ class Voice:
             raise ValueError(f"{path}: {error}") from error
 
     @classmethod
-    def _from_parts(cls, metadata: dict[str, str], tensors: dict[str, NDArray]) -> Voice:
+    def _from_parts(cls, metadata: dict[str, str], tensors: dict[str, NDArray[Any]]) -> Voice:
         missing = {"format", "format_version", "name", "language", "hidden_size", "model_type"} - metadata.keys()
         if missing:
             raise ValueError(f"not a voice file: metadata {', '.join(sorted(missing))} is missing")
@@ -96,7 +97,7 @@ class Voice:
         return voice
 
 
-def _ids(name: str, values: NDArray, *, ndim: int) -> NDArray[np.int32]:
+def _ids(name: str, values: NDArray[Any], *, ndim: int) -> NDArray[np.int32]:
     """`values` as int32, never rounded or wrapped."""
     array = np.asarray(values)
     if array.ndim != ndim or array.size == 0 or not np.issubdtype(array.dtype, np.integer):

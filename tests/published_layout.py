@@ -46,7 +46,7 @@ CODEC_PREPROCESSOR_CONFIG: Config = {
 }  # fmt: skip
 CODEC_CONFIGURATION: Config = {"framework": "pytorch", "task": "feature-extraction", "allow_remote": True}
 
-SPEAKER_ENCODER = {
+SPEAKER_ENCODER: Config = {
     "mel_dim": 128, "enc_channels": [512, 512, 512, 512, 1536], "enc_kernel_sizes": [5, 3, 3, 3, 1],
     "enc_attention_channels": 128, "enc_res2net_scale": 8, "enc_se_channels": 128,
 }  # fmt: skip

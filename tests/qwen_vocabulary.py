@@ -27,7 +27,7 @@ ROLES = {
     "vision_bos_token": "<|vision_start|>", "vision_eos_token": "<|vision_end|>",
     "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>",
 }  # fmt: skip
-ROOT_TOKENS = {
+ROOT_TOKENS: dict[str, str | bytes] = {
     "assistant_token_id": b"assistant", "im_end_token_id": "<|im_end|>", "im_start_token_id": "<|im_start|>",
     "tts_bos_token_id": "<tts_text_bos>", "tts_eos_token_id": "<tts_text_eod>", "tts_pad_token_id": "<tts_pad>",
 }  # fmt: skip

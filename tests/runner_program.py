@@ -32,7 +32,7 @@ def read_samples(wav: bytes) -> NDArray[np.float32]:
     """Samples of a 16-bit mono WAV, in [-1, 1]."""
     with wave.open(io.BytesIO(wav)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
-        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / 32767
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float32) / np.float32(32767)
 
 
 def read_codes(path: Path) -> NDArray[np.int32]:

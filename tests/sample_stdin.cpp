@@ -1,11 +1,13 @@
-// Answers sampling questions for tests/test_sampling.py. All numbers are little-endian, as they lie in memory.
+// Answers sampling questions for tests/sampler_program.py. All numbers are little-endian, as they lie in memory.
 //
 //   sample_stdin pick     cases: int32 size, int32 top_k, float temperature, top_p, uniform, float logits[size]
+//   sample_stdin draws    one case: int32 size, int32 top_k, float temperature, top_p, uint64 seed, uint64 num_draws,
+//                         float logits[size]; draw i takes the uniform of frame i, group 0
 //   sample_stdin talker   one case: int32 talker_vocab_size, code_vocab_size, eos_id, min_new_tokens, num_generated,
 //                         float repetition_penalty, int32 generated[], float logits[]
 //   sample_stdin uniform  cases: uint64 seed, uint64 frame, uint32 group
 //
-// Prints one line a case; a float as hexadecimal.
+// Prints one line a case or draw; a float as hexadecimal.
 
 #include <cstdio>
 #include <cstdlib>
@@ -56,6 +58,21 @@ void answer_pick() {
   }
 }
 
+void answer_draws() {
+  const auto size = next<int32_t>();
+  const auto top_k = next<int32_t>();
+  const auto temperature = next<float>();
+  const auto top_p = next<float>();
+  const auto seed = next<uint64_t>();
+  const auto num_draws = next<uint64_t>();
+  const auto logits = next_list<float>(static_cast<size_t>(size));
+  Sampler sampler;
+  for (uint64_t frame = 0; frame < num_draws; ++frame) {
+    const int64_t id = sampler.pick(logits.data(), size, {temperature, top_k, top_p}, uniform(seed, frame, 0));
+    std::printf("%lld\n", static_cast<long long>(id));
+  }
+}
+
 void answer_talker() {
   ModelMetadata metadata{};
   metadata.talker_vocab_size = next<int32_t>();
@@ -87,12 +104,14 @@ int main(int argc, char** argv) {
   const std::string question = argc == 2 ? argv[1] : "";
   if (question == "pick") {
     qwen3_tts::answer_pick();
+  } else if (question == "draws") {
+    qwen3_tts::answer_draws();
   } else if (question == "talker") {
     qwen3_tts::answer_talker();
   } else if (question == "uniform") {
     qwen3_tts::answer_uniform();
   } else {
-    std::fputs("usage: sample_stdin pick|talker|uniform <cases\n", stderr);
+    std::fputs("usage: sample_stdin pick|draws|talker|uniform <cases\n", stderr);
     return 2;
   }
   return 0;

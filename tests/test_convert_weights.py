@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]  # re-exported, but not in its __all__
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -60,7 +61,7 @@ def edit_tensors(path: Path, change: Callable[[dict[str, Tensor]], object]) -> N
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
 
-def edit_json(path: Path, change: Callable[[dict], object]) -> None:
+def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     change(values)
     path.write_text(json.dumps(values), encoding="utf-8")
@@ -109,13 +110,14 @@ def test_published_models_are_mapped(size: str, tmp_path: Path) -> None:
     sections = [Section(v, "config.json") for v in (root, layout.codec_config(), layout.GENERATION_CONFIG)]
     infos = {t.name: TensorInfo(tmp_path / MAIN, "BF16", t.shape) for t in main}
     infos |= {f"speech_tokenizer/{t.name}": TensorInfo(tmp_path / CODEC, "F32", t.shape) for t in codec}
-    snapshot = SimpleNamespace(
+    parts = SimpleNamespace(
         folder=tmp_path,
         root=sections[0],
         speech_tokenizer=sections[1],
         config=ModelConfig.read(*sections),
         tensors=infos,
     )
+    snapshot = cast(snapshot_module.Snapshot, parts)  # what one has, without files to read
     files = convert_weights.target_files(snapshot)
     convert_weights.check_sources(files, snapshot)
     targets = {row.target: row.shape for row in files[0].rows}
@@ -423,7 +425,7 @@ def test_a_missing_or_damaged_file_is_named(
 def test_a_missing_config_key_is_named(
     name: str, path: tuple[str, ...], edited: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def remove(values: dict) -> None:
+    def remove(values: dict[str, Any]) -> None:
         for key in path[:-1]:
             values = values[key]
         del values[path[-1]]

@@ -15,7 +15,7 @@ from golden_cases import Golden
 from runner_program import GREEDY, Run, speak
 
 WAVEFORM_TOLERANCE = 1e-3
-SAMPLING = {
+SAMPLING: dict[str, dict[str, Any]] = {
     "defaults": {"temperature": 0.9, "subtalker_temperature": 0.9, "subtalker_top_k": 50},
     "top_k_off": {"temperature": 0.9, "top_k": 0, "subtalker_temperature": 0.9, "subtalker_top_k": 0},
     "top_p": {"temperature": 0.9, "top_p": 0.8, "subtalker_temperature": 0.9, "subtalker_top_p": 0.8},

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import sampler_program
 from qwen3_tts.sampling import philox4x32_10, pick, process_talker_logits, uniform
+from sampler_program import answers
 
 ALMOST_ONE = 1 - 2**-24  # the largest value of uniform()
-
-
-def answers(build_dir: Path, question: str, cases: bytes) -> list[str]:
-    """Lines that the runner's sampler answers (tests/sample_stdin.cpp)."""
-    program = build_dir / "tests" / "sample_stdin"
-    assert program.exists(), f"{program} is missing: run `make build`"
-    result = subprocess.run([program, question], input=cases, capture_output=True, check=False)
-    assert result.returncode == 0, result.stderr.decode()
-    return result.stdout.decode().split()
 
 
 def test_philox_known_answers() -> None:
@@ -64,21 +57,16 @@ def test_pick_equals_the_runner(build_dir: Path) -> None:
 @pytest.mark.parametrize("num_generated", [0, 1, 2, 300])
 def test_talker_processing_equals_the_runner(num_generated: int, build_dir: Path) -> None:
     generator = np.random.default_rng(num_generated)
-    vocab_size, code_vocab_size, eos_id, penalty = 3072, 2048, 2150, np.float32(1.05)
-    logits = generator.normal(0, 5, vocab_size).astype(np.float32)
-    generated = generator.integers(0, 200, num_generated)
-    case = struct.pack("<iiiiif", vocab_size, code_vocab_size, eos_id, 2, num_generated, penalty)
-    case += generated.astype(np.int32).tobytes() + logits.tobytes()
-    expected = process_talker_logits(
-        logits,
-        generated=generated.tolist(),
-        repetition_penalty=float(penalty),
-        min_new_tokens=2,
-        code_vocab_size=code_vocab_size,
-        eos_id=eos_id,
-    )
-    found = np.array([float.fromhex(value) for value in answers(build_dir, "talker", case)], dtype=np.float32)
-    np.testing.assert_array_equal(found, expected)
+    logits = generator.normal(0, 5, 3072).astype(np.float32)
+    settings: dict[str, Any] = {
+        "generated": generator.integers(0, 200, num_generated).tolist(),
+        "repetition_penalty": float(np.float32(1.05)),
+        "min_new_tokens": 2,
+        "code_vocab_size": 2048,
+        "eos_id": 2150,
+    }
+    found = sampler_program.process_talker_logits(build_dir, logits, **settings)
+    np.testing.assert_array_equal(found, process_talker_logits(logits, **settings))
 
 
 def test_greedy_takes_the_lowest_of_the_largest() -> None:
@@ -112,15 +100,6 @@ def test_banned_logits_are_never_drawn() -> None:
 def test_broken_logits_raise(logits: list[float], temperature: float) -> None:
     with pytest.raises(ValueError, match="nothing to draw from"):
         pick(np.array(logits), temperature, 0, 1.0, 0.5)
-
-
-def test_frequencies_follow_the_softmax() -> None:
-    logits = np.array([0.3, -1.2, 2.0, 0.9, -0.4], dtype=np.float32)
-    draws = 20000
-    counts = np.bincount([pick(logits, 0.8, 0, 1.0, uniform(3, frame, 1)) for frame in range(draws)], minlength=5)
-    probabilities = np.exp(logits.astype(np.float64) / 0.8)
-    expected = draws * probabilities / probabilities.sum()
-    assert ((counts - expected) ** 2 / expected).sum() < 18.5  # 4 degrees of freedom, p = 0.001
 
 
 def test_talker_processing_leaves_its_input() -> None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -283,7 +284,7 @@ def write_snapshot(folder: Path) -> Path:
     return folder
 
 
-def edit_json(path: Path, change: Callable[[dict], object]) -> None:
+def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     change(values)
     path.write_text(json.dumps(values), encoding="utf-8")
@@ -330,7 +331,7 @@ def test_bad_merge_raises(tmp_path: Path, merge: str, message: str) -> None:
         (lambda vocab: vocab.update(extra=267), "added token '<|im_start|>' has id 267 .* but 268"),
     ],
 )
-def test_bad_vocabulary_raises(tmp_path: Path, change: Callable[[dict], object], message: str) -> None:
+def test_bad_vocabulary_raises(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
     edit_json(write_snapshot(tmp_path) / "vocab.json", change)
     with pytest.raises(ValueError, match=message.replace("|", r"\|")):
         build_tokenizer_json(tmp_path)
@@ -346,7 +347,7 @@ def test_bad_vocabulary_raises(tmp_path: Path, change: Callable[[dict], object],
         (lambda config: config["added_tokens_decoder"].pop("267"), "has id 268 .* but 267"),
     ],
 )
-def test_bad_added_tokens_raise(tmp_path: Path, change: Callable[[dict], object], message: str) -> None:
+def test_bad_added_tokens_raise(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
     edit_json(write_snapshot(tmp_path) / "tokenizer_config.json", change)
     with pytest.raises(ValueError, match=message):
         build_tokenizer_json(tmp_path)
@@ -370,7 +371,9 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
         (lambda root: root["model"]["vocab"].update(u=1 << 24), "too large"),
     ],
 )
-def test_foreign_tokenizer_json_has_no_table(tmp_path: Path, change: Callable[[dict], object], message: str) -> None:
+def test_foreign_tokenizer_json_has_no_table(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
     root = json.loads(build_tokenizer_json(write_snapshot(tmp_path)))
     change(root)
     with pytest.raises(ValueError, match=message):

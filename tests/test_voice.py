@@ -6,9 +6,11 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from qwen3_tts.voice import Voice
@@ -16,10 +18,11 @@ from qwen3_tts.voice import Voice
 MODEL = {"model_type": "base", "hidden_size": 5, "num_code_groups": 4, "code_vocab_size": 8, "text_vocab_size": 100}
 
 X_VECTOR_ONLY = Voice("Ann", "english", "base", np.array([0.1, -2.5, 1e-8, 3.0, 0.0], dtype=np.float32))
+CODES: NDArray[Any] = np.arange(12, dtype=np.int64).reshape(3, 4) % 8
 IN_CONTEXT = replace(
     X_VECTOR_ONLY,
     name='Änne „quoted"',
-    codes=np.arange(12).reshape(3, 4) % 8,
+    codes=CODES,
     text_ids=np.array([0, 42, 99], dtype=np.int64),
 )
 METADATA = {
@@ -48,7 +51,7 @@ def test_round_trip(voice: Voice, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.x_vector, voice.x_vector)
     for found, expected in ((loaded.codes, voice.codes), (loaded.text_ids, voice.text_ids)):
         assert (found is None) == (expected is None)
-        if expected is not None:
+        if found is not None and expected is not None:
             assert found.dtype == np.int32
             np.testing.assert_array_equal(found, expected)
     assert [file.name for file in tmp_path.iterdir()] == ["ann.voice"]
@@ -67,7 +70,7 @@ def test_runner_reads_what_python_writes(voice: Voice, tmp_path: Path, build_dir
 
 
 def test_runner_refuses_a_voice_for_another_model(tmp_path: Path, build_dir: Path) -> None:
-    replace(X_VECTOR_ONLY, x_vector=np.ones(6)).save(tmp_path / "ann.voice")
+    replace(X_VECTOR_ONLY, x_vector=np.ones(6, dtype=np.float32)).save(tmp_path / "ann.voice")
     result = read_in_cpp(build_dir, tmp_path / "ann.voice")
     assert result.returncode == 1
     assert "hidden_size is '6'" in result.stdout
@@ -88,7 +91,7 @@ def test_runner_refuses_a_voice_for_another_model(tmp_path: Path, build_dir: Pat
         ({"text_ids": np.array([], dtype=np.int32)}, "text_ids"),
     ],
 )
-def test_impossible_voices_raise(change: dict, message: str) -> None:
+def test_impossible_voices_raise(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(IN_CONTEXT, **change)
 
@@ -105,7 +108,9 @@ def test_impossible_voices_raise(change: dict, message: str) -> None:
         ({}, {"codes": np.ones((1, 4), dtype=np.int32)}, "text_ids"),
     ],
 )
-def test_foreign_files_raise(metadata: dict, tensors: dict, message: str, tmp_path: Path) -> None:
+def test_foreign_files_raise(
+    metadata: dict[str, str | None], tensors: dict[str, NDArray[Any]], message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "ann.voice"
     changed = {key: value for key, value in (METADATA | metadata).items() if value is not None}
     save_file({"x_vector": np.ones(2, dtype=np.float32)} | tensors, path, changed)

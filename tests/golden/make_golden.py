@@ -269,7 +269,7 @@ def main() -> None:
         meta = {"case": case, "seed": table["seed"], "sha256": hashes, "versions": versions}
         arrays["meta"] = np.array(json.dumps(meta, ensure_ascii=False))
         path = args.output / f"{case['name']}.npz"
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
         print(
             f"{path.name}: {len(arrays['prompt_embeds'])} rows, {len(arrays['codes'])} frames, smallest margins "
             f"{arrays['talker_margins'].min():.4f} {arrays['code_margins'].min():.4f}, {path.stat().st_size >> 10} KB"
