@@ -15,7 +15,7 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bench golden manifests parity clean
+.PHONY: help setup build demo test lint format bench golden manifests errors parity clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ golden: .reference-venv/.setup ## Make the golden files in tests/golden again wi
 
 manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to
 	@$(PYTHON_BIN) tests/published_manifests.py
+
+errors: build $(VENV)/.setup-dev ## Write docs/errors.md again: what is said to bad input
+	@$(PYTHON_BIN) tests/bad_input.py 2>/dev/null
 
 parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
 	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)

@@ -16,7 +16,7 @@ class Console {
   explicit Console(Verbosity verbosity);
 
   /// What somebody asked for: standard output.
-  void answer(const std::string& text);
+  static void answer(const std::string& text);
   void error(const std::string& message);
   /// Unless --quiet.
   void tell(const std::string& text);

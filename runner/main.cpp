@@ -15,20 +15,20 @@ namespace {
 
 constexpr int kExitSignalled = 128;  // What a shell adds to the number of the signal that ended a program.
 
-Status answer(const RunnerOptions& options, Console& console) {
+Status answer(const RunnerOptions& options) {
   const auto info = read_model_info(options.engine.model_path);
   if (!info.ok()) {
     return info.error();
   }
   switch (options.question) {
     case Question::kSpeakers:
-      console.answer(list_speakers(info->metadata));
+      Console::answer(list_speakers(info->metadata));
       break;
     case Question::kLanguages:
-      console.answer(list_languages(info->metadata));
+      Console::answer(list_languages(info->metadata));
       break;
     default:
-      console.answer(describe_model(options.engine.model_path, *info));
+      Console::answer(describe_model(options.engine.model_path, *info));
   }
   return {};
 }
@@ -41,12 +41,12 @@ int run_program(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   if (!parsed->options.has_value()) {
-    console.answer(parsed->message);
+    Console::answer(parsed->message);
     return EXIT_SUCCESS;
   }
   install_signal_handlers();
   const RunnerOptions& options = *parsed->options;
-  const Status status = options.question == Question::kNone ? speak_all(options, console) : answer(options, console);
+  const Status status = options.question == Question::kNone ? speak_all(options, console) : answer(options);
   if (!status.ok()) {
     console.error(status.error().message);
     return EXIT_FAILURE;

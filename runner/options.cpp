@@ -277,33 +277,60 @@ Status check_outputs(const RunnerOptions& options) {
       {"--output_dir", options.output_dir});
 }
 
-/// Values that follow from several flags.
-Result<RunnerOptions> finish(CommandLine line) {
-  RunnerOptions& options = line.options;
-  if (line.info || line.list_speakers || line.list_languages) {
-    options.question = line.info ? Question::kInfo : line.list_speakers ? Question::kSpeakers : Question::kLanguages;
-    return options;
+Question question(const CommandLine& line) {
+  if (line.info) {
+    return Question::kInfo;
   }
-  if (line.quiet && line.verbose) {
-    return invalid("give --quiet or --verbose, not both");
+  if (line.list_speakers) {
+    return Question::kSpeakers;
   }
-  options.verbosity = line.quiet ? Verbosity::kQuiet : line.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+  return line.list_languages ? Question::kLanguages : Question::kNone;
+}
+
+/// Values that are not flags one to one.
+void translate(const CommandLine& line, RunnerOptions& options) {
+  options.question = question(line);
   options.engine.fused_code_predictor = !line.disable_fused_cp_generate;
+  if (line.verbose) {
+    options.verbosity = Verbosity::kVerbose;
+  }
+  if (line.quiet) {
+    options.verbosity = Verbosity::kQuiet;
+  }
   if (!line.text_layout.empty()) {
     options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
   }
   if (!line.stdout_format.empty()) {
     options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;
   }
-  Status status = check_inputs(options);
-  if (status.ok()) {
-    status = check_outputs(options);
+}
+
+void choose_output(RunnerOptions& options) {
+  if (!options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format) {
+    return;
   }
-  if (!status.ok()) {
+  if (is_single_run(options)) {
+    options.output_wav = "output.wav";
+  } else {
+    options.output_dir = ".";
+  }
+}
+
+Result<RunnerOptions> finish(CommandLine line) {
+  RunnerOptions& options = line.options;
+  if (line.quiet && line.verbose) {
+    return invalid("give --quiet or --verbose, not both");
+  }
+  translate(line, options);
+  if (options.question != Question::kNone) {
+    return options;
+  }
+  if (Status status = check_inputs(options); !status.ok()) {
     return status.error();
   }
-  if (options.output_wav.empty() && options.output_dir.empty() && !options.stdout_format) {
-    (is_single_run(options) ? options.output_wav : options.output_dir) = is_single_run(options) ? "output.wav" : ".";
+  choose_output(options);
+  if (Status status = check_outputs(options); !status.ok()) {
+    return status.error();
   }
   return options;
 }

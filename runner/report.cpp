@@ -8,7 +8,7 @@
 namespace qwen3_tts {
 namespace {
 
-#if defined(__GNUC__)
+#ifdef __GNUC__
 __attribute__((format(printf, 1, 2)))
 #endif
 std::string format(const char* pattern, ...) {
@@ -84,8 +84,10 @@ std::vector<std::string> speakers(const ModelMetadata& metadata) {
 
 std::string describe_recipe(const ModelMetadata& metadata) {
   std::vector<std::string> parts;
+  parts.reserve(metadata.recipe.size());
   for (const auto& [stage, choice] : metadata.recipe) {
-    parts.push_back(stage + " " + choice);
+    parts.push_back(stage);
+    parts.back().append(" ").append(choice);
   }
   return join(parts);
 }

@@ -1,6 +1,6 @@
 """Everything that a user may get wrong, each with the call that does it: rows of CASES.
 
-`python tests/bad_input.py > docs/errors.md` writes the table of what the programs answer.
+`make errors` writes what the programs answer to docs/errors.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from safetensors.torch import load_file, save_file
 
 import models
 import runner_program
+
+sys.path.insert(0, str(models.REPOSITORY))
 from qwen3_tts.voice import Voice
+
+ERRORS = models.REPOSITORY / "docs" / "errors.md"
 
 GROUPS, CODES = 16, 256  # of the tiny models
 HIDDEN = 64
@@ -295,7 +299,7 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
             cwd=folder, capture_output=True, check=False,
         )  # fmt: skip
     else:
-        request = {
+        request: Flags = {
             "model_path": models.exported(case.model),
             "text": "Hello.",
             "speaker": "ryan",
@@ -322,8 +326,8 @@ def table(answers: dict[str, Answer]) -> str:
     lines = [
         "# Errors",
         "",
-        "What the programs say to bad input. Written by `python tests/bad_input.py > docs/errors.md`; a test compares.",
-        "In every case the exit code is 1 and nothing is left on the disk.",
+        "What the programs say to bad input, and what to do about it. In every case the exit code is 1 and nothing is",
+        "left on the disk. `make errors` writes this page, and a test compares it with the programs.",
         "",
         "| input | answer |",
         "|---|---|",
@@ -344,7 +348,7 @@ def main() -> None:
             place = Path(folder) / str(number)
             place.mkdir()
             answers[case.what] = answer(case, place, runner)
-    sys.stdout.write(table(answers))
+    ERRORS.write_text(table(answers), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 import bad_input
-from bad_input import CASES, Answer, Case
-from models import REPOSITORY
-
-ERRORS = REPOSITORY / "docs" / "errors.md"
+from bad_input import CASES, ERRORS, Answer, Case
 
 
 @pytest.fixture(scope="module")
@@ -33,5 +30,5 @@ def test_bad_input_is_refused(case: Case, answers: dict[str, Answer]) -> None:
 
 def test_documented_errors_are_the_real_ones(answers: dict[str, Answer]) -> None:
     assert ERRORS.read_text(encoding="utf-8") == bad_input.table(answers), (
-        "write the table again: python tests/bad_input.py > docs/errors.md"
+        "the answers have changed: run `make errors` and read what it changes"
     )

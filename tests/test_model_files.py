@@ -43,7 +43,8 @@ def test_other_programs_are_named(
     path = write_program(tmp_path / "other.pte", methods, constants)
     done = call(runner, model_path=path, text="Hello.", output_wav=tmp_path / "out.wav")
     assert done.returncode == 1
-    assert str(path) in done.stderr
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    said = done.stderr.decode()
+    assert str(path) in said
+    assert message in said
+    assert len(said.splitlines()) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["other.pte"]

@@ -156,8 +156,14 @@ TEST_F(OpsTest, CallsWithOtherArgumentsAreRefused) {
   register_ops();
   const auto rope = executorch::runtime::get_op_function_from_registry("qwen3_tts::rope.out");
   ASSERT_TRUE(rope.ok());
-  const TensorPtr signal = rows(2, kHeadDim, 0.0F), start = position(0), table = rows(2, kHeadDim, 0.0F);
-  EValue input(*signal), first(*start), width(int64_t{kHeadDim}), theta(10000.0), out(*table);
+  const TensorPtr signal = rows(2, kHeadDim, 0.0F);
+  const TensorPtr start = position(0);
+  const TensorPtr table = rows(2, kHeadDim, 0.0F);
+  EValue input(*signal);
+  EValue first(*start);
+  EValue width(int64_t{kHeadDim});
+  EValue theta(10000.0);
+  EValue out(*table);
   const auto state_after = [&](std::vector<EValue*> stack) {
     KernelRuntimeContext context(nullptr, &allocator_);
     (*rope)(context, {stack.data(), stack.size()});

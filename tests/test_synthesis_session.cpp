@@ -432,8 +432,9 @@ TEST_F(SynthesisSessionTest, StopEndsDecoding) {
 }
 
 TEST_F(SynthesisSessionTest, CodesThatAreNoFramesAreRefused) {
-  for (std::vector<int64_t> codes : {std::vector<int64_t>(17, 0), std::vector<int64_t>(16, metadata().code_vocab_size),
-                                     std::vector<int64_t>(16, -1)}) {
+  for (const std::vector<int64_t>& codes :
+       {std::vector<int64_t>(17, 0), std::vector<int64_t>(16, metadata().code_vocab_size),
+        std::vector<int64_t>(16, -1)}) {
     MemorySink sink;
     const Status status = session_->decode(codes, sink);
     ASSERT_FALSE(status.ok());

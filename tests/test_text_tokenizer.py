@@ -502,7 +502,7 @@ def test_runner_reads_a_small_tokenizer_json(driver: Path, tmp_path: Path) -> No
     ],
 )
 def test_runner_names_what_is_wrong_with_a_tokenizer_json(
-    driver: Path, tmp_path: Path, change: Callable[[dict], object], message: str
+    driver: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     root = json.loads(build_tokenizer_json(write_snapshot(tmp_path)))
     change(root)

@@ -50,9 +50,8 @@ class VoiceTest : public ::testing::Test {
 
   static Parts x_vector_only() {
     Parts parts;
-    parts.header["__metadata__"] = {
-        {"format", "qwen3_tts_voice"}, {"format_version", "1"}, {"name", "Ann"},
-        {"language", "english"},       {"hidden_size", "3"},    {"model_type", "base"}};
+    parts.header["__metadata__"] = {{"format", "qwen3_tts_voice"}, {"format_version", "1"}, {"name", "Ann"},
+                                    {"language", "english"},       {"hidden_size", "3"},    {"model_type", "base"}};
     parts.header["x_vector"] = tensor("F32", {3}, 0, 12);
     parts.data = bytes_of<float>({0.5f, -1.0f, 2.0f});
     return parts;

@@ -22,8 +22,6 @@
 #include "session_testing.h"
 #include "temp_folder.h"
 
-extern char** environ;
-
 namespace qwen3_tts {
 namespace {
 

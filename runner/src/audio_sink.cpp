@@ -106,12 +106,15 @@ void WavSink::State::remove() {
   }
 }
 
+/// libsndfile keeps the operating system's reason for itself, but leaves errno as it was set.
 Error WavSink::State::write_error() const {
-  return Error{ErrorCode::kIo, "cannot write '" + path + "': " + sf_strerror(file)};
+  return errno != 0 ? io_error("write", path, errno)
+                    : Error{ErrorCode::kIo, "cannot write '" + path + "': " + sf_strerror(file)};
 }
 
 Status WavSink::State::write_blocks(const float* samples, int64_t count) {
   return for_each_int16_block(samples, count, [this](const int16_t* block, int64_t size) -> Status {
+    errno = 0;
     if (sf_write_short(file, block, size) != size || sf_error(file) != SF_ERR_NO_ERROR) {
       return write_error();
     }

@@ -60,6 +60,7 @@ std::string describe(const std::optional<TensorSpec>& spec, bool is_dynamic) {
 
 std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec>>& specs, bool is_first_dynamic) {
   std::vector<std::string> texts;
+  texts.reserve(specs.size());
   for (const auto& spec : specs) {
     texts.push_back(describe(spec, is_first_dynamic && texts.empty()));
   }

@@ -288,7 +288,7 @@ Error Program::failure(ErrorCode code, const std::string& what, et::Error error)
   if (!cause.empty()) {
     message += ", " + cause;
   }
-  message += ")";
+  message += ')';
   if (code == ErrorCode::kInvalidModel) {
     message += kReexport;
   }

@@ -86,7 +86,7 @@ Result<TableHeader> read_header(TableReader& reader) {
   }
   const std::optional<uint32_t> num_ids = reader.read_u32();
   const std::optional<uint32_t> num_merges = reader.read_u32();
-  if (!num_merges) {
+  if (!num_ids || !num_merges) {
     return invalid_table("it ends inside the header");
   }
   if (*num_ids == 0 || *num_ids > TextTokenizer::kMaxIds) {

@@ -276,7 +276,7 @@ Status WeightCache::make() {
     status = file_->write(&end, sizeof(end));
   }
   if (!status.ok()) {
-    return Error{status.error().code, status.error().message + "; make room or run without a weight cache"};
+    return Error{status.error().code, status.error().message + "; a weight cache is not needed to speak"};
   }
   auto written = file_->commit();
   if (!written.ok()) {
