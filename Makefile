@@ -43,7 +43,9 @@ bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model mo
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
 
 golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
-	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+	@snapshots=$$($(PYTHON_BIN) tests/models.py --snapshots) && \
+	  .reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$snapshots" && \
+	  .reference-venv/bin/python tests/golden/make_voice_golden.py --snapshot "$$snapshots/tiny-base"
 	@.reference-venv/bin/python tests/golden/make_sampler_golden.py
 
 manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to
