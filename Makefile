@@ -56,6 +56,7 @@ errors: build $(VENV)/.setup-dev ## Write docs/errors.md again: what is said to 
 
 parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
 	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)
+	@$(PYTHON_BIN) tests/full_size_voice_parity.py --reference .reference-venv/bin/python
 
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav

@@ -66,6 +66,17 @@ def _without_ones(shape: Iterable[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
+def _prepare_speaker_encoder(tensors: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Also cuts the pooling's projection in two: what reads rows, and what reads their mean and deviation."""
+    prepared = dict(tensors)
+    weight, bias = (prepared.pop(f"asp.tdnn.conv.{name}", None) for name in ("weight", "bias"))
+    if weight is not None and bias is not None:
+        channels = weight.shape[1] // 3
+        prepared["asp.rows_proj.weight"], prepared["asp.rows_proj.bias"] = weight[:, :channels], bias
+        prepared["asp.statistics_proj.weight"] = weight[:, channels:]
+    return _fit_kernels(prepared, module)
+
+
 def _prepare_codec_encoder(tensors: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
     """Also turns each codebook's running sums into centroids and the offsets of their scores."""
     prepared = _fit_kernels(tensors, module)
@@ -107,7 +118,7 @@ class Checkpoint:
 
     def speaker_encoder(self) -> SpeakerEncoder:
         config, path = self.voice_encoder_config().speaker_encoder, self.folder / "voice_encoder.safetensors"
-        return _load(lambda: SpeakerEncoder(config), path, "speaker_encoder.", _fit_kernels)
+        return _load(lambda: SpeakerEncoder(config), path, "speaker_encoder.", _prepare_speaker_encoder)
 
     def codec_encoder(self) -> CodecEncoder:
         config, path = self.voice_encoder_config().codec_encoder, self.folder / "voice_encoder.safetensors"

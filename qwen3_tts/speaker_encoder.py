@@ -96,18 +96,22 @@ def weighted_statistics(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class AttentiveStatisticsPooling(nn.Module):
-    """[T, C] -> [1, 2 C]: mean and standard deviation, in which every channel chooses its own frames."""
+    """[T, C] -> [1, 2 C]: mean and standard deviation, in which every channel chooses its own frames.
+
+    The reference projects rows of [x, mean, std]; the last two are the same in every row and are projected once.
+    """
 
     def __init__(self, channels: int, attention_channels: int):
         super().__init__()
-        self.tdnn = PointwiseTDNN(3 * channels, attention_channels)
+        self.rows_proj = nn.Linear(channels, attention_channels)
+        self.statistics_proj = nn.Linear(2 * channels, attention_channels, bias=False)
         self.conv = nn.Linear(attention_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean(0, keepdim=True)
         std = (x - mean).pow(2).mean(0, keepdim=True).clamp(min=VARIANCE_FLOOR).sqrt()
-        context = torch.cat([x, mean.expand_as(x), std.expand_as(x)], dim=1)
-        weights = self.conv(torch.tanh(self.tdnn(context))).softmax(0)
+        statistics = self.statistics_proj(torch.cat([mean, std], dim=1))
+        weights = self.conv(torch.tanh(F.relu(self.rows_proj(x) + statistics))).softmax(0)
         return torch.cat(weighted_statistics(x, weights), dim=1)
 
 

@@ -32,8 +32,8 @@ class VoiceGolden:
     code_margins: NDArray[np.float32]  # [T, G]
 
     @classmethod
-    def load(cls, name: str) -> VoiceGolden:
-        with np.load(FOLDER / f"voice_{name}.npz") as file:
+    def load(cls, name: str, folder: Path = FOLDER) -> VoiceGolden:
+        with np.load(folder / f"voice_{name}.npz") as file:
             arrays = {key: file[key] for key in file.files}
         arrays.pop("meta")
         return cls(samples=torch.from_numpy(arrays.pop("samples")), **arrays)
