@@ -181,8 +181,7 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     progress("checkpoint", "load")
     tokenizer_json = checkpoint.tokenizer_json
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
-    tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
-    constants = {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
+    constants = constants_of(contract, tokenizer_json)
     model = Model(checkpoint, recipe_of(args))
     # Portable kernels want their operands in one memory format, and parameters are contiguous.
     model.codec_decoder.set_channels_last(args.backend != "portable")
@@ -191,11 +190,17 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     return write_program(methods, constants, args.output, recorded_flags(args), progress)
 
 
+def constants_of(contract: dict[str, Any], tokenizer_json: str) -> dict[str, Any]:
+    """What a program says about itself: its constant methods."""
+    tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
+    return {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
+
+
 def export_voice_encoder(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
     """Write the program that makes voices and its manifest; returns the manifest."""
     progress("voice encoders", "load")
     encoder = VoiceEncoder(checkpoint, args.qlinear_voice_encoder or "none")
-    constants = {"contract": json.dumps(encoder.contract(args.backend), ensure_ascii=False)}
+    constants = constants_of(encoder.contract(args.backend), checkpoint.tokenizer_json)
     methods = encoder.methods()
     del encoder
     flags = {"backend": args.backend, "qlinear_voice_encoder": args.qlinear_voice_encoder}

@@ -23,6 +23,7 @@ from torch.export import Dim
 from model import Method
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.codec_encoder import CodecQuantizer
+from qwen3_tts.contract import dialects
 from qwen3_tts.mel import HOP
 from qwen3_tts.quantization import quantize_linears
 
@@ -82,7 +83,10 @@ class VoiceEncoder:
         ]
 
     def contract(self, backend: str) -> dict[str, Any]:
-        """The JSON object in the constant method `contract`: every number that a caller of the methods needs."""
+        """The JSON object in the constant method `contract`: all that a caller of the methods and a voice file need.
+
+        The tokenizer's tables stand beside it, as in a model.pte: a voice holds its transcript as ids.
+        """
         model, codec = self.checkpoint.config, self.config.codec_encoder
         return {
             "kind": "voice_encoder",
@@ -99,6 +103,8 @@ class VoiceEncoder:
             "row_size": codec.hidden_size,
             "num_code_groups": codec.num_code_groups,
             "code_vocab_size": codec.codebook_size,
+            "text_vocab_size": model.text_vocab_size,
+            "languages": sorted(set(model.languages) - set(dialects(model))),
             "max_encode_frames": MAX_ENCODE_FRAMES,
             "context_frames": self.codec_encoder.encoder.context_frames,
             "recipe": {"backend": backend, "voice_encoder": self.qlinear},
