@@ -24,8 +24,8 @@ help: ## Show this list
 
 setup: $(VENV)/.setup-dev ## Install Debian packages, .venv and the pinned Python packages
 
-build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner
-	@$(CMAKE) --build build/cpu --target qwen3_tts_runner -j $(JOBS)
+build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner and qwen3_tts_voice
+	@$(CMAKE) --build build/cpu --target qwen3_tts_runner qwen3_tts_voice -j $(JOBS)
 
 demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (noise)
 	@scripts/demo.sh
