@@ -60,9 +60,10 @@ TEST(Resampler, PiecesChangeNothing) {
 
 TEST(Resampler, MakesAsManySamplesAsTheReference) {
   for (const int64_t from : {8000, 16000, 22050, 24000, 44100, 48000, 768000}) {
-    for (const size_t count : {0, 1, 2, 3, 100, 1001, 44099, 44101}) {
-      const auto expected = (static_cast<int64_t>(count) * kTo + from - 1) / from;  // ceil(count * to / from)
-      EXPECT_EQ(resample(std::vector<float>(count, 0.1F), from, 512).size(), static_cast<size_t>(expected))
+    for (const int64_t count : {0, 1, 2, 3, 100, 1001, 44099, 44101}) {
+      const int64_t expected = (count * kTo + from - 1) / from;  // ceil(count * to / from)
+      EXPECT_EQ(resample(std::vector<float>(static_cast<size_t>(count), 0.1F), from, 512).size(),
+                static_cast<size_t>(expected))
           << count << " samples of " << from << " Hz";
     }
   }
