@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: recording_stdout FILE RATE\n", stderr);
     return 2;
   }
-  const auto recording = qwen3_tts::read_recording(argv[1], std::atoll(argv[2]), {});
+  const auto recording = qwen3_tts::read_recording(argv[1], std::strtoll(argv[2], nullptr, 10), {});
   if (!recording.ok()) {
     std::fprintf(stderr, "%s\n", recording.error().message.c_str());
     return 1;

@@ -215,7 +215,7 @@ TEST_F(RecordingTest, TakesALoudRecording) {
 }
 
 TEST_F(RecordingTest, RefusesWhatIsTooLongBeforeItTakesMemory) {
-  write_sound(path_, std::vector<float>(601 * 8000, 0.1F), 8000, SF_FORMAT_FLAC | SF_FORMAT_PCM_16);
+  write_sound(path_, std::vector<float>(size_t{601} * 8000, 0.1F), 8000, SF_FORMAT_FLAC | SF_FORMAT_PCM_16);
   expect_refused("longer than 600 s");
 }
 

@@ -92,7 +92,8 @@ TEST(UsageExamples, VoiceSpeaksIntoTheSinkOfAnotherExample) {
 
 TEST(UsageExamples, VoiceEncoderKeepsAVoiceThatSpeaks) {
   const testing::TempFolder folder;
-  const std::string recording = folder.file("ann.wav"), voice = folder.file("ann.voice");
+  const std::string recording = folder.file("ann.wav");
+  const std::string voice = folder.file("ann.voice");
   std::vector<float> samples(24000);
   for (size_t i = 0; i < samples.size(); ++i) {
     samples[i] = 0.3F * std::sin(0.05F * static_cast<float>(i));

@@ -99,7 +99,7 @@ TEST(VoiceEncoder, TheBeginOfARecordingHasTheSameCodes) {
   const auto encoder = must(create(model_path(kEncoder)));
   const Recording whole = recording(5);  // 250 frames, in nine pieces.
   Recording begin = whole;
-  begin.samples.resize(40 * 480);
+  begin.samples.resize(size_t{40} * 480);
   const Voice long_voice = must(encoder->encode(whole, "a", "auto", {5}));
   const Voice short_voice = must(encoder->encode(begin, "a", "auto", {5}));
   const auto num_equal = std::inner_product(short_voice.codes.begin(), short_voice.codes.end(),
