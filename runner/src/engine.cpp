@@ -9,6 +9,7 @@
 #include "model_file.h"
 #include "ops/ops.h"
 #include "process_setup.h"
+#include "prompt_plan.h"
 #include "scoped_timer.h"
 #include "tokenizer_json.h"
 
@@ -103,7 +104,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     return status.error();
   }
   std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
-                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start)});
+                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start),
+                                      PrefixCache(options.prefix_cache_bytes)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -114,5 +116,9 @@ Engine::~Engine() = default;
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 double Engine::load_ms() const { return impl_->load_ms; }
+
+Result<std::vector<int64_t>> Engine::tokenize(const std::string& text) const {
+  return tokenize_text(text, impl_->tokenizer);
+}
 
 }  // namespace qwen3_tts

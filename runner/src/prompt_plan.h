@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <qwen3_tts/model_metadata.h>
@@ -17,7 +18,11 @@ struct PromptText {
   std::vector<int64_t> instruct;  ///< Empty: none.
 };
 
-/// Refuses empty text and invalid UTF-8.
+/// The ids of a text that is spoken: that of a request, or the transcript of a recording. Refuses empty text and
+/// invalid UTF-8.
+Result<std::vector<int64_t>> tokenize_text(const std::string& text, const TextTokenizer& tokenizer);
+
+/// Refuses what tokenize_text() does.
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer);
 
 /// One position of the prompt: a text row, to which at most one of the others is added.
@@ -33,6 +38,8 @@ struct PlannedRow {
 /// Everything about a prompt but the numbers in its rows.
 struct PromptPlan {
   std::vector<PlannedRow> rows;
+  int64_t num_prefix_rows = 0;     ///< Rows at the begin in which the text to speak has no part; not all rows.
+  int64_t num_context_frames = 0;  ///< Frames of the voice that the speech goes on from; 0: not in context.
   std::vector<int64_t> trailing_ids;  ///< Text ids fed one a frame after the prompt; then tts_pad for ever.
 };
 
