@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "output_paths.h"
+#include "prompt_file.h"
 
 namespace qwen3_tts {
 namespace {
@@ -33,6 +34,7 @@ Names may be written with - in place of _. Ctrl-C ends the utterance and complet
 struct CommandLine {
   RunnerOptions options;
   std::string text_layout;
+  std::string voice_mode;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
   bool info = false;
@@ -57,7 +59,7 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   app.add_option("--text_file", options.text_file, "File with one text; -: standard input")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--prompts_path", options.prompts_path, "File with one text a line, blank ones skipped; -: stdin")
+  app.add_option("--prompts_path", options.prompts_path, "File with one text or JSON object a line; -: stdin")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--codes_path", options.codes_path, "Codes file to decode, without the language model")
@@ -68,8 +70,9 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
       ->group(group);
 }
 
-void add_voice_flags(CLI::App& app, RunnerOptions& options) {
+void add_voice_flags(CLI::App& app, CommandLine& line) {
   const std::string group = "Voice";
+  RunnerOptions& options = line.options;
   app.add_option("--language", options.request.language, "Language of the text, or auto")
       ->capture_default_str()
       ->type_name("NAME")
@@ -79,6 +82,9 @@ void add_voice_flags(CLI::App& app, RunnerOptions& options) {
       ->group(group);
   app.add_option("--voice", options.voice, "Voice file of a cloned speaker: Base models")
       ->type_name("FILE")
+      ->group(group);
+  app.add_option("--voice_mode", line.voice_mode, "Speak with its x-vector alone, or in context (icl) of its recording")
+      ->check(CLI::IsMember({"xvector", "icl"}))
       ->group(group);
   app.add_option("--instruct", options.request.instruct, "Style: VoiceDesign and 1.7B CustomVoice models")
       ->group(group);
@@ -237,6 +243,9 @@ Status check_inputs(const RunnerOptions& options) {
   if (!options.request.speaker.empty() && !options.voice.empty()) {
     return invalid("give --speaker or --voice, not both: a voice file is a speaker");
   }
+  if (options.request.voice_mode && options.voice.empty() && !options.prompts_path) {
+    return invalid("--voice_mode says how to use a voice, but there is none; give --voice, or leave --voice_mode out");
+  }
   const bool has_voice =
       !options.request.speaker.empty() || !options.voice.empty() || !options.request.instruct.empty();
   if (options.codes_path && (has_voice || options.synthesis.trim_silence)) {
@@ -259,22 +268,7 @@ Status check_outputs(const RunnerOptions& options) {
   if (options.codes_path && !options.codes_output.empty()) {
     return invalid("--codes_output would be a copy of --codes_path");
   }
-  return check_paths(
-      {
-          {"--model_path", options.engine.model_path},
-          {"--tokenizer_path", options.engine.tokenizer_path},
-          {"--text_file", options.text_file.value_or("")},
-          {"--prompts_path", options.prompts_path.value_or("")},
-          {"--codes_path", options.codes_path.value_or("")},
-          {"--voice", options.voice},
-      },
-      {
-          {"--output_wav", options.output_wav},
-          {"--codes_output", options.codes_output},
-          {"--stats_json", options.stats_json},
-          {"--weight_cache", options.engine.weight_cache},
-      },
-      {"--output_dir", options.output_dir});
+  return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
 }
 
 Question question(const CommandLine& line) {
@@ -300,6 +294,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   if (!line.text_layout.empty()) {
     options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
   }
+  options.request.voice_mode = voice_mode_named(line.voice_mode);
   if (!line.stdout_format.empty()) {
     options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;
   }
@@ -337,6 +332,23 @@ Result<RunnerOptions> finish(CommandLine line) {
 
 }  // namespace
 
+std::vector<NamedPath> input_files(const RunnerOptions& options) {
+  return {
+      {"--model_path", options.engine.model_path},       {"--tokenizer_path", options.engine.tokenizer_path},
+      {"--text_file", options.text_file.value_or("")},   {"--prompts_path", options.prompts_path.value_or("")},
+      {"--codes_path", options.codes_path.value_or("")}, {"--voice", options.voice},
+  };
+}
+
+std::vector<NamedPath> output_files(const RunnerOptions& options) {
+  return {
+      {"--output_wav", options.output_wav},
+      {"--codes_output", options.codes_output},
+      {"--stats_json", options.stats_json},
+      {"--weight_cache", options.engine.weight_cache},
+  };
+}
+
 Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   CLI::App app(kDescription, "qwen3_tts_runner");
   app.footer(kExamples);
@@ -344,7 +356,7 @@ Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   app.set_help_flag("");  // Declared with the other information flags, so that it stands there.
   CommandLine line;
   add_input_flags(app, line.options);
-  add_voice_flags(app, line.options);
+  add_voice_flags(app, line);
   add_output_flags(app, line);
   add_generation_flags(app, line);
   add_run_flags(app, line);

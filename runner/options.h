@@ -3,11 +3,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/synthesis_session.h>
+
+#include "output_paths.h"
 
 namespace qwen3_tts {
 
@@ -19,7 +22,7 @@ enum class Verbosity { kQuiet, kNormal, kVerbose };
 /// What the command line says; names equal the flags.
 struct RunnerOptions {
   EngineOptions engine;
-  SynthesisRequest request;  ///< Without the text and the voice, which are read later.
+  SynthesisRequest request;  ///< Of every text that says nothing else; without the text and the voice, read later.
   SynthesisOptions synthesis;
   // Exactly one of these four, unless there is a question.
   std::optional<std::string> text;
@@ -37,6 +40,10 @@ struct RunnerOptions {
   Question question = Question::kNone;
   Verbosity verbosity = Verbosity::kNormal;
 };
+
+/// The files that the options name: those that are read, and those that are written but for WAV files in a folder.
+std::vector<NamedPath> input_files(const RunnerOptions& options);
+std::vector<NamedPath> output_files(const RunnerOptions& options);
 
 /// Reads the command line. Nothing but `message` is set when help or the version was asked for.
 struct ParsedCommandLine {

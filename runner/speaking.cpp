@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,7 +57,8 @@ class Speaker {
   Speaker(const Speaker&) = delete;
   Speaker& operator=(const Speaker&) = delete;
 
-  Status load();
+  /// Loads the model, and the files that the runs name.
+  Status load(const std::vector<Run>& runs);
   Status check(const std::vector<Run>& runs);
   Status warm_up(const Run& run);
   /// Until the last one, an error or a signal.
@@ -65,7 +67,10 @@ class Speaker {
   Status report() const;
 
  private:
-  Status read_inputs();
+  Status read_inputs(const std::vector<Run>& runs);
+  Status read_voice(const std::string& path);
+  /// What is asked of the session: the run's request and voice.
+  SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
   Status utter(const Run& run, AudioSink& sink);
   Status speak_one(const Run& run);
@@ -77,17 +82,18 @@ class Speaker {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<SynthesisSession> session_;
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::map<std::string, Voice> voices_;  ///< Path -> voice.
   std::vector<RunRecord> records_;
 };
 
-Status Speaker::load() {
+Status Speaker::load(const std::vector<Run>& runs) {
   console_.progress("loading " + options_.engine.model_path + " ...");
   auto engine = Engine::create(options_.engine);
   if (!engine.ok()) {
     return engine.error();
   }
   engine_ = std::move(*engine);
-  if (Status status = read_inputs(); !status.ok()) {
+  if (Status status = read_inputs(runs); !status.ok()) {
     return status;
   }
   auto session = engine_->create_session();
@@ -102,7 +108,7 @@ Status Speaker::load() {
   return {};
 }
 
-Status Speaker::read_inputs() {
+Status Speaker::read_inputs(const std::vector<Run>& runs) {
   if (options_.codes_path.has_value()) {
     auto codes = read_codes_file(*options_.codes_path, engine_->metadata());
     if (!codes.ok()) {
@@ -110,14 +116,36 @@ Status Speaker::read_inputs() {
     }
     codes_ = std::move(*codes);
   }
-  if (!options_.voice.empty()) {
-    auto voice = Voice::load(options_.voice, engine_->metadata());
-    if (!voice.ok()) {
-      return voice.error();
+  if (Status status = read_voice(options_.voice); !status.ok()) {
+    return status;
+  }
+  for (const Run& run : runs) {
+    if (Status status = read_voice(run.voice); !status.ok()) {
+      return Error{status.error().code, run.source + ": " + status.error().message};
     }
-    options_.request.voice = std::move(*voice);
   }
   return {};
+}
+
+/// Each file once, however many runs speak with it.
+Status Speaker::read_voice(const std::string& path) {
+  if (path.empty() || voices_.count(path) > 0) {
+    return {};
+  }
+  auto voice = Voice::load(path, engine_->metadata());
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(path, std::move(*voice));
+  return {};
+}
+
+SynthesisRequest Speaker::request_of(const Run& run) const {
+  SynthesisRequest request = run.request;
+  if (!run.voice.empty()) {
+    request.voice = voices_.at(run.voice);
+  }
+  return request;
 }
 
 Status Speaker::check(const std::vector<Run>& runs) {
@@ -125,8 +153,7 @@ Status Speaker::check(const std::vector<Run>& runs) {
     return {};
   }
   for (const Run& run : runs) {
-    options_.request.text = run.prompt;
-    if (Status status = session_->check(options_.request, options_.synthesis); !status.ok()) {
+    if (Status status = session_->check(request_of(run), options_.synthesis); !status.ok()) {
       const std::string where = run.source.empty() ? "" : run.source + ": ";
       return Error{status.error().code, where + status.error().message};
     }
@@ -171,7 +198,7 @@ Status Speaker::speak_one(const Run& run) {
     }
   }
   const SynthesisStats& stats = session_->stats();
-  records_.push_back({run.prompt, run.seed, run.output_path, stats, session_->talker_tokens(), peak_rss_mb(),
+  records_.push_back({run.request.text, run.seed, run.output_path, stats, session_->talker_tokens(), peak_rss_mb(),
                       static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
   console_.tell(describe_run(records_.back()));
   console_.detail(describe_stages(records_.back()));
@@ -182,9 +209,8 @@ Status Speaker::utter(const Run& run, AudioSink& sink) {
   if (options_.codes_path.has_value()) {
     return session_->decode(codes_, sink);
   }
-  options_.request.text = run.prompt;
   options_.synthesis.seed = run.seed;
-  const auto stats = session_->synthesize(options_.request, options_.synthesis, sink);
+  const auto stats = session_->synthesize(request_of(run), options_.synthesis, sink);
   return stats.ok() ? Status() : stats.error();
 }
 
@@ -233,7 +259,7 @@ Status speak_all(RunnerOptions options, Console& console) {
     return runs.error();
   }
   Speaker speaker(std::move(options), console);
-  Status status = speaker.load();
+  Status status = speaker.load(*runs);
   if (status.ok()) {
     status = speaker.check(*runs);
   }

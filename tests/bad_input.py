@@ -132,6 +132,13 @@ def given(**flags: Any) -> Callable[[Workplace], Flags]:
     return lambda _: flags
 
 
+def line(text: str | bytes, **flags: Any) -> Callable[[Workplace], Flags]:
+    """A prompts file with `text` after a good line, and files that go beside it."""
+    content = b"Good.\n" + (text if isinstance(text, bytes) else text.encode())
+    defaults = {"text": None, "output_wav": None, "output_dir": "."}
+    return lambda place: {**defaults, "prompts_path": place.file("lines.txt", content), **flags}
+
+
 def codes(*values: int) -> Callable[[Workplace], Flags]:
     return lambda place: {"text": None, "speaker": None, "codes_path": place.codes("a.codes", list(values))}
 
@@ -212,6 +219,63 @@ CASES = [
         lambda p: {"text": None, "output_wav": None, "prompts_path": p.file("lines.txt", b"good\n\nb\xffd\n")},
         ("line 3", "lines.txt", "UTF-8"),
     ),
+    # prompts files
+    Case("prompts file with damaged JSON", line('{"text": "a"'), ("line 2", "lines.txt", "JSON")),
+    Case("prompts file with a key twice", line('{"text": "a", "text": "b"}'), ("line 2", "once")),
+    Case("prompts file with JSON that is not UTF-8", line(b'{"text": "\xff"}'), ("line 2", "UTF-8")),
+    Case("prompts file without a text", line('{"speaker": "ryan"}'), ("line 2", "'text'", "missing")),
+    Case("prompts file with an empty text", line('{"text": ""}'), ("line 2", "empty")),
+    Case(
+        "prompts file with an unknown key", line('{"text": "a", "speed": 2}'), ("line 2", "'speed'", "speaker, voice")
+    ),
+    Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
+    Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),
+    Case("prompts file with half a seed", line('{"text": "a", "seed": 0.5}'), ("line 2", "'seed'", "whole")),
+    Case("prompts file with an unknown speaker", line('{"text": "a", "speaker": "x"}'), ("line 2", "'x'", "ryan")),
+    Case("prompts file with an unknown language", line('{"text": "a", "language": "x"}'), ("line 2", "'x'", "german")),
+    Case(
+        "prompts file with speaker and voice",
+        line('{"text": "a", "speaker": "ryan", "voice": "a.voice"}'),
+        ("line 2", "speaker or voice"),
+    ),
+    Case(
+        "prompts file with an unknown voice mode",
+        line('{"text": "a", "voice_mode": "x"}'),
+        ("line 2", "'voice_mode'", "'x'", "icl"),
+    ),
+    Case(
+        "prompts file with a voice that is missing",
+        line('{"text": "a", "voice": "none.voice"}', speaker=None),
+        ("line 2", "none.voice"),
+        model="tiny-base",
+    ),
+    Case("output outside of the folder", line('{"text": "a", "output": "../a.wav"}'), ("line 2", "'output'", "../a")),
+    Case("output with an absolute path", line('{"text": "a", "output": "/tmp/a.wav"}'), ("line 2", "/tmp/a.wav")),
+    Case("output that is no file name", line('{"text": "a", "output": "a/"}'), ("line 2", "'output'", "'a/'")),
+    Case("output with a character 0", line('{"text": "a", "output": "a\\u0000.wav"}'), ("line 2", "'output'")),
+    Case(
+        "two lines with one output",
+        line('{"text": "a", "output": "./a"}\n{"text": "b", "output": "a"}'),
+        ("line 3", "line 2", "another name"),
+    ),
+    Case(
+        "output in the output of another line",
+        line('{"text": "a", "output": "b/c"}\n{"text": "b", "output": "b"}'),
+        ("line 2", "line 3", "b/c"),
+    ),
+    Case(
+        "output with the name of a line that has none",
+        line('{"text": "a", "output": "prompt_0_repeat_0.wav"}'),
+        ("line 2", "line 1", "another name"),
+    ),
+    Case(
+        "output that would replace the prompts", line('{"text": "a", "output": "lines.txt"}'), ("line 2", "lines.txt")
+    ),
+    Case(
+        "output of a line without a folder",
+        line('{"text": "a", "output": "a.wav"}', output_dir=None, stdout="s16le"),
+        ("line 2", "--output_dir"),
+    ),
     # voice
     Case("unknown language", given(language="klingon"), ("klingon", "german")),
     Case("unknown speaker", given(speaker="nobody"), ("nobody", "ryan", "vivian")),
@@ -238,6 +302,16 @@ CASES = [
         lambda p: {"speaker": None, "voice": p.voice("a.voice", size=300)},
         ("a.voice",),
         model="tiny-base",
+    ),
+    Case(
+        "`--voice_mode icl` with a voice that has no recording",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice"), "voice_mode": "icl"},
+        ("'Ann'", "icl", "transcript", "xvector"),
+        model="tiny-base",
+    ),
+    Case("`--voice_mode` without a voice", given(voice_mode="xvector"), ("--voice_mode", "--voice")),
+    Case(
+        "unknown voice mode", lambda p: {"voice": p.voice("a.voice"), "voice_mode": "x"}, ("--voice_mode", "x", "icl")
     ),
     # codes
     Case("codes file missing", given(text=None, speaker=None, codes_path="none.codes"), ("none.codes",)),
