@@ -278,11 +278,19 @@ CASES = [
     ),
     # voice
     Case("unknown language", given(language="klingon"), ("klingon", "german")),
+    Case("dialect as a language", given(language="beijing_dialect"), ("beijing_dialect", "speaker", "chinese")),
     Case("unknown speaker", given(speaker="nobody"), ("nobody", "ryan", "vivian")),
     Case("CustomVoice model without a speaker", given(speaker=None), ("ryan", "vivian")),
     Case("speaker on a model that has none", given(), ("speaker",), model="tiny-base"),
     Case(
         "instruct on a model that takes none", given(speaker=None, instruct="Calm."), ("instruct",), model="tiny-base"
+    ),
+    Case("speaker on a VoiceDesign model", given(), ("'ryan'", "voice_design"), model="tiny-voicedesign"),
+    Case(
+        "voice on a VoiceDesign model",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice")},
+        ("a.voice", "voice_design", "Base"),
+        model="tiny-voicedesign",
     ),
     Case("speaker and voice together", lambda p: {"voice": p.voice("a.voice")}, ("--speaker", "--voice")),
     Case(

@@ -87,9 +87,15 @@ def test_what_earlier_runs_left_in_the_engine_changes_nothing(
     texts = ("The first text.", "Another one, which is longer.")
     wanted = [{"text": text, "seed": seed, **style} for seed, text in enumerate(texts) for style in STYLES.values()]
     (tmp_path / "prompts").write_text("\n".join(map(json.dumps, wanted)))
-    files = {"prompts_path": tmp_path / "prompts", "output_dir": tmp_path, "stats_json": tmp_path / "stats"}
     more: dict[str, Any] = {"max_frames": 12, "threads": 1, "text_layout": layout}
-    done = call(runner, model_path=tiny_pte(model), **files, **more)
+    done = call(
+        runner,
+        model_path=tiny_pte(model),
+        prompts_path=tmp_path / "prompts",
+        output_dir=tmp_path,
+        stats_json=tmp_path / "stats",
+        **more,
+    )
     assert done.returncode == 0, done.stderr
     stats = json.loads((tmp_path / "stats").read_text())
     assert [run["cached_rows"] for run in stats[: len(STYLES)]] == [0] * len(STYLES)

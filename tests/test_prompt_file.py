@@ -37,9 +37,9 @@ def alone(runner: Path, model: Path, folder: Path, **flags: Any) -> bytes:
 def ann(tmp_path: Path) -> Path:
     """A voice with a recording of 30 frames."""
     generator = np.random.default_rng(3)
-    codes = generator.integers(0, CODES, (30, GROUPS))
+    codes = generator.integers(0, CODES, (30, GROUPS), dtype=np.int32)
     x_vector = generator.standard_normal(HIDDEN).astype(np.float32)
-    Voice("Ann", "english", "base", x_vector, codes, np.arange(40, 60)).save(tmp_path / "ann.voice")
+    Voice("Ann", "english", "base", x_vector, codes, np.arange(40, 60, dtype=np.int32)).save(tmp_path / "ann.voice")
     return tmp_path / "ann.voice"
 
 
