@@ -6,8 +6,10 @@
 
 namespace qwen3_tts {
 
-Console::Console(Verbosity verbosity)
-    : verbosity_(verbosity), shows_progress_(verbosity != Verbosity::kQuiet && ::isatty(STDERR_FILENO) == 1) {}
+Console::Console(const char* program, Verbosity verbosity)
+    : program_(program),
+      verbosity_(verbosity),
+      shows_progress_(verbosity != Verbosity::kQuiet && ::isatty(STDERR_FILENO) == 1) {}
 
 void Console::answer(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -16,7 +18,7 @@ void Console::answer(const std::string& text) {
 
 void Console::error(const std::string& message) {
   clear_progress();
-  std::fprintf(stderr, "qwen3_tts_runner: error: %s\n", message.c_str());
+  std::fprintf(stderr, "%s: error: %s\n", program_, message.c_str());
 }
 
 void Console::tell(const std::string& text) {

@@ -1,19 +1,17 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 
-#include <qwen3_tts/model_metadata.h>
-
-#include "options.h"
-
 namespace qwen3_tts {
+
+enum class Verbosity { kQuiet, kNormal, kVerbose };
 
 /// Everything the program says. Standard output gets only what was asked for; the rest goes to standard error, with a
 /// line that is written over again and again when that is a terminal.
 class Console {
  public:
-  explicit Console(Verbosity verbosity);
+  /// `program` is its name in errors.
+  Console(const char* program, Verbosity verbosity);
 
   /// What somebody asked for: standard output.
   static void answer(const std::string& text);
@@ -28,6 +26,7 @@ class Console {
  private:
   void clear_progress();
 
+  const char* program_;
   Verbosity verbosity_;
   bool shows_progress_;
   bool has_progress_ = false;

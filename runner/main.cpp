@@ -13,6 +13,7 @@
 namespace qwen3_tts {
 namespace {
 
+constexpr char kProgram[] = "qwen3_tts_runner";
 constexpr int kExitSignalled = 128;  // What a shell adds to the number of the signal that ended a program.
 
 Status answer(const RunnerOptions& options) {
@@ -35,7 +36,7 @@ Status answer(const RunnerOptions& options) {
 
 int run_program(int argc, char** argv) {
   const auto parsed = parse_command_line(argc, argv);
-  Console console(parsed.ok() && parsed->options ? parsed->options->verbosity : Verbosity::kNormal);
+  Console console(kProgram, parsed.ok() && parsed->options ? parsed->options->verbosity : Verbosity::kNormal);
   if (!parsed.ok()) {
     console.error(parsed.error().message);
     return EXIT_FAILURE;
@@ -61,7 +62,7 @@ int main(int argc, char** argv) {
   try {
     return qwen3_tts::run_program(argc, argv);
   } catch (const std::exception& exception) {
-    qwen3_tts::Console(qwen3_tts::Verbosity::kQuiet).error(exception.what());
+    qwen3_tts::Console(qwen3_tts::kProgram, qwen3_tts::Verbosity::kQuiet).error(exception.what());
     return EXIT_FAILURE;
   }
 }

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "command_line.h"
 #include "output_paths.h"
 #include "prompt_file.h"
 
@@ -193,29 +194,6 @@ void add_information_flags(CLI::App& app, CommandLine& line) {
   app.set_help_flag("-h,--help", "Print this and exit")->group(group);
 }
 
-/// `argument` with the flag's name as it is declared: --top-k=5 is --top_k=5. Anything else stays.
-std::string declared(std::string argument, const CLI::App& app) {
-  const size_t name_size = std::min(argument.find('='), argument.size());
-  std::string name = argument.substr(0, name_size);
-  if (name.compare(0, 2, "--") == 0) {
-    std::replace(name.begin() + 2, name.end(), '-', '_');
-  }
-  return app.get_option_no_throw(name) == nullptr ? argument : argument.replace(0, name_size, name);
-}
-
-/// The command line in CLI11's order, last first, with declared names. What follows a flag that takes a value is one.
-std::vector<std::string> arguments(int argc, char** argv, const CLI::App& app) {
-  std::vector<std::string> reversed;
-  bool is_value = false;
-  for (int i = 1; i < argc; ++i) {
-    reversed.push_back(is_value ? argv[i] : declared(argv[i], app));
-    const CLI::Option* option = is_value ? nullptr : app.get_option_no_throw(reversed.back());
-    is_value = option != nullptr && option->get_items_expected_min() > 0;
-  }
-  std::reverse(reversed.begin(), reversed.end());
-  return reversed;
-}
-
 Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 bool is_single_run(const RunnerOptions& options) { return !options.prompts_path && options.repeat == 1; }
@@ -361,21 +339,12 @@ Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   add_generation_flags(app, line);
   add_run_flags(app, line);
   add_information_flags(app, line);
-  try {
-    app.parse(arguments(argc, argv, app));
-  } catch (const CLI::CallForHelp&) {
-    return ParsedCommandLine{std::nullopt, app.help()};
-  } catch (const CLI::CallForVersion&) {
-    return ParsedCommandLine{std::nullopt, kVersion};
-  } catch (const CLI::ConversionError& error) {
-    // "Could not convert: --flag = value"
-    const std::string what = error.what();
-    return invalid(what.substr(std::min(what.find("--"), what.size())) + " is no such value; --help shows all flags");
-  } catch (const CLI::ParseError& error) {
-    return invalid(std::string(error.what()) + "; --help shows all flags");
+  auto answer = parse_arguments(app, argc, argv, kVersion);
+  if (!answer.ok()) {
+    return answer.error();
   }
-  if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return invalid("'" + unknown.front() + "' is not a flag; --help shows all flags");
+  if (!answer->empty()) {
+    return ParsedCommandLine{std::nullopt, std::move(*answer)};
   }
   auto options = finish(std::move(line));
   if (!options.ok()) {

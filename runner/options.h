@@ -10,14 +10,13 @@
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/synthesis_session.h>
 
+#include "console.h"
 #include "output_paths.h"
 
 namespace qwen3_tts {
 
 /// A question about the model file that is answered in place of speaking.
 enum class Question { kNone, kInfo, kSpeakers, kLanguages };
-
-enum class Verbosity { kQuiet, kNormal, kVerbose };
 
 /// What the command line says; names equal the flags.
 struct RunnerOptions {

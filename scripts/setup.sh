@@ -35,6 +35,7 @@ missing_packages() {
 CLI/CLI.hpp libcli11-dev
 nlohmann/json.hpp nlohmann-json3-dev
 sndfile.h libsndfile1-dev
+soxr.h libsoxr-dev
 xxhash.h libxxhash-dev
 gtest/gtest.h libgtest-dev
 END

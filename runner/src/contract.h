@@ -25,6 +25,7 @@ inline constexpr char kDecodeAudio[] = "decode_audio";
 // Methods of a voice encoder, which is another file.
 inline constexpr char kEncodeSpeaker[] = "encode_speaker";
 inline constexpr char kEncodeAudio[] = "encode_audio";
+inline constexpr char kEncodeCodes[] = "encode_codes";
 
 // Keys of the contract's JSON: the fields of ModelMetadata, under the same names.
 namespace key {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,6 +36,20 @@ inline Json parse_json_object(std::string_view text) {
   };
   Json json = Json::parse(text.begin(), text.end(), on_event, /*allow_exceptions=*/false);
   return has_duplicate || !json.is_object() ? Json(Json::value_t::discarded) : json;
+}
+
+/// An integer in [minimum, maximum], or nothing.
+inline std::optional<int64_t> integer_in(const Json& value, int64_t minimum, int64_t maximum) {
+  if (!value.is_number_integer()) {
+    return std::nullopt;
+  }
+  // nlohmann stores what does not fit a signed number as unsigned.
+  const auto* as_unsigned = value.get_ptr<const Json::number_unsigned_t*>();
+  if (as_unsigned != nullptr && *as_unsigned > static_cast<uint64_t>(maximum)) {
+    return std::nullopt;
+  }
+  const int64_t number = *value.get_ptr<const Json::number_integer_t*>();
+  return number < minimum || number > maximum ? std::nullopt : std::optional<int64_t>(number);
 }
 
 }  // namespace qwen3_tts

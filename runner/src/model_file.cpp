@@ -5,20 +5,12 @@
 #include <utility>
 
 #include "contract.h"
+#include "input_shape.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr char kWanted[] = "; give the model.pte that export_unified.py writes";
-
-/// What the contract says about one input of a method; kAny where it says nothing.
-struct InputShape {
-  static constexpr int64_t kAny = -1;
-
-  const char* method;
-  size_t index;
-  std::vector<int64_t> sizes;
-};
 
 std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_predictor) {
   constexpr int64_t kAny = InputShape::kAny;
@@ -46,33 +38,6 @@ std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_pre
     shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
   }
   return shapes;
-}
-
-bool matches(const TensorSpec& spec, const std::vector<int64_t>& sizes) {
-  if (spec.sizes.size() != sizes.size()) {
-    return false;
-  }
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] != InputShape::kAny && sizes[i] != spec.sizes[i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
-Status check_shapes(Program& program, const std::vector<InputShape>& shapes) {
-  for (const InputShape& shape : shapes) {
-    const auto spec = program.input_spec(shape.method, shape.index);
-    if (!spec.ok()) {
-      return spec.error();
-    }
-    if (!matches(*spec, shape.sizes)) {
-      return Error{ErrorCode::kInvalidModel, "'" + program.path() + "': input " + std::to_string(shape.index) +
-                                                 " of method '" + shape.method +
-                                                 "' is not what the contract says; re-export with export_unified.py"};
-    }
-  }
-  return {};
 }
 
 /// kInvalidModel unless a program with these methods has a contract and is no other part of the project.

@@ -112,20 +112,6 @@ Error wrong_value(const std::string& name, const std::string& expected, const Js
   return invalid("'" + name + "' must be " + expected + ", found " + found);
 }
 
-/// An integer in [minimum, maximum], or nothing.
-std::optional<int64_t> integer_in(const Json& value, int64_t minimum, int64_t maximum) {
-  if (!value.is_number_integer()) {
-    return std::nullopt;
-  }
-  // nlohmann stores what does not fit a signed number as unsigned.
-  const auto* as_unsigned = value.get_ptr<const Json::number_unsigned_t*>();
-  if (as_unsigned != nullptr && *as_unsigned > static_cast<uint64_t>(maximum)) {
-    return std::nullopt;
-  }
-  const int64_t number = *value.get_ptr<const Json::number_integer_t*>();
-  return number < minimum || number > maximum ? std::nullopt : std::optional<int64_t>(number);
-}
-
 std::string range_text(int64_t minimum, int64_t maximum) {
   return "an integer in " + std::to_string(minimum) + ".." + std::to_string(maximum);
 }

@@ -152,4 +152,22 @@ Result<SafeTensors> SafeTensors::parse(std::string_view bytes) {
   return file;
 }
 
+std::string write_safetensors(const std::vector<std::pair<std::string, TensorView>>& tensors,
+                              const std::vector<std::pair<std::string, std::string>>& metadata) {
+  nlohmann::ordered_json header;
+  for (const auto& [key, value] : metadata) {
+    header[kMetadataKey][key] = value;
+  }
+  std::string data;
+  for (const auto& [name, tensor] : tensors) {
+    const size_t begin = data.size();
+    data += tensor.data;
+    header[name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, data.size()}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + kLengthSize - 1) / kLengthSize * kLengthSize, ' ');
+  const uint64_t text_size = text.size();
+  return std::string(reinterpret_cast<const char*>(&text_size), kLengthSize) + text + data;
+}
+
 }  // namespace qwen3_tts

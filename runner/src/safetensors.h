@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <qwen3_tts/result.h>
@@ -25,5 +26,10 @@ struct SafeTensors {
   /// that agree with dtype and shape, and data that is covered from the first byte to the last without overlap.
   static Result<SafeTensors> parse(std::string_view bytes);
 };
+
+/// The bytes of a file with these tensors and metadata, in their order; the header is filled up with blanks, so that
+/// the data lies at a multiple of 8 bytes. Names and values must be UTF-8.
+std::string write_safetensors(const std::vector<std::pair<std::string, TensorView>>& tensors,
+                              const std::vector<std::pair<std::string, std::string>>& metadata);
 
 }  // namespace qwen3_tts

@@ -3,27 +3,47 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <string_view>
 #include <utility>
 
 #include "codes_file.h"
 #include "file.h"
 #include "safetensors.h"
+#include "unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {
 
-// The file's names; qwen3_tts/voice.py writes them.
+// The file's names, which qwen3_tts/voice.py writes and reads too.
 constexpr char kCloningModel[] = "base";  // The only type that takes voice files.
 constexpr char kFormat[] = "qwen3_tts_voice";
 constexpr char kFormatVersion[] = "1";
+constexpr char kFormatKey[] = "format";
+constexpr char kFormatVersionKey[] = "format_version";
+constexpr char kNameKey[] = "name";
+constexpr char kLanguageKey[] = "language";
+constexpr char kModelTypeKey[] = "model_type";
+constexpr char kHiddenSizeKey[] = "hidden_size";
 constexpr char kXVector[] = "x_vector";
 constexpr char kCodes[] = "codes";
 constexpr char kTextIds[] = "text_ids";
 
-/// What a voice file says, checked step by step. A function gives an error without the file's name.
+constexpr char kDamaged[] = "; make the voice file again";
+constexpr int64_t kLargestId = std::numeric_limits<int32_t>::max();
+
+Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
+
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+/// What a voice file says, checked step by step, against a model when there is one. A function gives an error without
+/// the file's name.
 class VoiceReader {
  public:
-  VoiceReader(const SafeTensors& file, const ModelMetadata& model) : file_(file), model_(model) {}
+  /// `model` may be null.
+  VoiceReader(const SafeTensors& file, const ModelMetadata* model) : file_(file), model_(model) {}
 
   Result<Voice> read() {
     for (const auto step : {&VoiceReader::read_metadata, &VoiceReader::check_names, &VoiceReader::read_x_vector,
@@ -37,13 +57,15 @@ class VoiceReader {
   }
 
  private:
-  static Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
+  static Error missing(const std::string& key) {
+    return invalid("metadata '" + key + "' is missing; it is not a voice file");
+  }
 
   /// Requires a metadata entry to have a value.
   Status expect(const std::string& key, const std::string& expected, const std::string& remedy) const {
     const auto entry = file_.metadata.find(key);
     if (entry == file_.metadata.end()) {
-      return invalid("metadata '" + key + "' is missing; it is not a voice file");
+      return missing(key);
     }
     if (entry->second != expected) {
       return invalid("its " + key + " is '" + entry->second + "', but must be '" + expected + "'" + remedy);
@@ -51,31 +73,43 @@ class VoiceReader {
     return {};
   }
 
+  /// The value of a metadata entry that every voice file has.
+  Result<std::string> text(const std::string& key) const {
+    const auto entry = file_.metadata.find(key);
+    return entry == file_.metadata.end() ? Result<std::string>(missing(key)) : entry->second;
+  }
+
   Status read_metadata() {
-    const struct {
+    struct Expectation {
       const char* key;
       std::string expected;
       const char* remedy;
-    } expectations[] = {
-        {"format", kFormat, "; it is not a voice file"},
-        {"format_version", kFormatVersion, " for this runner; make the voice file again"},
-        {"model_type", model_.model_type, " for this model; a voice needs a model of its own type"},
-        {"hidden_size", std::to_string(model_.hidden_size), " for this model; make the voice with this model size"},
     };
-    for (const auto& expectation : expectations) {
+    std::vector<Expectation> expectations = {
+        {kFormatKey, kFormat, "; it is not a voice file"},
+        {kFormatVersionKey, kFormatVersion, " for this program; make the voice file again"},
+    };
+    if (model_ != nullptr) {
+      expectations.push_back(
+          {kModelTypeKey, model_->model_type, " for this model; a voice needs a model of its own type"});
+      expectations.push_back({kHiddenSizeKey, std::to_string(model_->hidden_size),
+                              " for this model; make the voice with this model size"});
+    }
+    for (const Expectation& expectation : expectations) {
       Status status = expect(expectation.key, expectation.expected, expectation.remedy);
       if (!status.ok()) {
         return status;
       }
     }
-    for (const auto& [key, target] : {std::pair{"name", &voice_.name}, std::pair{"language", &voice_.language}}) {
-      const auto entry = file_.metadata.find(key);
-      if (entry == file_.metadata.end()) {
-        return invalid("metadata '" + std::string(key) + "' is missing; make the voice file again");
+    for (const auto& [key, target] : {std::pair{kNameKey, &voice_.name}, std::pair{kLanguageKey, &voice_.language},
+                                      std::pair{kModelTypeKey, &voice_.model_type}}) {
+      auto value = text(key);
+      if (!value.ok()) {
+        return value.error();
       }
-      *target = entry->second;
+      *target = std::move(*value);
     }
-    if (voice_.language != "auto" && model_.languages.count(voice_.language) == 0) {
+    if (model_ != nullptr && voice_.language != "auto" && model_->languages.count(voice_.language) == 0) {
       return invalid("its language '" + voice_.language + "' is not one of this model");
     }
     return {};
@@ -121,12 +155,15 @@ class VoiceReader {
   }
 
   Status read_x_vector() {
-    auto values = elements<float>(kXVector, "F32", {model_.hidden_size});
+    auto values = elements<float>(kXVector, "F32", {model_ != nullptr ? model_->hidden_size : -1});
     if (!values.ok()) {
       return values.error();
     }
-    if (!std::all_of(values->begin(), values->end(), [](float value) { return std::isfinite(value); })) {
-      return invalid("'x_vector' has a value that is not finite; make the voice file again");
+    if (Status status = expect(kHiddenSizeKey, std::to_string(values->size()), kDamaged); !status.ok()) {
+      return status;
+    }
+    if (!all_finite(*values)) {
+      return invalid(std::string("'x_vector' has a value that is not finite") + kDamaged);
     }
     voice_.x_vector = std::move(*values);
     return {};
@@ -137,7 +174,7 @@ class VoiceReader {
     if (file_.tensors.count(kCodes) == 0) {
       return {};
     }
-    const auto codes = elements<int32_t>(kCodes, "I32", {-1, model_.num_code_groups});
+    const auto codes = elements<int32_t>(kCodes, "I32", {-1, model_ != nullptr ? model_->num_code_groups : -1});
     if (!codes.ok()) {
       return codes.error();
     }
@@ -146,22 +183,73 @@ class VoiceReader {
       return text_ids.error();
     }
     voice_.codes.assign(codes->begin(), codes->end());
+    voice_.num_code_groups = file_.tensors.at(kCodes).shape.back();
     voice_.text_ids.assign(text_ids->begin(), text_ids->end());
+    const int64_t num_ids = model_ != nullptr ? model_->text_vocab_size : kLargestId + 1;
     for (const int64_t id : voice_.text_ids) {
-      if (id < 0 || id >= model_.text_vocab_size) {
-        return invalid("text id " + std::to_string(id) + " is not in 0.." + std::to_string(model_.text_vocab_size - 1));
+      if (id < 0 || id >= num_ids) {
+        return invalid("text id " + std::to_string(id) + " is not in 0.." + std::to_string(num_ids - 1));
       }
     }
-    return check_codes(voice_.codes, model_, kCodes);
+    if (model_ != nullptr) {
+      return check_codes(voice_.codes, *model_, kCodes);
+    }
+    const bool has_negative = std::any_of(codes->begin(), codes->end(), [](int32_t code) { return code < 0; });
+    return has_negative ? Status(invalid(std::string("'codes' has one below 0") + kDamaged)) : Status();
   }
 
   const SafeTensors& file_;
-  const ModelMetadata& model_;
+  const ModelMetadata* model_;
   Voice voice_;
 };
 
 Error in_file(const std::string& path, const Error& error) {
   return Error{error.code, "voice '" + path + "': " + error.message};
+}
+
+Result<Voice> read_voice(const std::string& path, const ModelMetadata* model) {
+  const Result<std::string> bytes = read_file(path);
+  if (!bytes.ok()) {
+    return bytes.error();
+  }
+  const Result<SafeTensors> file = SafeTensors::parse(*bytes);
+  if (!file.ok()) {
+    return in_file(path, file.error());
+  }
+  Result<Voice> voice = VoiceReader(*file, model).read();
+  if (!voice.ok()) {
+    return in_file(path, voice.error());
+  }
+  return voice;
+}
+
+/// Whether the values can be written as int32.
+bool are_ids(const std::vector<int64_t>& values) {
+  return std::all_of(values.begin(), values.end(), [](int64_t value) { return value >= 0 && value <= kLargestId; });
+}
+
+/// What a reader would refuse.
+Status check_to_save(const Voice& voice) {
+  for (const std::string* text : {&voice.name, &voice.language, &voice.model_type}) {
+    if (const auto decoded = decode_utf8(*text); !decoded.ok()) {
+      return invalid("its name, language or model type: " + decoded.error().message);
+    }
+  }
+  if (voice.x_vector.empty() || !all_finite(voice.x_vector)) {
+    return invalid("it has no x-vector of finite numbers; take one of VoiceEncoder or of a voice file");
+  }
+  const bool is_whole = voice.codes.empty() || (voice.num_code_groups > 0 &&
+                                                voice.codes.size() % static_cast<size_t>(voice.num_code_groups) == 0);
+  if (voice.codes.empty() != voice.text_ids.empty() || !is_whole || !are_ids(voice.codes) || !are_ids(voice.text_ids)) {
+    return invalid("its codes and text ids must come together, as whole frames, from 0 to " +
+                   std::to_string(kLargestId));
+  }
+  return {};
+}
+
+template <typename T>
+std::string_view bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
 }  // namespace
@@ -171,19 +259,29 @@ Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata
     return Error{ErrorCode::kInvalidArgument, "voice '" + path + "': a " + metadata.model_type +
                                                   " model takes no voice files; leave it out, or use a Base model"};
   }
-  const Result<std::string> bytes = read_file(path);
-  if (!bytes.ok()) {
-    return bytes.error();
+  return read_voice(path, &metadata);
+}
+
+Result<Voice> Voice::read(const std::string& path) { return read_voice(path, nullptr); }
+
+Status Voice::save(const std::string& path) const {
+  if (Status status = check_to_save(*this); !status.ok()) {
+    return in_file(path, status.error());
   }
-  const Result<SafeTensors> file = SafeTensors::parse(*bytes);
-  if (!file.ok()) {
-    return in_file(path, file.error());
+  const std::vector<std::pair<std::string, std::string>> metadata = {
+      {kFormatKey, kFormat},    {kFormatVersionKey, kFormatVersion}, {kNameKey, name},
+      {kLanguageKey, language}, {kModelTypeKey, model_type},         {kHiddenSizeKey, std::to_string(x_vector.size())},
+  };
+  const std::vector<int32_t> narrow_codes(codes.begin(), codes.end());
+  const std::vector<int32_t> narrow_ids(text_ids.begin(), text_ids.end());
+  std::vector<std::pair<std::string, TensorView>> tensors = {
+      {kXVector, {"F32", {static_cast<int64_t>(x_vector.size())}, bytes_of(x_vector)}}};
+  if (!codes.empty()) {
+    const int64_t num_frames = static_cast<int64_t>(codes.size()) / num_code_groups;
+    tensors.push_back({kCodes, {"I32", {num_frames, num_code_groups}, bytes_of(narrow_codes)}});
+    tensors.push_back({kTextIds, {"I32", {static_cast<int64_t>(text_ids.size())}, bytes_of(narrow_ids)}});
   }
-  Result<Voice> voice = VoiceReader(*file, metadata).read();
-  if (!voice.ok()) {
-    return in_file(path, voice.error());
-  }
-  return voice;
+  return write_file(path, write_safetensors(tensors, metadata));
 }
 
 }  // namespace qwen3_tts

@@ -31,13 +31,22 @@ namespace qwen3_tts {
 struct QWEN3_TTS_API Voice {
   std::string name;
   std::string language;            ///< Language name of the recording, or "auto".
+  std::string model_type;          ///< Of the models that it is for, "base"; they also have its H.
   std::vector<float> x_vector;     ///< [H]
   std::vector<int64_t> codes;      ///< [num_frames * num_code_groups], row-major; empty: x-vector only.
+  int64_t num_code_groups = 0;     ///< G; 0 without codes.
   std::vector<int64_t> text_ids;   ///< Ids of the reference transcript; empty without codes.
 
   /// Reads and checks a voice file against the model it shall be used with:
   /// truncated or foreign files, another width, codes or ids out of range are errors.
   static Result<Voice> load(const std::string& path, const ModelMetadata& metadata);
+
+  /// Reads a voice file for whatever model it is: checked as far as the file itself goes.
+  static Result<Voice> read(const std::string& path);
+
+  /// Writes the voice file in one step: no reader sees a part of it. kInvalidArgument when it could not be read again
+  /// (no x-vector, values that are not finite or do not fit, codes without ids, text that is not UTF-8), or kIo.
+  Status save(const std::string& path) const;
 };
 
 }  // namespace qwen3_tts
