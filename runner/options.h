@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine.h>
@@ -11,7 +10,6 @@
 #include <qwen3_tts/synthesis_session.h>
 
 #include "console.h"
-#include "output_paths.h"
 
 namespace qwen3_tts {
 
@@ -29,6 +27,10 @@ struct RunnerOptions {
   std::optional<std::string> prompts_path;
   std::optional<std::string> codes_path;
   std::string voice;                       ///< Path of a voice file.
+  std::string ref_audio;                   ///< Path of a recording that stands for a voice file.
+  std::optional<std::string> ref_text;     ///< What is said in it.
+  std::string voice_encoder_path;          ///< Makes voices of `ref_audio` and of what was spoken.
+  std::string save_voice;                  ///< Voice file of what was spoken; empty: none.
   std::string output_wav;                  ///< Empty when the samples go elsewhere.
   std::string output_dir;                  ///< Set for several runs, or when it was given.
   std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
@@ -39,10 +41,6 @@ struct RunnerOptions {
   Question question = Question::kNone;
   Verbosity verbosity = Verbosity::kNormal;
 };
-
-/// The files that the options name: those that are read, and those that are written but for WAV files in a folder.
-std::vector<NamedPath> input_files(const RunnerOptions& options);
-std::vector<NamedPath> output_files(const RunnerOptions& options);
 
 /// Reads the command line. Nothing but `message` is set when help or the version was asked for.
 struct ParsedCommandLine {

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "option_checks.h"
 #include "output_paths.h"
 #include "prompt_file.h"
 
@@ -40,7 +41,8 @@ std::string file_name(const PromptLine& line, size_t prompt, int64_t repeat, con
 
 /// Who speaks: a line's speaker or voice takes the place of both that the command line may name.
 Run plan_run(const PromptLine& line, const RunnerOptions& options) {
-  Run run{line.source, options.request, options.voice, options.synthesis.seed, options.output_wav};
+  Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
+          options.synthesis.seed, options.output_wav};
   SynthesisRequest& request = run.request;
   request.text = line.text;
   request.language = line.language.value_or(request.language);

@@ -15,7 +15,7 @@ namespace qwen3_tts {
 struct Run {
   std::string source;        ///< How an error calls the text: "line 3 of 'prompts.txt'"; empty for the only text.
   SynthesisRequest request;  ///< Without the voice, which is read later; without a text when codes are decoded.
-  std::string voice;         ///< Path of a voice file; empty: none.
+  std::string voice;         ///< Path of a voice file, or RunnerOptions::ref_audio; empty: none.
   uint64_t seed;
   std::string output_path;  ///< WAV file; empty: none.
 };

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "run_sink.h"
 #include "runs.h"
 #include "stats_json.h"
+#include "voice_maker.h"
 
 namespace qwen3_tts {
 namespace {
@@ -69,11 +71,14 @@ class Speaker {
  private:
   Status read_inputs(const std::vector<Run>& runs);
   Status read_voice(const std::string& path);
+  Status open_voice_maker();
   /// What is asked of the session: the run's request and voice.
   SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
   Status utter(const Run& run, AudioSink& sink);
   Status speak_one(const Run& run);
+  /// Keeps who spoke the run.
+  Status save_voice(const Run& run, std::vector<float> samples);
   /// `num_samples` of the run were delivered.
   void on_delivery(int64_t num_samples, Clock::time_point start);
 
@@ -82,6 +87,7 @@ class Speaker {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<SynthesisSession> session_;
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::optional<VoiceMaker> voice_maker_;
   std::map<std::string, Voice> voices_;  ///< Path -> voice.
   std::vector<RunRecord> records_;
 };
@@ -116,6 +122,9 @@ Status Speaker::read_inputs(const std::vector<Run>& runs) {
     }
     codes_ = std::move(*codes);
   }
+  if (Status status = open_voice_maker(); !status.ok()) {
+    return status;
+  }
   if (Status status = read_voice(options_.voice); !status.ok()) {
     return status;
   }
@@ -124,6 +133,33 @@ Status Speaker::read_inputs(const std::vector<Run>& runs) {
       return Error{status.error().code, run.source + ": " + status.error().message};
     }
   }
+  return {};
+}
+
+/// The recording becomes a voice like those that are read from files.
+Status Speaker::open_voice_maker() {
+  if (options_.voice_encoder_path.empty()) {
+    return {};
+  }
+  const ModelMetadata& model = engine_->metadata();
+  if (!options_.ref_audio.empty() && model.model_type != "base") {
+    return Error{ErrorCode::kInvalidArgument, "--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
+                                                  " model takes no voices; leave it out, or use a Base model"};
+  }
+  auto maker = VoiceMaker::open({options_.voice_encoder_path, options_.engine.num_threads}, model);
+  if (!maker.ok()) {
+    return maker.error();
+  }
+  voice_maker_ = std::move(*maker);
+  if (options_.ref_audio.empty()) {
+    return {};
+  }
+  console_.progress("listening to " + options_.ref_audio + " ...");
+  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(options_.ref_audio, std::move(*voice));
   return {};
 }
 
@@ -158,7 +194,7 @@ Status Speaker::check(const std::vector<Run>& runs) {
       return Error{status.error().code, where + status.error().message};
     }
   }
-  return {};
+  return options_.save_voice.empty() ? Status() : voice_maker_->check(runs.front().request);
 }
 
 Status Speaker::warm_up(const Run& run) {
@@ -189,7 +225,9 @@ Status Speaker::speak_one(const Run& run) {
   const Clock::time_point start = Clock::now();
   RunSink sink(run.output_path, options_.stdout_format, metadata.sample_rate,
                [&](int64_t num_samples) { on_delivery(num_samples, start); });
-  if (Status status = utter(run, sink); !status.ok()) {
+  KeepingSink keeping_sink(sink);
+  const bool keeps_samples = !options_.save_voice.empty();
+  if (Status status = utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink); !status.ok()) {
     return status;
   }
   if (!options_.codes_output.empty()) {
@@ -202,7 +240,22 @@ Status Speaker::speak_one(const Run& run) {
                       static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
   console_.tell(describe_run(records_.back()));
   console_.detail(describe_stages(records_.back()));
-  return {};
+  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+}
+
+Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
+  const FinishReason reason = session_->stats().finish_reason;
+  if (reason != FinishReason::kEos) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
+                     "), so its text is not what was said; speak a shorter text, or raise --max_new_tokens"};
+  }
+  console_.progress("saving the voice ...");
+  Status status = voice_maker_->save(options_.save_voice, run.request, std::move(samples));
+  if (status.ok()) {
+    console_.tell(options_.save_voice + ": the voice of this speech\n");
+  }
+  return status;
 }
 
 Status Speaker::utter(const Run& run, AudioSink& sink) {

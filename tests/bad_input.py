@@ -32,6 +32,7 @@ ERRORS = models.REPOSITORY / "docs" / "errors.md"
 
 GROUPS, CODES = 16, 256  # of the tiny models
 HIDDEN = 64
+RECORDING = str(models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav")
 
 
 @dataclass
@@ -137,6 +138,25 @@ def line(text: str | bytes, **flags: Any) -> Callable[[Workplace], Flags]:
     content = b"Good.\n" + (text if isinstance(text, bytes) else text.encode())
     defaults = {"text": None, "output_wav": None, "output_dir": "."}
     return lambda place: {**defaults, "prompts_path": place.file("lines.txt", content), **flags}
+
+
+def ref(recording: str, **flags: Any) -> Callable[[Workplace], Flags]:
+    """A recording that is to speak."""
+    return lambda place: {
+        "speaker": None,
+        "ref_audio": recording,
+        "voice_encoder_path": models.exported("tiny-base-voice-encoder"),
+        **flags,
+    }
+
+
+def save(**flags: Any) -> Callable[[Workplace], Flags]:
+    """A voice that is to be kept of what is spoken."""
+    return lambda place: {
+        "save_voice": "a.voice",
+        "voice_encoder_path": models.exported("tiny-base-voice-encoder"),
+        **flags,
+    }
 
 
 def codes(*values: int) -> Callable[[Workplace], Flags]:
@@ -321,6 +341,34 @@ CASES = [
     Case(
         "unknown voice mode", lambda p: {"voice": p.voice("a.voice"), "voice_mode": "x"}, ("--voice_mode", "x", "icl")
     ),
+    # voices made on the way
+    Case("recording missing", ref("none.wav"), ("none.wav",), model="tiny-base"),
+    Case("recording that is no sound", lambda p: ref(p.file("b.wav", b"notes" * 99))(p), ("b.wav",), model="tiny-base"),
+    Case("recording with an empty transcript", ref(RECORDING, ref_text=""), ("transcript", "empty"), model="tiny-base"),
+    Case("recording on a model that has speakers", ref(RECORDING), ("--ref_audio", "custom_voice", "Base")),
+    Case("recording and voice file", ref(RECORDING, voice="a.voice"), ("--voice", "--ref_audio")),
+    Case("recording and speaker", ref(RECORDING, speaker="ryan"), ("--speaker", "--ref_audio")),
+    Case("recording without a voice encoder", given(ref_audio="a.wav", speaker=None), ("--voice_encoder_path",)),
+    Case("transcript without a recording", given(ref_text="Hello."), ("--ref_text", "--ref_audio")),
+    Case("voice encoder that nothing needs", given(voice_encoder_path="e.pte"), ("--save_voice", "--ref_audio")),
+    Case("voice encoder missing", ref(RECORDING, voice_encoder_path="none.pte"), ("none.pte",), model="tiny-base"),
+    Case(
+        "model given as voice encoder",
+        lambda p: {"save_voice": "a.voice", "voice_encoder_path": models.exported("tiny-base")},
+        ("tiny-base.pte", "speaks"),
+    ),
+    Case(
+        "`--voice_mode icl` with a recording that has no transcript",
+        ref(RECORDING, voice_mode="icl"),
+        ("icl", "--ref_text"),
+        model="tiny-base",
+    ),
+    Case("saved voice of several runs", save(repeat=2, output_wav=None), ("--save_voice", "--repeat")),
+    Case(
+        "saved voice of a codes file", save(text=None, speaker=None, codes_path="a"), ("--save_voice", "--codes_path")
+    ),
+    Case("saved voice in a missing folder", save(save_voice="none/a.voice"), ("--save_voice", "none/a.voice")),
+    Case("saved voice in the file of the speech", save(save_voice="a.wav"), ("--save_voice", "--output_wav")),
     # codes
     Case("codes file missing", given(text=None, speaker=None, codes_path="none.codes"), ("none.codes",)),
     Case("codes file truncated", codes(2, GROUPS, *FRAME), ("a.codes", "2")),
@@ -392,7 +440,10 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
     message = done.stderr.decode(errors="replace").strip().splitlines()
     return Answer(
         done.returncode,
-        (message or [""])[-1].replace(f"{models.root()}/", "").replace(f"{folder}/", ""),
+        (message or [""])[-1]
+        .replace(f"{models.root()}/", "")
+        .replace(f"{folder}/", "")
+        .replace(f"{models.REPOSITORY}/", ""),
         done.stdout.decode(errors="replace"),
         before,
         listing(folder),

@@ -20,7 +20,6 @@ namespace {
 
 using std::string_literals::operator""s;
 using testing::model_path;
-using testing::must;
 
 Error create_error(const std::string& path) {
   EngineOptions options;
@@ -196,20 +195,6 @@ TEST_F(EngineTest, BadTokenizerFileIsNamed) {
   const auto engine = Engine::create(options);
   ASSERT_FALSE(engine.ok());
   EXPECT_EQ(engine.error().code, ErrorCode::kIo);
-}
-
-TEST_F(EngineTest, TranscriptsAreTokenizedAsTheTextToSpeakIs) {
-  const auto engine = testing::make_engine("tiny-base");
-  const auto one = must(engine->tokenize("1"));
-  const auto two = must(engine->tokenize("2"));
-  EXPECT_EQ(one.size(), 1U);  // A digit is one token.
-  EXPECT_EQ(must(engine->tokenize("12")), (std::vector<int64_t>{one[0], two[0]}));
-  EXPECT_EQ(must(engine->tokenize("\n 12")), must(engine->tokenize("12")));
-  for (const char* text : {"", " \n", "a\xFF"}) {
-    const auto ids = engine->tokenize(text);
-    ASSERT_FALSE(ids.ok()) << text;
-    EXPECT_EQ(ids.error().code, ErrorCode::kInvalidArgument);
-  }
 }
 
 TEST_F(EngineTest, EnginesWithTheSameNumberOfThreadsWorkTogether) {

@@ -9,7 +9,6 @@
 #include "model_file.h"
 #include "ops/ops.h"
 #include "process_setup.h"
-#include "prompt_plan.h"
 #include "scoped_timer.h"
 #include "tokenizer_json.h"
 
@@ -116,9 +115,5 @@ Engine::~Engine() = default;
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 double Engine::load_ms() const { return impl_->load_ms; }
-
-Result<std::vector<int64_t>> Engine::tokenize(const std::string& text) const {
-  return tokenize_text(text, impl_->tokenizer);
-}
 
 }  // namespace qwen3_tts

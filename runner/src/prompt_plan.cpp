@@ -274,26 +274,18 @@ class Planner {
 
 const char* to_string(VoiceMode mode) { return mode == VoiceMode::kXVector ? "xvector" : "icl"; }
 
-Result<std::vector<int64_t>> tokenize_text(const std::string& text, const TextTokenizer& tokenizer) {
-  const auto body = normalize_text(text);
+Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
+  const auto body = normalize_text(request.text);
   // After a line break all leading whitespace goes: what is empty then was blank.
-  if (!body.ok() || !normalize_text("\n" + text).ok()) {
+  if (!body.ok() || !normalize_text("\n" + request.text).ok()) {
     return invalid_argument("the text is empty; give at least one character to speak");
   }
-  auto ids = tokenizer.encode(*body);
-  if (!ids.ok()) {
-    return Error{ids.error().code, "text: " + ids.error().message};
-  }
-  return ids;
-}
-
-Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
-  auto body = tokenize_text(request.text, tokenizer);
-  if (!body.ok()) {
-    return body.error();
-  }
   PromptText text;
-  text.body = std::move(*body);
+  auto body_ids = tokenizer.encode(*body);
+  if (!body_ids.ok()) {
+    return Error{body_ids.error().code, "text: " + body_ids.error().message};
+  }
+  text.body = std::move(*body_ids);
   const auto instruct = normalize_text(request.instruct);
   if (instruct.ok()) {
     auto instruct_ids = tokenizer.encode(*instruct);

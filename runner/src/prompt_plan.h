@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <qwen3_tts/model_metadata.h>
@@ -18,11 +17,7 @@ struct PromptText {
   std::vector<int64_t> instruct;  ///< Empty: none.
 };
 
-/// The ids of a text that is spoken: that of a request, or the transcript of a recording. Refuses empty text and
-/// invalid UTF-8.
-Result<std::vector<int64_t>> tokenize_text(const std::string& text, const TextTokenizer& tokenizer);
-
-/// Refuses what tokenize_text() does.
+/// Refuses empty text and invalid UTF-8.
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer);
 
 /// One position of the prompt: a text row, to which at most one of the others is added.

@@ -79,9 +79,6 @@ class QWEN3_TTS_API Engine {
   const ModelMetadata& metadata() const;
   double load_ms() const;
 
-  /// Ids of the transcript of a recording: Voice::text_ids. Empty text and bytes that are no UTF-8 are errors.
-  Result<std::vector<int64_t>> tokenize(const std::string& text) const;
-
   /// A new session. It borrows this engine, which must outlive it.
   Result<std::unique_ptr<SynthesisSession>> create_session();
 
