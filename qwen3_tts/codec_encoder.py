@@ -98,6 +98,8 @@ class CodecConvolutions(nn.Module):
 class LayerNorm(nn.Module):
     """Means are products with a constant column, which XNNPACK takes and torch's operator not."""
 
+    column: Tensor
+
     def __init__(self, size: int, eps: float):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
@@ -175,6 +177,8 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
+    frequencies: Tensor
+
     def __init__(self, config: CodecEncoderConfig):
         super().__init__()
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
@@ -192,15 +196,28 @@ class Transformer(nn.Module):
 
 
 class Codebook(nn.Module):
-    """Nearest centroid by largest x c - c² / 2, which orders as the distance does and needs one product."""
+    """The nearest centroid of each row, and what is left of the row without it.
+
+    The nearest has the largest x c - c² / 2, which orders as the distance does and needs one product.
+    """
 
     def __init__(self, config: CodecEncoderConfig):
         super().__init__()
         self.centroids = nn.Parameter(torch.empty(config.codebook_size, config.codebook_dim))
         self.offsets = nn.Parameter(torch.empty(config.codebook_size))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.centroids, self.offsets).argmax(-1)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        codes = F.linear(x, self.centroids, self.offsets).argmax(-1)
+        return codes, x - F.embedding(codes, self.centroids)
+
+
+class Level(nn.Module):
+    def __init__(self, config: CodecEncoderConfig):
+        super().__init__()
+        self.codebook = Codebook(config)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.codebook(x)
 
 
 class ResidualQuantizer(nn.Module):
@@ -209,14 +226,13 @@ class ResidualQuantizer(nn.Module):
     def __init__(self, config: CodecEncoderConfig, levels: int):
         super().__init__()
         self.input_proj = nn.Linear(config.hidden_size, config.codebook_dim, bias=False)
-        self.layers = nn.ModuleList(nn.ModuleDict({"codebook": Codebook(config)}) for _ in range(levels))
+        self.layers = nn.ModuleList(Level(config) for _ in range(levels))
 
     def forward(self, rows: Tensor) -> list[Tensor]:
-        rest = self.input_proj(rows)
-        codes = [self.layers[0]["codebook"](rest)]
-        for previous, layer in zip(self.layers, self.layers[1:]):
-            rest = rest - F.embedding(codes[-1], previous["codebook"].centroids)
-            codes.append(layer["codebook"](rest))
+        rest, codes = self.input_proj(rows), []
+        for level in self.layers:
+            level_codes, rest = level(rest)
+            codes.append(level_codes)
         return codes
 
 

@@ -49,6 +49,10 @@ class MelSpectrogram(nn.Module):
     Nothing here is a tensor of the checkpoint.
     """
 
+    cosines: Tensor
+    sines: Tensor
+    filters: Tensor
+
     def __init__(self, sample_rate: int, num_mels: int):
         super().__init__()
         steps = np.arange(FFT_SIZE)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from executorch.exir import EdgeCompileConfig, to_edge
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 import models
@@ -59,6 +60,17 @@ class Workplace:
         content = (self.folder / name).read_bytes()
         return self.file(name, content[:size])
 
+    def encoder(self, name: str, change: Callable[[bytes], bytes]) -> str:
+        """A changed copy of tiny-base-voice-encoder.pte."""
+        return self.file(name, change(models.exported(ENCODER).read_bytes()))
+
+    def recording(self, name: str, samples: NDArray[Any], rate: int = 24000) -> str:
+        """A mono WAV file of floats."""
+        data = np.asarray(samples, "<f4").tobytes()
+        form = struct.pack("<HHIIHH", 3, 1, rate, 4 * rate, 4, 32)
+        content = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+        return self.file(name, b"RIFF" + struct.pack("<I", len(content)) + content)
+
     def snapshot(self, change: Callable[[Path], object]) -> str:
         folder = shutil.copytree(models.snapshot("tiny-base"), self.folder / "snapshot")
         change(folder)
@@ -70,15 +82,22 @@ Flags = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """`flags` go to the runner on top of a request that works; a path in it is relative to the workplace."""
+    """`flags` go to the program on top of a request that works; a path in it is relative to the workplace."""
 
     what: str
     flags: Callable[[Workplace], Flags]
     names: tuple[str, ...] = ()  # what the message must contain: the value, and what would be right
     convert: bool = False  # flags are {"source": snapshot} for convert_weights.py
+    voice: tuple[str, ...] | None = None  # a command of qwen3_tts_voice and what it takes besides flags
     model: str = "tiny-customvoice"
     limit: int | None = None  # bytes of the largest file: a full disk
     arguments: tuple[bytes, ...] = field(default=())  # as they are, after the flags
+
+    @property
+    def program(self) -> str:
+        if self.convert:
+            return "convert_weights.py"
+        return "qwen3_tts_runner" if self.voice is None else "qwen3_tts_voice"
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,16 @@ def save(**flags: Any) -> Callable[[Workplace], Flags]:
     }
 
 
+def having(make: Callable[[Workplace], object], **flags: Any) -> Callable[[Workplace], Flags]:
+    """`flags`, beside files that are named elsewhere."""
+
+    def prepare(place: Workplace) -> Flags:
+        make(place)
+        return flags
+
+    return prepare
+
+
 def codes(*values: int) -> Callable[[Workplace], Flags]:
     return lambda place: {"text": None, "speaker": None, "codes_path": place.codes("a.codes", list(values))}
 
@@ -171,7 +200,21 @@ def out_of_range(flag: str, *values: Any) -> list[Case]:
     return [Case(f"`--{flag} {value}`", given(**{flag: value}), (flag, str(value))) for value in values]
 
 
+def create(what: str, flags: Callable[[Workplace], Flags], *names: str, arguments: tuple[bytes, ...] = ()) -> Case:
+    return Case(f"voice maker: {what}", flags, names, voice=("create",), arguments=arguments)
+
+
+def audio(samples: NDArray[Any], rate: int = 24000) -> Callable[[Workplace], Flags]:
+    return lambda place: {"audio": place.recording("a.wav", samples, rate)}
+
+
+def tone(seconds: float, amplitude: float = 0.5) -> NDArray[Any]:
+    return amplitude * np.sin(0.05 * np.arange(round(seconds * 24000)))
+
+
 FRAME = [0] * GROUPS
+ENCODER = "tiny-base-voice-encoder"
+NAN = np.where(np.arange(24000) == 500, np.nan, 0.1)
 NORM = "talker.model.norm.weight"
 CASES = [
     # model file
@@ -414,7 +457,99 @@ CASES = [
     *out_of_range("warmup", -1),
     *out_of_range("threads", -1, 5000),
     *out_of_range("seed", -1),
+    # voice maker
+    Case("voice maker: no command", given(), ("create", "info", "list", "mix"), voice=()),
+    Case("voice maker: unknown command", given(), ("'clone'", "create"), voice=("clone",)),
+    create("encoder file missing", given(voice_encoder_path="none.pte"), "none.pte"),
+    create(
+        "encoder file truncated",
+        lambda p: {"voice_encoder_path": p.encoder("short.pte", lambda content: content[: len(content) // 2])},
+        "short.pte",
+        "bytes",
+    ),
+    create(
+        "model given as encoder", lambda _: {"voice_encoder_path": models.exported("tiny-base")}, "voice_encoder.pte"
+    ),
+    create(
+        "encoder file of another contract",
+        lambda p: {
+            "voice_encoder_path": p.encoder(
+                "old.pte", lambda c: c.replace(b'"contract_version": 1', b'"contract_version": 0')
+            )
+        },
+        "old.pte",
+        "contract_version",
+        "export_unified.py",
+    ),
+    create("recording missing", given(audio="none.wav"), "none.wav"),
+    create("recording is a folder", given(audio="."), "'.'"),
+    create("recording empty", lambda p: {"audio": p.file("a.wav", b"")}, "a.wav", "empty"),
+    create("recording of another kind", lambda p: {"audio": p.file("a.wav", b"notes" * 99)}, "a.wav", "WAV", "FLAC"),
+    create("recording without samples", audio(tone(0)), "a.wav", "no samples"),
+    create("recording too short", audio(tone(0.49)), "a.wav", "0.49 s", "0.50 s", "60.00 s"),
+    create("recording too long", audio(tone(60.1)), "a.wav", "60.10 s", "60.00 s"),
+    create("recording much too long", audio(np.full(601 * 8000, 0.1), 8000), "a.wav", "600 s"),
+    create("recording silent", audio(tone(1, 0.0049)), "a.wav", "silent"),
+    create("recording clipped", audio(np.clip(tone(1, 3), -1, 1)), "a.wav", "clipped", "78"),
+    create("recording with NaN", audio(NAN), "a.wav", "sample 500", "finite"),
+    create("recording with a low sample rate", audio(tone(1), 4000), "a.wav", "4000 Hz", "8000"),
+    create("transcript empty", given(text=""), "transcript", "empty"),
+    create("transcript that is not UTF-8", given(text=None), "UTF-8", "byte 3", arguments=(b"--text", b"abc\xff")),
+    create("name that is not UTF-8", given(), "name", "UTF-8", arguments=(b"--name", b"b\xff")),
+    create("unknown language", given(language="klingon"), "klingon", "german"),
+    create("unknown flag", given(speed=2), "--speed"),
+    create("output missing", given(output=None), "--output"),
+    create("output folder missing", given(output="none/a.voice"), "--output", "none/a.voice"),
+    create(
+        "output would replace the recording",
+        lambda p: {"audio": p.recording("a.wav", tone(1)), "output": "a.wav"},
+        "--output",
+        "--audio",
+    ),
+    create("`--threads -1`", given(threads=-1), "threads", "-1"),
+    Case("voice maker: disk full", given(), ("a.voice",), voice=("create",), limit=50),
+    Case("voice maker: voice to show is missing", given(), ("none.voice",), voice=("info", "none.voice")),
+    Case(
+        "voice maker: file to show is no voice",
+        having(lambda p: p.file("a.voice", b"notes" * 99)),
+        ("a.voice", "safetensors"),
+        voice=("info", "a.voice"),
+    ),
+    Case("voice maker: folder to list is missing", given(), ("none",), voice=("list", "none")),
+    Case(
+        "voice maker: folder to list holds a damaged voice",
+        having(lambda p: p.voice("a.voice", size=300)),
+        ("1 of 1 voice files",),
+        voice=("list", "."),
+    ),
+    Case(
+        "voice maker: voices of two models mixed",
+        having(lambda p: (p.voice("a.voice"), p.voice("b.voice", hidden_size=8)), output="c.voice"),
+        ("a.voice", "b.voice", str(HIDDEN), "8"),
+        voice=("mix", "a.voice", "b.voice"),
+    ),
+    Case(
+        "voice maker: `--weight 1.5`", given(weight=1.5, output="c.voice"), ("--weight", "1.5"), voice=("mix", "a", "b")
+    ),
+    Case("voice maker: one voice mixed", given(output="c.voice"), ("SECOND",), voice=("mix", "a.voice")),
 ]
+
+
+def requested(case: Case) -> Flags:
+    """A request that works."""
+    if case.voice is None:
+        return {
+            "model_path": models.exported(case.model),
+            "text": "Hello.",
+            "speaker": "ryan",
+            "output_wav": "a.wav",
+            "max_frames": 3,
+            "threads": 1,
+        }
+    if case.voice != ("create",):
+        return {}
+    recording = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
+    return {"voice_encoder_path": models.exported(ENCODER), "audio": recording, "text": "A.", "output": "a.voice"}
 
 
 def answer(case: Case, folder: Path, runner: Path) -> Answer:
@@ -429,14 +564,15 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
             cwd=folder, capture_output=True, check=False,
         )  # fmt: skip
     else:
-        request: Flags = {
-            "model_path": models.exported(case.model),
-            "text": "Hello.",
-            "speaker": "ryan",
-            "output_wav": "a.wav",
-        }
-        request |= {"max_frames": 3, "threads": 1, **flags}
-        done = runner_program.call(runner, cwd=folder, file_size_limit=case.limit, arguments=case.arguments, **request)
+        request = requested(case) | flags
+        done = runner_program.call(
+            runner.with_name(case.program),
+            cwd=folder,
+            file_size_limit=case.limit,
+            words=case.voice or (),
+            arguments=case.arguments,
+            **request,
+        )
     message = done.stderr.decode(errors="replace").strip().splitlines()
     return Answer(
         done.returncode,

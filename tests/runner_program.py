@@ -1,4 +1,4 @@
-"""Calls qwen3_tts_runner and reads what it wrote."""
+"""Calls qwen3_tts_runner and qwen3_tts_voice, and reads what they wrote."""
 
 from __future__ import annotations
 
@@ -67,17 +67,21 @@ def call(
     stdin: bytes = b"",
     cwd: Path | None = None,
     file_size_limit: int | None = None,
+    words: tuple[str, ...] = (),
     arguments: tuple[bytes, ...] = (),
     **flags: Any,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs the program to its end. `file_size_limit` in bytes stands for a full disk; `arguments` follow the flags."""
+    """Runs the program to its end. `words` stand before the flags, `arguments` after them.
+
+    `file_size_limit` in bytes stands for a full disk.
+    """
 
     def limit() -> None:
         if file_size_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
 
     return subprocess.run(
-        [*command_line(program, flags), *arguments],
+        [program, *words, *command_line(program, flags)[1:], *arguments],
         input=stdin,
         capture_output=True,
         cwd=cwd,

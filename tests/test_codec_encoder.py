@@ -34,8 +34,11 @@ def program(tiny_pte: Folder) -> VoiceProgram:
 
 
 @pytest.mark.parametrize("name", voice_cases.NAMES)
-def test_codes_are_the_references(encoder: CodecEncoder, program: VoiceProgram, name: str) -> None:
+def test_codes_are_the_references(
+    encoder: CodecEncoder, program: VoiceProgram, tiny_snapshot: Folder, name: str
+) -> None:
     golden = VoiceGolden.load(name)
+    golden.check_sources(tiny_snapshot("tiny-base"))
     assert golden.doubtful_codes() == 0
     assert encoder(golden.samples, WHOLE).tolist() == golden.codes.tolist()
     assert program.encode(golden.samples).tolist() == golden.codes.tolist()

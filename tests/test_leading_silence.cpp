@@ -1,6 +1,7 @@
 #include "leading_silence.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -39,7 +40,7 @@ std::vector<float> utterance(size_t num_silent) {
 TEST(LeadingSilenceTest, KeepsTheLeadInWhateverThePieces) {
   const std::vector<float> samples = utterance(105);
   const std::vector<float> expected(samples.begin() + 105 - kLeadIn, samples.end());
-  for (const size_t piece : {1, 7, 20, 50, 105, 106, 1000}) {
+  for (const size_t piece : std::initializer_list<size_t>{1, 7, 20, 50, 105, 106, 1000}) {
     EXPECT_EQ(trimmed(samples, piece), expected) << piece;
   }
 }

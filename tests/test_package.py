@@ -88,12 +88,20 @@ def test_moved_program_speaks(prefix: Path, model: Path, expected: bytes, tmp_pa
     assert speak(prefix / "bin" / "qwen3_tts_runner", model, tmp_path) == expected
 
 
+def test_moved_program_makes_voices(prefix: Path, tiny_pte: Callable[[str], Path], tmp_path: Path) -> None:
+    recording = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
+    encoder = tiny_pte("tiny-base-voice-encoder")
+    program, voice = prefix / "bin" / "qwen3_tts_voice", tmp_path / "a.voice"
+    run(program, "create", "--voice_encoder_path", encoder, "--audio", recording, "--output", voice)
+    assert "a.voice" in run(program, "info", voice)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the ELF loader")
 def test_component_makes_the_prefix_independent_of_the_wheel(
     build_dir: Path, model: Path, expected: bytes, tmp_path: Path
 ) -> None:
     prefix = install(build_dir, tmp_path, "executorch")
-    for binary in ("bin/qwen3_tts_runner", "lib/libqwen3_tts.so"):
+    for binary in ("bin/qwen3_tts_runner", "bin/qwen3_tts_voice", "lib/libqwen3_tts.so"):
         loaded = re.findall(r"libexecutorch\S* => (\S+)", run("ldd", prefix / binary))
         assert len(loaded) >= 5
         assert [path for path in loaded if prefix not in Path(path).resolve().parents] == []

@@ -39,3 +39,12 @@ def test_tables_of_flags_equal_the_help(runner: Path) -> None:
     expected = flags_of_help(help_text)
     assert sum(map(len, expected.values())) > 35
     assert flags_of_readme((REPOSITORY / "README.md").read_text(encoding="utf-8")) == expected
+
+
+def test_table_of_voice_flags_equals_the_help(runner: Path) -> None:
+    help_text = call(runner.with_name("qwen3_tts_voice"), words=("create",), help=True).stdout.decode()
+    rows = dict(flags_of_help(help_text)["Options"])
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| `qwen3_tts_voice create` \| \|\n\|---\|---\|\n((?:\|.*\n)+)", readme, re.M)
+    assert len(rows) > 10
+    assert dict(re.findall(r"^\| `(.*?)` \| (.*) \|$", table, re.M)) == rows

@@ -90,5 +90,21 @@ TEST(UsageExamples, VoiceSpeaksIntoTheSinkOfAnotherExample) {
   EXPECT_GT(meter.peak, 0.0F);
 }
 
+TEST(UsageExamples, VoiceEncoderKeepsAVoiceThatSpeaks) {
+  const testing::TempFolder folder;
+  const std::string recording = folder.file("ann.wav"), voice = folder.file("ann.voice");
+  std::vector<float> samples(24000);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i] = 0.3F * std::sin(0.05F * static_cast<float>(i));
+  }
+  WavSink file(recording, 24000);
+  ASSERT_TRUE(file.write(samples.data(), 24000).ok() && file.close().ok());
+  const std::string encoder = model_path("tiny-base-voice-encoder");
+  const Status status = examples::voice_encoder::keep_voice(encoder, recording, "What Ann says.", voice);
+  ASSERT_TRUE(status.ok()) << status.error().message;
+  examples::audio_sink::LoudnessMeter meter;
+  EXPECT_TRUE(examples::voice::clone(*make_engine("tiny-base"), voice, meter).ok());
+}
+
 }  // namespace
 }  // namespace qwen3_tts

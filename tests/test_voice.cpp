@@ -4,12 +4,14 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "temp_folder.h"
+#include "test_models.h"
 #include "tiny_contract.h"
 
 namespace qwen3_tts {
@@ -70,6 +72,17 @@ class VoiceTest : public ::testing::Test {
     return Voice::load(path_, metadata_);
   }
 
+  /// Whatever the bytes are, both readers answer, and what they take can be saved.
+  void expect_survived(const std::string& bytes) const {
+    testing::write_bytes(path_, bytes);
+    const auto voice = Voice::read(path_);
+    const auto fitting = Voice::load(path_, metadata_);
+    EXPECT_TRUE(voice.ok() || !fitting.ok());
+    const Status saved = voice.ok() ? voice->save(path_) : voice.error();
+    EXPECT_TRUE(saved.ok() == voice.ok()) << saved.error().message;
+    EXPECT_TRUE(saved.ok() || saved.error().message.find(path_) != std::string::npos) << saved.error().message;
+  }
+
   void expect_refused(const std::string& bytes, const std::string& word) const {
     const auto voice = load(bytes);
     ASSERT_FALSE(voice.ok()) << "expected: " << word;
@@ -123,6 +136,7 @@ TEST_F(VoiceTest, EveryTruncationIsRefused) {
   const std::string bytes = in_context().file();
   for (size_t size = 0; size < bytes.size(); ++size) {
     expect_refused(bytes.substr(0, size), "");
+    EXPECT_FALSE(Voice::read(path_).ok());
   }
   expect_refused(bytes + "x", "do not cover");
 }
@@ -130,13 +144,71 @@ TEST_F(VoiceTest, EveryTruncationIsRefused) {
 TEST_F(VoiceTest, EveryFlippedByteIsSurvived) {
   const std::string bytes = in_context().file();
   for (size_t position = 0; position < bytes.size(); ++position) {
-    for (const char flip : {'\x01', '\x80', '\xff'}) {
+    for (const char flip : {'\x01', '\x20', '\x80', '\xff'}) {
       std::string damaged = bytes;
       damaged[position] = static_cast<char>(damaged[position] ^ flip);
-      const auto voice = load(damaged);  // Some bytes (a float's) may change; none may crash.
-      EXPECT_TRUE(!voice.ok() || voice->x_vector.size() == 3u);
+      expect_survived(damaged);
     }
   }
+}
+
+TEST_F(VoiceTest, HeapsOfDamageAreSurvived) {
+  const std::string bytes = in_context().file();
+  std::mt19937 random(7);
+  for (int round = 0; round < 1000; ++round) {
+    std::string damaged = bytes;
+    for (size_t i = 0; i < 1 + random() % 8; ++i) {
+      const size_t position = random() % damaged.size();
+      switch (random() % 4) {
+        case 0:
+          damaged[position] = static_cast<char>(random());
+          break;
+        case 1:
+          damaged.erase(position, 1 + random() % 16);
+          break;
+        case 2:
+          damaged.insert(position, damaged.substr(random() % damaged.size(), random() % 16));
+          break;
+        default:
+          damaged[position] = "0123456789[]{}\",:-"[random() % 18];
+      }
+      if (damaged.empty()) {
+        break;
+      }
+    }
+    expect_survived(damaged);
+  }
+}
+
+TEST_F(VoiceTest, HugeLengthsAreRefused) {
+  const Parts parts = in_context();
+  const std::string rest = parts.file().substr(8);
+  const uint64_t size = parts.header.dump().size();
+  for (const uint64_t length : {uint64_t{0}, size - 1, size + 1, uint64_t{1} << 31, (uint64_t{1} << 63) - 1,
+                                uint64_t{1} << 63, ~uint64_t{0} - 7, ~uint64_t{0}}) {
+    expect_refused(bytes_of<uint64_t>({length}) + rest, "");
+  }
+  for (const json& number : {json(uint64_t{1} << 31), json((uint64_t{1} << 62) - 1), json(uint64_t{1} << 63),
+                             json(~uint64_t{0}), json(-1), json(1e300)}) {
+    for (const char* name : {"x_vector", "codes", "text_ids"}) {
+      expect_refused([&](Parts& spoilt) { spoilt.header[name]["shape"][0] = number; }, name);
+      expect_refused([&](Parts& spoilt) { spoilt.header[name]["data_offsets"][0] = number; }, name);
+      expect_refused([&](Parts& spoilt) { spoilt.header[name]["data_offsets"][1] = number; }, name);
+    }
+    expect_refused([&](Parts& spoilt) { spoilt.header["__metadata__"]["hidden_size"] = number.dump(); }, "hidden_size");
+  }
+}
+
+TEST_F(VoiceTest, DeepNestingIsRefused) {
+  for (const char* bracket : {"[", "{\"a\":"}) {
+    std::string deep;
+    for (int i = 0; i < 100000; ++i) {
+      deep += bracket;
+    }
+    expect_refused(bytes_of<uint64_t>({deep.size()}) + deep, "not a JSON object");
+  }
+  const std::string closed = "{\"x_vector\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  expect_refused(bytes_of<uint64_t>({closed.size()}) + closed, "dtype");
 }
 
 TEST_F(VoiceTest, ForeignFilesAreRefused) {
@@ -246,6 +318,101 @@ TEST_F(VoiceTest, ValuesMustBeInRange) {
   expect_refused(set(12, bytes_of<int32_t>({-1})), "code -1 of frame 0, group 0");
   expect_refused(set(44, bytes_of<int32_t>({100})), "text id 100");
   expect_refused(set(44, bytes_of<int32_t>({-1})), "text id -1");
+}
+
+TEST_F(VoiceTest, IsReadWithoutAModel) {
+  testing::write_bytes(path_, in_context().file());
+  const auto voice = Voice::read(path_);
+  ASSERT_TRUE(voice.ok()) << voice.error().message;
+  EXPECT_EQ(voice->model_type, "base");
+  EXPECT_EQ(voice->num_code_groups, 4);
+  EXPECT_EQ(voice->codes.size(), 8U);
+  EXPECT_EQ(voice->text_ids, (std::vector<int64_t>{0, 50, 99}));
+}
+
+TEST_F(VoiceTest, ReadingWithoutAModelChecksTheFileItself) {
+  const auto expect_unreadable = [&](const std::function<void(Parts&)>& spoil, const std::string& word) {
+    Parts parts = in_context();
+    spoil(parts);
+    testing::write_bytes(path_, parts.file());
+    const auto voice = Voice::read(path_);
+    ASSERT_FALSE(voice.ok()) << "expected: " << word;
+    EXPECT_NE(voice.error().message.find(word), std::string::npos) << voice.error().message;
+  };
+  const auto set = [](const char* key, const json& value) {
+    return [=](Parts& parts) { parts.header["__metadata__"][key] = value; };
+  };
+  const auto replace = [](size_t offset, const std::string& bytes) {
+    return [=](Parts& parts) { parts.data.replace(offset, bytes.size(), bytes); };
+  };
+  expect_unreadable(set("format", "pt"), "not a voice file");
+  expect_unreadable(set("format_version", "2"), "format_version is '2'");
+  expect_unreadable(set("hidden_size", "2048"), "hidden_size is '2048', but must be '3'");
+  for (const char* key : {"format", "format_version", "name", "language", "hidden_size", "model_type"}) {
+    expect_unreadable([&](Parts& parts) { parts.header["__metadata__"].erase(key); }, std::string("'") + key + "'");
+  }
+  expect_unreadable(replace(4, bytes_of<float>({std::nanf("")})), "not finite");
+  expect_unreadable(replace(12, bytes_of<int32_t>({-1})), "below 0");
+  expect_unreadable(replace(44, bytes_of<int32_t>({-1})), "text id -1");
+}
+
+void expect_equal(const Voice& left, const Voice& right) {
+  EXPECT_EQ(left.name, right.name);
+  EXPECT_EQ(left.language, right.language);
+  EXPECT_EQ(left.model_type, right.model_type);
+  EXPECT_EQ(left.x_vector, right.x_vector);
+  EXPECT_EQ(left.codes, right.codes);
+  EXPECT_EQ(left.num_code_groups, right.num_code_groups);
+  EXPECT_EQ(left.text_ids, right.text_ids);
+}
+
+TEST_F(VoiceTest, WhatIsSavedIsReadAgain) {
+  for (const Parts& parts : {x_vector_only(), in_context()}) {
+    Voice voice = testing::must(load(parts.file()));
+    voice.name = "Änne \"q\" \n\x01 漢";
+    ASSERT_TRUE(voice.save(path_).ok());
+    expect_equal(testing::must(Voice::load(path_, metadata_)), voice);
+    expect_equal(testing::must(Voice::read(path_)), voice);
+    const std::string bytes = testing::read_bytes(path_);
+    uint64_t header_size = 0;
+    std::memcpy(&header_size, bytes.data(), sizeof(header_size));
+    EXPECT_EQ(header_size % 8, 0U);
+    EXPECT_EQ(bytes.substr(8 + header_size), parts.data);
+  }
+}
+
+TEST_F(VoiceTest, ImpossibleVoicesAreNotSaved) {
+  const Voice good = testing::must(load(in_context().file()));
+  const auto expect_unsaved = [&](const std::function<void(Voice&)>& spoil, const std::string& word) {
+    Voice voice = good;
+    spoil(voice);
+    const Status status = voice.save(folder_.file("bad.voice"));
+    ASSERT_FALSE(status.ok()) << "expected: " << word;
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(status.error().message.find("bad.voice"), std::string::npos) << status.error().message;
+    EXPECT_NE(status.error().message.find(word), std::string::npos) << status.error().message;
+    EXPECT_TRUE(testing::read_bytes(folder_.file("bad.voice")).empty());
+  };
+  expect_unsaved([](Voice& voice) { voice.x_vector.clear(); }, "x-vector");
+  expect_unsaved([](Voice& voice) { voice.x_vector[1] = std::nanf(""); }, "x-vector");
+  expect_unsaved([](Voice& voice) { voice.codes.clear(); }, "together");
+  expect_unsaved([](Voice& voice) { voice.text_ids.clear(); }, "together");
+  expect_unsaved([](Voice& voice) { voice.codes.pop_back(); }, "whole frames");
+  expect_unsaved([](Voice& voice) { voice.num_code_groups = 0; }, "whole frames");
+  expect_unsaved([](Voice& voice) { voice.codes[0] = -1; }, "from 0");
+  expect_unsaved([](Voice& voice) { voice.text_ids[0] = int64_t{1} << 31; }, "from 0 to 2147483647");
+  expect_unsaved([](Voice& voice) { voice.name = "b\xff"; }, "UTF-8");
+}
+
+TEST_F(VoiceTest, SavingReplacesOrFailsAsAWhole) {
+  const Voice voice = testing::must(load(in_context().file()));
+  const Status status = voice.save(folder_.file("none/a.voice"));
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kIo);
+  EXPECT_NE(status.error().message.find("none/a.voice"), std::string::npos) << status.error().message;
+  testing::write_bytes(path_, "old");
+  ASSERT_TRUE(voice.save(path_).ok());
+  expect_equal(testing::must(Voice::read(path_)), voice);
 }
 
 }  // namespace

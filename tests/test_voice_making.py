@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,8 @@ def encoder(tiny_pte: Pte) -> Path:
 
 def create(build_dir: Path, encoder: Path, audio: Path, output: Path, **flags: Any) -> Path:
     """A voice file, made by qwen3_tts_voice."""
-    flags |= {"voice_encoder_path": encoder, "audio": audio, "output": output, "threads": 1}
-    command = [str(build_dir / "qwen3_tts_voice"), "create", *(f"--{name}={value}" for name, value in flags.items())]
-    done = subprocess.run(command, capture_output=True, check=False)
+    made = {"voice_encoder_path": encoder, "audio": audio, "output": output, "threads": 1, **flags}
+    done = call(build_dir / "qwen3_tts_voice", words=("create",), **made)
     assert done.returncode == 0, done.stderr
     return output
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +32,23 @@ class VoiceGolden:
     x_vector: NDArray[np.float32]  # [H]
     codes: NDArray[np.int32]  # [T, G]
     code_margins: NDArray[np.float32]  # [T, G]
+    meta: dict[str, Any]
 
     @classmethod
     def load(cls, name: str, folder: Path = FOLDER) -> VoiceGolden:
         with np.load(folder / f"voice_{name}.npz") as file:
             arrays = {key: file[key] for key in file.files}
-        arrays.pop("meta")
-        return cls(samples=torch.from_numpy(arrays.pop("samples")), **arrays)
+        meta = json.loads(str(arrays.pop("meta")))
+        return cls(samples=torch.from_numpy(arrays.pop("samples")), meta=meta, **arrays)
+
+    def check_sources(self, snapshot: Path) -> None:
+        """The golden file belongs to this recording and these weights, bit for bit."""
+        recording = FOLDER / "recordings" / self.meta["recording"]
+        expected = {recording: self.meta["recording_sha256"]}
+        expected |= {snapshot / name: digest for name, digest in self.meta["sha256"].items()}
+        for path, digest in expected.items():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            assert found == digest, f"{path} is not the file that the golden files were made from"
 
     def doubtful_codes(self) -> int:
         return int((self.code_margins < SAFE_MARGIN).sum())

@@ -1,5 +1,6 @@
 // qwen3_tts_voice: recordings -> voice files.
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 
@@ -23,6 +24,7 @@ int run_program(int argc, char** argv) {
     Console::answer(parsed->message);
     return EXIT_SUCCESS;
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // A disk quota is an error of a write, which says so.
   if (const Status status = run_voice_command(*parsed->options, console); !status.ok()) {
     console.error(status.error().message);
     return EXIT_FAILURE;

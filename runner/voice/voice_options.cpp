@@ -26,14 +26,13 @@ constexpr char kExamples[] = R"(Examples:
 Each command has its own --help. Names of flags may be written with - in place of _.
 )";
 
-constexpr char kCreateExamples[] =
-    R"(Five to fifteen seconds of clear speech without music or echo do best. With --text the voice also holds the
-recording itself, as codes, and the model goes on speaking from there; without, it is an x-vector only.
-
-Examples:
+constexpr char kCreateExamples[] = R"(Examples:
   qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio ann.mp3 --output ann.voice
   qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio ann.wav --trim_silence \
       --text "What Ann says." --name Ann --language english --output ann.voice
+
+Five to fifteen seconds of clear speech without music or echo do best. With --text the voice also holds the
+recording itself, as codes, and the model goes on speaking from there; without, it is an x-vector only.
 )";
 
 constexpr char kMixExamples[] = R"(Examples:

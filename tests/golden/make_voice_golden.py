@@ -117,7 +117,8 @@ def main() -> None:
         arrays = recorder.run(path)
         meta = {"recording": path.name, "recording_sha256": sha256(path), "sha256": weights, "versions": versions}
         output = args.output / f"voice_{name}.npz"
-        np.savez_compressed(output, **arrays, meta=np.array(json.dumps(meta)))
+        arrays["meta"] = np.array(json.dumps(meta))
+        np.savez_compressed(output, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
         print(
             f"{output.name}: {len(arrays['samples'])} samples, {len(arrays['codes'])} frames, smallest margin "
             f"{arrays['code_margins'].min():.2e}, {output.stat().st_size >> 10} KB"
