@@ -245,6 +245,9 @@ Status Speaker::speak_one(const Run& run) {
 
 Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
   const FinishReason reason = session_->stats().finish_reason;
+  if (reason == FinishReason::kStopped) {
+    return {};  // Whoever stopped it knows.
+  }
   if (reason != FinishReason::kEos) {
     return Error{ErrorCode::kInvalidArgument,
                  "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +

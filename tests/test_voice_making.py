@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from models import REPOSITORY
 from qwen3_tts.voice import Voice
-from runner_program import call, speak
+from runner_program import call, speak, start
 
 Pte = Callable[[str], Path]
 RECORDING = REPOSITORY / "tests" / "golden" / "recordings" / "glide_stereo.wav"
@@ -117,6 +118,16 @@ def test_what_was_spoken_becomes_a_voice(
     np.testing.assert_array_equal(ours.text_ids, theirs.text_ids)
     on = speak(runner, tiny_pte("tiny-base"), tmp_path, text="And on.", voice=saved, max_frames=8)
     assert on.stats["prompt_rows"] > len(ours.codes)
+
+
+def test_interrupted_speech_becomes_no_voice(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path) -> None:
+    flags: dict[str, Any] = {"save_voice": tmp_path / "a.voice", "voice_encoder_path": encoder, "stdout": "s16le"}
+    with start(runner, model_path=tiny_pte("tiny-base"), text="Stop.", threads=1, pipe_size=4096, **flags) as process:
+        assert process.stdout is not None and len(process.stdout.read(960)) == 960
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait() == 128 + signal.SIGINT
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_speech_without_an_end_becomes_no_voice(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path) -> None:
