@@ -135,7 +135,7 @@ Status read_object(std::string_view json, PromptLine& line) {
       return status;
     }
   }
-  if (object.count("text") == 0) {
+  if (!object.contains("text")) {
     return invalid("key 'text' is missing; it holds the text to speak");
   }
   if (!line.speaker.value_or("").empty() && !line.voice.value_or("").empty()) {
