@@ -14,11 +14,18 @@ namespace qwen3_tts {
 using Json = nlohmann::json;
 
 /// Parses a JSON object without exceptions. Returns a discarded value (`is_object()` is false) when the text is
-/// damaged, is not an object, or names a key twice in one object.
+/// damaged, is not an object, names a key twice in one object, or nests deeper than any file of this project does: who
+/// copies such a value would overflow the stack.
 inline Json parse_json_object(std::string_view text) {
+  constexpr int kMaxDepth = 32;
   std::vector<std::set<std::string>> open_objects;
   bool has_duplicate = false;
-  const auto on_event = [&](int /*depth*/, Json::parse_event_t event, Json& parsed) {
+  bool is_too_deep = false;
+  const auto on_event = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    is_too_deep |= depth > kMaxDepth;
+    if (is_too_deep) {
+      return false;  // Keeps nothing more.
+    }
     switch (event) {
       case Json::parse_event_t::object_start:
         open_objects.emplace_back();
@@ -35,7 +42,10 @@ inline Json parse_json_object(std::string_view text) {
     return true;
   };
   Json json = Json::parse(text.begin(), text.end(), on_event, /*allow_exceptions=*/false);
-  return has_duplicate || !json.is_object() ? Json(Json::value_t::discarded) : json;
+  if (has_duplicate || is_too_deep || !json.is_object()) {
+    return Json(Json::value_t::discarded);
+  }
+  return json;
 }
 
 /// An integer in [minimum, maximum], or nothing.

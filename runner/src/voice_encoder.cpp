@@ -141,25 +141,25 @@ struct VoiceEncoder::Impl {
   TextTokenizer tokenizer;
 
   /// [H]
-  Result<std::vector<float>> x_vector(const std::vector<float>& samples);
+  Result<std::vector<float>> x_vector(const std::vector<float>& samples) const;
   /// [T, G]
-  Result<std::vector<int64_t>> codes(const std::vector<float>& samples);
+  Result<std::vector<int64_t>> codes(const std::vector<float>& samples) const;
 
  private:
   /// Rows [2 * T, row_size] of the codec's convolutions, which see the recording piece by piece.
-  Result<std::vector<float>> rows(const std::vector<float>& samples);
+  Result<std::vector<float>> rows(const std::vector<float>& samples) const;
   /// Runs a method on `data`, [num_rows, columns], of which `count` samples or rows are not there to fill it up.
-  Status run(const char* method, std::vector<float>& data, int64_t columns, int64_t count, OutputBuffer output);
+  Status run(const char* method, std::vector<float>& data, int64_t columns, int64_t count, OutputBuffer output) const;
 };
 
 Status VoiceEncoder::Impl::run(const char* method, std::vector<float>& data, int64_t columns, int64_t count,
-                               OutputBuffer output) {
+                               OutputBuffer output) const {
   const TensorPtr input = view(data, static_cast<int64_t>(data.size()) / columns, columns);
   const TensorPtr number = make_tensor_ptr({1}, &count, ScalarType::Long);
   return program->execute(method, {*input, *number}, {output});
 }
 
-Result<std::vector<float>> VoiceEncoder::Impl::x_vector(const std::vector<float>& samples) {
+Result<std::vector<float>> VoiceEncoder::Impl::x_vector(const std::vector<float>& samples) const {
   const auto count = static_cast<int64_t>(samples.size());
   std::vector<float> blocks(static_cast<size_t>(contract.num_blocks(count) * contract.samples_per_block));
   std::copy(samples.begin(), samples.end(), blocks.begin());
@@ -176,11 +176,13 @@ Result<std::vector<float>> VoiceEncoder::Impl::x_vector(const std::vector<float>
   return x_vector;
 }
 
-Result<std::vector<float>> VoiceEncoder::Impl::rows(const std::vector<float>& samples) {
+Result<std::vector<float>> VoiceEncoder::Impl::rows(const std::vector<float>& samples) const {
   const auto count = static_cast<int64_t>(samples.size());
   const int64_t frame_size = contract.samples_per_frame;
   const int64_t num_frames = contract.num_frames(count);
-  std::vector<float> rows, piece, piece_rows;
+  std::vector<float> rows;
+  std::vector<float> piece;
+  std::vector<float> piece_rows;
   rows.reserve(static_cast<size_t>(2 * num_frames * contract.row_size));
   for (int64_t start = 0; start < num_frames;) {
     // A piece begins early, so that its convolutions see what stands before; those rows are dropped.
@@ -202,7 +204,7 @@ Result<std::vector<float>> VoiceEncoder::Impl::rows(const std::vector<float>& sa
   return rows;
 }
 
-Result<std::vector<int64_t>> VoiceEncoder::Impl::codes(const std::vector<float>& samples) {
+Result<std::vector<int64_t>> VoiceEncoder::Impl::codes(const std::vector<float>& samples) const {
   auto all_rows = rows(samples);
   if (!all_rows.ok()) {
     return all_rows.error();

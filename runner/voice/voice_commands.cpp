@@ -166,7 +166,8 @@ Status mix(const VoiceProgramOptions& options, Console& console) {
   voice.model_type = first->model_type;
   voice.x_vector = std::move(first->x_vector);
   for (size_t i = 0; i < voice.x_vector.size(); ++i) {
-    const double of_first = double{voice.x_vector[i]}, of_second = double{second->x_vector[i]};
+    const double of_first = voice.x_vector[i];
+    const double of_second = second->x_vector[i];
     voice.x_vector[i] = static_cast<float>((1 - options.weight) * of_first + options.weight * of_second);
   }
   return save(voice, options.output, console);

@@ -1,5 +1,6 @@
 #include "voice_options.h"
 
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -105,7 +106,7 @@ Status finish(VoiceProgramOptions& options) {
   if (options.command == VoiceCommand::kInfo || options.command == VoiceCommand::kList) {
     return {};
   }
-  if (!(options.weight >= 0 && options.weight <= 1)) {
+  if (std::isnan(options.weight) || options.weight < 0 || options.weight > 1) {
     return invalid("--weight is " + CLI::detail::to_string(options.weight) + "; it must be from 0 to 1");
   }
   if (options.name.empty()) {
@@ -129,7 +130,8 @@ Result<ParsedVoiceCommandLine> parse_voice_command_line(int argc, char** argv) {
   app.set_version_flag("--version", kVersion, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this and exit");
   VoiceProgramOptions options;
-  bool verbose = false, quiet = false;
+  bool verbose = false;
+  bool quiet = false;
   const std::pair<CLI::App*, VoiceCommand> commands[] = {
       {add_create(app, options), VoiceCommand::kCreate},
       {add_info(app, options), VoiceCommand::kInfo},
@@ -156,7 +158,9 @@ Result<ParsedVoiceCommandLine> parse_voice_command_line(int argc, char** argv) {
   if (quiet && verbose) {
     return invalid("give --quiet or --verbose, not both");
   }
-  options.verbosity = quiet ? Verbosity::kQuiet : verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+  if (quiet || verbose) {
+    options.verbosity = quiet ? Verbosity::kQuiet : Verbosity::kVerbose;
+  }
   if (Status status = finish(options); !status.ok()) {
     return status.error();
   }
