@@ -284,6 +284,7 @@ CASES = [
     ),
     # prompts files
     Case("prompts file with damaged JSON", line('{"text": "a"'), ("line 2", "lines.txt", "JSON")),
+    Case("prompts file with JSON of a million levels", line('{"text": ' + "[" * 10**6), ("line 2", "JSON")),
     Case("prompts file with a key twice", line('{"text": "a", "text": "b"}'), ("line 2", "once")),
     Case("prompts file with JSON that is not UTF-8", line(b'{"text": "\xff"}'), ("line 2", "UTF-8")),
     Case("prompts file without a text", line('{"speaker": "ryan"}'), ("line 2", "'text'", "missing")),
