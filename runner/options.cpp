@@ -7,7 +7,8 @@
 #include <CLI/CLI.hpp>
 
 #include "command_line.h"
-#include "output_paths.h"
+#include "option_checks.h"
+#include "prompt_file.h"
 
 namespace qwen3_tts {
 namespace {
@@ -34,6 +35,7 @@ Names may be written with - in place of _. Ctrl-C ends the utterance and complet
 struct CommandLine {
   RunnerOptions options;
   std::string text_layout;
+  std::string voice_mode;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
   bool info = false;
@@ -58,7 +60,7 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   app.add_option("--text_file", options.text_file, "File with one text; -: standard input")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--prompts_path", options.prompts_path, "File with one text a line, blank ones skipped; -: stdin")
+  app.add_option("--prompts_path", options.prompts_path, "File with one text or JSON object a line; -: stdin")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--codes_path", options.codes_path, "Codes file to decode, without the language model")
@@ -69,8 +71,9 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
       ->group(group);
 }
 
-void add_voice_flags(CLI::App& app, RunnerOptions& options) {
+void add_voice_flags(CLI::App& app, CommandLine& line) {
   const std::string group = "Voice";
+  RunnerOptions& options = line.options;
   app.add_option("--language", options.request.language, "Language of the text, or auto")
       ->capture_default_str()
       ->type_name("NAME")
@@ -79,6 +82,18 @@ void add_voice_flags(CLI::App& app, RunnerOptions& options) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--voice", options.voice, "Voice file of a cloned speaker: Base models")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--voice_mode", line.voice_mode, "Speak with its x-vector alone, or in context (icl) of its recording")
+      ->check(CLI::IsMember({"xvector", "icl"}))
+      ->group(group);
+  app.add_option("--ref_audio", options.ref_audio, "Recording of a speaker in place of a voice file: Base models")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--ref_text", options.ref_text, "What is said in --ref_audio; without it only its x-vector is used")
+      ->group(group);
+  app.add_option("--voice_encoder_path", options.voice_encoder_path,
+                 "Voice encoder for --ref_audio and --save_voice, made by export_unified.py")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--instruct", options.request.instruct, "Style: VoiceDesign and 1.7B CustomVoice models")
@@ -112,6 +127,10 @@ void add_output_flags(CLI::App& app, CommandLine& line) {
                "Drop what comes before the first sample of magnitude 0.005, but for 20 ms")
       ->group(group);
   app.add_option("--codes_output", options.codes_output, "Also write the codes of a single run to this file")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--save_voice", options.save_voice,
+                 "Also keep who spoke, in a single run, as a voice file for the Base model of --voice_encoder_path")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--stats_json", options.stats_json, "Write times and counts of every run to this file")
@@ -188,73 +207,6 @@ void add_information_flags(CLI::App& app, CommandLine& line) {
   app.set_help_flag("-h,--help", "Print this and exit")->group(group);
 }
 
-Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
-
-bool is_single_run(const RunnerOptions& options) { return !options.prompts_path && options.repeat == 1; }
-
-Status check_inputs(const RunnerOptions& options) {
-  std::string given;
-  int64_t num_given = 0;
-  for (const auto& [flag, value] :
-       {std::pair("--text", &options.text), std::pair("--text_file", &options.text_file),
-        std::pair("--prompts_path", &options.prompts_path), std::pair("--codes_path", &options.codes_path)}) {
-    if (value->has_value()) {
-      given += (num_given++ == 0 ? "" : " and ") + std::string(flag);
-    }
-  }
-  if (num_given != 1) {
-    return invalid((num_given == 0 ? "there is nothing to speak" : "there are several inputs, " + given) +
-                   "; give exactly one of --text, --text_file, --prompts_path and --codes_path");
-  }
-  if (options.repeat < 1) {
-    return invalid("--repeat is " + std::to_string(options.repeat) + "; it must be 1 or more");
-  }
-  if (options.warmup < 0) {
-    return invalid("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
-  }
-  if (!options.request.speaker.empty() && !options.voice.empty()) {
-    return invalid("give --speaker or --voice, not both: a voice file is a speaker");
-  }
-  const bool has_voice =
-      !options.request.speaker.empty() || !options.voice.empty() || !options.request.instruct.empty();
-  if (options.codes_path && (has_voice || options.synthesis.trim_silence)) {
-    return invalid("--speaker, --voice, --instruct and --trim_silence have no effect on --codes_path; leave them out");
-  }
-  return {};
-}
-
-Status check_outputs(const RunnerOptions& options) {
-  const bool is_single = is_single_run(options);
-  if (!is_single && !options.output_wav.empty()) {
-    return invalid("--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
-  }
-  if (!is_single && !options.codes_output.empty()) {
-    return invalid("--codes_output holds one run; use it with one text and without --repeat");
-  }
-  if (!options.output_dir.empty() && !options.output_wav.empty()) {
-    return invalid("give --output_wav for a single run or --output_dir for several, not both");
-  }
-  if (options.codes_path && !options.codes_output.empty()) {
-    return invalid("--codes_output would be a copy of --codes_path");
-  }
-  return check_paths(
-      {
-          {"--model_path", options.engine.model_path},
-          {"--tokenizer_path", options.engine.tokenizer_path},
-          {"--text_file", options.text_file.value_or("")},
-          {"--prompts_path", options.prompts_path.value_or("")},
-          {"--codes_path", options.codes_path.value_or("")},
-          {"--voice", options.voice},
-      },
-      {
-          {"--output_wav", options.output_wav},
-          {"--codes_output", options.codes_output},
-          {"--stats_json", options.stats_json},
-          {"--weight_cache", options.engine.weight_cache},
-      },
-      {"--output_dir", options.output_dir});
-}
-
 Question question(const CommandLine& line) {
   if (line.info) {
     return Question::kInfo;
@@ -278,6 +230,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   if (!line.text_layout.empty()) {
     options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
   }
+  options.request.voice_mode = voice_mode_named(line.voice_mode);
   if (!line.stdout_format.empty()) {
     options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;
   }
@@ -293,6 +246,8 @@ void choose_output(RunnerOptions& options) {
     options.output_dir = ".";
   }
 }
+
+Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 Result<RunnerOptions> finish(CommandLine line) {
   RunnerOptions& options = line.options;
@@ -322,7 +277,7 @@ Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   app.set_help_flag("");  // Declared with the other information flags, so that it stands there.
   CommandLine line;
   add_input_flags(app, line.options);
-  add_voice_flags(app, line.options);
+  add_voice_flags(app, line);
   add_output_flags(app, line);
   add_generation_flags(app, line);
   add_run_flags(app, line);

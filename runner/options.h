@@ -19,7 +19,7 @@ enum class Question { kNone, kInfo, kSpeakers, kLanguages };
 /// What the command line says; names equal the flags.
 struct RunnerOptions {
   EngineOptions engine;
-  SynthesisRequest request;  ///< Without the text and the voice, which are read later.
+  SynthesisRequest request;  ///< Of every text that says nothing else; without the text and the voice, read later.
   SynthesisOptions synthesis;
   // Exactly one of these four, unless there is a question.
   std::optional<std::string> text;
@@ -27,6 +27,10 @@ struct RunnerOptions {
   std::optional<std::string> prompts_path;
   std::optional<std::string> codes_path;
   std::string voice;                       ///< Path of a voice file.
+  std::string ref_audio;                   ///< Path of a recording that stands for a voice file.
+  std::optional<std::string> ref_text;     ///< What is said in it.
+  std::string voice_encoder_path;          ///< Makes voices of `ref_audio` and of what was spoken.
+  std::string save_voice;                  ///< Voice file of what was spoken; empty: none.
   std::string output_wav;                  ///< Empty when the samples go elsewhere.
   std::string output_dir;                  ///< Set for several runs, or when it was given.
   std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).

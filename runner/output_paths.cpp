@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -15,7 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 
 Error refusal(const NamedPath& output, const std::string& reason) {
-  return Error{ErrorCode::kIo, std::string(output.flag) + " '" + output.path + "': " + reason};
+  return Error{ErrorCode::kIo, output.flag + " '" + output.path + "': " + reason};
+}
+
+/// Without links, "." and "..", as far as the path exists.
+fs::path resolved(const std::string& path) {
+  std::error_code error;
+  const fs::path canonical = fs::weakly_canonical(fs::absolute(path), error);
+  return error ? fs::absolute(path).lexically_normal() : canonical;
 }
 
 bool is_same_file(const std::string& left, const std::string& right) {
@@ -23,8 +31,7 @@ bool is_same_file(const std::string& left, const std::string& right) {
   if (fs::equivalent(left, right, error)) {
     return true;
   }
-  const fs::path first = fs::weakly_canonical(fs::absolute(left), error);
-  return !error && first == fs::weakly_canonical(fs::absolute(right), error) && !error;
+  return resolved(left) == resolved(right);
 }
 
 Status check_folder(const NamedPath& output) {
@@ -39,7 +46,7 @@ Status check_folder(const NamedPath& output) {
   }
   const bool exists = fs::exists(output.path, error);
   if (::access(exists ? output.path.c_str() : folder.c_str(), W_OK) != 0) {
-    return io_error(std::string("write ") + output.flag, output.path, errno);
+    return io_error("write " + output.flag, output.path, errno);
   }
   return {};
 }
@@ -63,10 +70,44 @@ Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<Named
     }
     for (const NamedPath& other : others) {
       if (!other.path.empty() && is_same_file(output.path, other.path)) {
-        return refusal(output, std::string("it is the file of ") + other.flag + " too; give it another name");
+        return refusal(output, "it is the file of " + other.flag + " too; give it another name");
       }
     }
     others.push_back(output);
+  }
+  return {};
+}
+
+Status check_distinct(const std::vector<NamedPath>& others, const std::vector<NamedPath>& outputs) {
+  std::error_code error;
+  const auto refuse = [](const NamedPath& output, const std::string& reason) {
+    return Error{ErrorCode::kIo, output.flag + ": '" + output.path + "' " + reason};
+  };
+  std::map<fs::path, std::string> owners;
+  for (const NamedPath& other : others) {
+    if (!other.path.empty()) {
+      owners.emplace(resolved(other.path), other.flag);
+    }
+  }
+  for (const NamedPath& output : outputs) {
+    if (output.path.empty()) {
+      continue;
+    }
+    const fs::path path = resolved(output.path);
+    if (fs::is_directory(path, error)) {
+      return refuse(output, "is a folder; name a file");
+    }
+    if (const auto [owner, is_new] = owners.emplace(path, output.flag); !is_new) {
+      return refuse(output, "is the file of " + owner->second + " too; give it another name");
+    }
+  }
+  for (const NamedPath& output : outputs) {
+    for (fs::path path = resolved(output.path); !output.path.empty() && path.has_relative_path();) {
+      path = path.parent_path();
+      if (const auto owner = owners.find(path); owner != owners.end()) {
+        return refuse(output, "lies in the file of " + owner->second + "; give it another name");
+      }
+    }
   }
   return {};
 }

@@ -7,9 +7,9 @@
 
 namespace qwen3_tts {
 
-/// A file that the command line names. An empty path was not given.
+/// A file, and the flag or the line of a prompts file that names it. An empty path was not given.
 struct NamedPath {
-  const char* flag;
+  std::string flag;
   std::string path;
 };
 
@@ -17,5 +17,9 @@ struct NamedPath {
 /// no output would replace an input, another output or a folder.
 Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<NamedPath>& outputs,
                    const NamedPath& output_folder);
+
+/// Every one of `outputs`, of which there may be thousands, is a file of its own: no folder, none of `others` and none
+/// of the other outputs.
+Status check_distinct(const std::vector<NamedPath>& others, const std::vector<NamedPath>& outputs);
 
 }  // namespace qwen3_tts

@@ -119,9 +119,11 @@ std::string describe_run(const RunRecord& record) {
 
 std::string describe_stages(const RunRecord& record) {
   const SynthesisStats& stats = record.stats;
-  return format("  prompt %.1f ms, prefill %.1f ms (%lld rows), talker %.1f ms, code predictor %.1f ms, ",
-                stats.prompt_ms, stats.prefill_ms, static_cast<long long>(stats.prompt_rows), stats.talker_ms,
-                stats.code_predictor_ms) +
+  return format(
+             "  prompt %.1f ms, prefill %.1f ms (%lld rows, %lld of them cached), talker %.1f ms, code predictor %.1f "
+             "ms, ",
+             stats.prompt_ms, stats.prefill_ms, static_cast<long long>(stats.prompt_rows),
+             static_cast<long long>(stats.cached_rows), stats.talker_ms, stats.code_predictor_ms) +
          format("codec decoder %.1f ms, audio sink %.1f ms, total %.1f ms; peak memory %.0f MB\n", stats.decode_ms,
                 stats.sink_ms, stats.total_ms, record.peak_rss_mb);
 }

@@ -1,93 +1,107 @@
 #include "runs.h"
 
-#include <algorithm>
 #include <filesystem>
+#include <map>
+#include <system_error>
 #include <utility>
 
-#include "file.h"
+#include "option_checks.h"
+#include "output_paths.h"
+#include "prompt_file.h"
 
 namespace qwen3_tts {
 namespace {
 
-struct Prompt {
-  std::string source;
-  std::string text;
-};
+namespace fs = std::filesystem;
 
-bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r\f\v") == std::string::npos; }
-
-/// A file's text, or what comes on standard input, without the mark that some editors put first.
-Result<std::string> read_text(const std::string& path) {
-  auto content = read_file(path == "-" ? "/dev/stdin" : path);
-  constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
-  if (content.ok() && content->compare(0, 3, kByteOrderMark) == 0) {
-    content->erase(0, 3);
-  }
-  return content;
-}
-
-/// The whole file is one text; line breaks at its end are the file's, not the text's.
-Result<std::vector<Prompt>> read_text_file(const std::string& path) {
-  auto content = read_text(path);
-  if (!content.ok()) {
-    return content.error();
-  }
-  content->erase(content->find_last_not_of("\r\n") + 1);
-  return std::vector<Prompt>{{"'" + path + "'", std::move(*content)}};
-}
-
-/// The lines of a prompts file that are not blank.
-Result<std::vector<Prompt>> read_prompts(const std::string& path) {
-  const auto content = read_text(path);
-  if (!content.ok()) {
-    return content.error();
-  }
-  std::vector<Prompt> prompts;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < content->size();) {
-    const size_t end = std::min(content->find('\n', begin), content->size());
-    std::string line = content->substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (is_blank(line)) {
-      continue;
-    }
-    if (line.back() == '\r') {
-      line.pop_back();
-    }
-    prompts.push_back({"line " + std::to_string(number) + " of '" + path + "'", std::move(line)});
-  }
-  if (prompts.empty()) {
-    return Error{ErrorCode::kInvalidArgument, "'" + path + "' holds no text; write one text a line"};
-  }
-  return prompts;
-}
-
-Result<std::vector<Prompt>> read_all(const RunnerOptions& options) {
+Result<std::vector<PromptLine>> read_all(const RunnerOptions& options) {
   if (options.prompts_path) {
     return read_prompts(*options.prompts_path);
   }
   if (options.text_file) {
     return read_text_file(*options.text_file);
   }
-  return std::vector<Prompt>{{"", options.text.value_or("")}};
+  PromptLine line;
+  line.text = options.text.value_or("");
+  return std::vector<PromptLine>{std::move(line)};
+}
+
+/// "b/a.wav" -> "b/a_repeat_1.wav"
+std::string repeated(const fs::path& name, int64_t repeat) {
+  const std::string file = name.stem().string() + "_repeat_" + std::to_string(repeat) + name.extension().string();
+  return (name.parent_path() / file).string();
+}
+
+std::string file_name(const PromptLine& line, size_t prompt, int64_t repeat, const RunnerOptions& options) {
+  if (line.output.has_value()) {
+    return options.repeat == 1 ? *line.output : repeated(*line.output, repeat);
+  }
+  return "prompt_" + std::to_string(prompt) + "_repeat_" + std::to_string(repeat) + ".wav";
+}
+
+/// Who speaks: a line's speaker or voice takes the place of both that the command line may name.
+Run plan_run(const PromptLine& line, const RunnerOptions& options) {
+  Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
+          options.synthesis.seed, options.output_wav};
+  SynthesisRequest& request = run.request;
+  request.text = line.text;
+  request.language = line.language.value_or(request.language);
+  request.instruct = line.instruct.value_or(request.instruct);
+  if (line.speaker.has_value() || line.voice.has_value()) {
+    request.speaker = line.speaker.value_or("");
+    run.voice = line.voice.value_or("");
+  }
+  if (line.voice_mode.has_value() || run.voice.empty()) {
+    request.voice_mode = line.voice_mode;
+  }
+  return run;
+}
+
+/// Of runs that write to a folder.
+Status check_outputs(const std::vector<Run>& runs, const RunnerOptions& options) {
+  std::vector<NamedPath> others = input_files(options);
+  for (const NamedPath& output : output_files(options)) {
+    others.push_back(output);
+  }
+  std::vector<NamedPath> outputs;
+  std::map<std::string, std::string> voices;  // Path -> who names it first.
+  for (const Run& run : runs) {
+    outputs.push_back({run.source.empty() ? "--output_dir" : run.source, run.output_path});
+    voices.emplace(run.voice, "the voice of " + run.source);
+  }
+  for (const auto& [path, source] : voices) {
+    others.push_back({source, path});
+  }
+  return check_distinct(others, outputs);
 }
 
 }  // namespace
 
 Result<std::vector<Run>> plan_runs(const RunnerOptions& options) {
-  const auto prompts = read_all(options);
-  if (!prompts.ok()) {
-    return prompts.error();
+  const auto lines = read_all(options);
+  if (!lines.ok()) {
+    return lines.error();
   }
   std::vector<Run> runs;
   for (int64_t repeat = 0; repeat < options.repeat; ++repeat) {
-    for (size_t i = 0; i < prompts->size(); ++i) {
-      const std::string name = "prompt_" + std::to_string(i) + "_repeat_" + std::to_string(repeat) + ".wav";
-      const uint64_t seed = options.synthesis.seed + static_cast<uint64_t>(repeat) * prompts->size() + i;
-      const std::string path =
-          options.output_dir.empty() ? options.output_wav : (std::filesystem::path(options.output_dir) / name).string();
-      runs.push_back({(*prompts)[i].source, (*prompts)[i].text, seed, path});
+    for (size_t i = 0; i < lines->size(); ++i) {
+      const PromptLine& line = (*lines)[i];
+      if (line.output.has_value() && options.output_dir.empty()) {
+        return Error{ErrorCode::kInvalidArgument,
+                     line.source + ": key 'output' names a file, but --stdout writes none; give --output_dir as well"};
+      }
+      Run run = plan_run(line, options);
+      run.seed = line.seed.has_value() ? *line.seed + static_cast<uint64_t>(repeat)
+                                       : run.seed + static_cast<uint64_t>(repeat) * lines->size() + i;
+      if (!options.output_dir.empty()) {
+        run.output_path = (fs::path(options.output_dir) / file_name(line, i, repeat, options)).string();
+      }
+      runs.push_back(std::move(run));
+    }
+  }
+  if (!options.output_dir.empty()) {
+    if (Status status = check_outputs(runs, options); !status.ok()) {
+      return status.error();
     }
   }
   return runs;

@@ -7,7 +7,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,6 +23,7 @@
 #include "run_sink.h"
 #include "runs.h"
 #include "stats_json.h"
+#include "voice_maker.h"
 
 namespace qwen3_tts {
 namespace {
@@ -56,7 +59,8 @@ class Speaker {
   Speaker(const Speaker&) = delete;
   Speaker& operator=(const Speaker&) = delete;
 
-  Status load();
+  /// Loads the model, and the files that the runs name.
+  Status load(const std::vector<Run>& runs);
   Status check(const std::vector<Run>& runs);
   Status warm_up(const Run& run);
   /// Until the last one, an error or a signal.
@@ -65,10 +69,16 @@ class Speaker {
   Status report() const;
 
  private:
-  Status read_inputs();
+  Status read_inputs(const std::vector<Run>& runs);
+  Status read_voice(const std::string& path);
+  Status open_voice_maker();
+  /// What is asked of the session: the run's request and voice.
+  SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
   Status utter(const Run& run, AudioSink& sink);
   Status speak_one(const Run& run);
+  /// Keeps who spoke the run.
+  Status save_voice(const Run& run, std::vector<float> samples);
   /// `num_samples` of the run were delivered.
   void on_delivery(int64_t num_samples, Clock::time_point start);
 
@@ -77,17 +87,19 @@ class Speaker {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<SynthesisSession> session_;
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::optional<VoiceMaker> voice_maker_;
+  std::map<std::string, Voice> voices_;  ///< Path -> voice.
   std::vector<RunRecord> records_;
 };
 
-Status Speaker::load() {
+Status Speaker::load(const std::vector<Run>& runs) {
   console_.progress("loading " + options_.engine.model_path + " ...");
   auto engine = Engine::create(options_.engine);
   if (!engine.ok()) {
     return engine.error();
   }
   engine_ = std::move(*engine);
-  if (Status status = read_inputs(); !status.ok()) {
+  if (Status status = read_inputs(runs); !status.ok()) {
     return status;
   }
   auto session = engine_->create_session();
@@ -102,7 +114,7 @@ Status Speaker::load() {
   return {};
 }
 
-Status Speaker::read_inputs() {
+Status Speaker::read_inputs(const std::vector<Run>& runs) {
   if (options_.codes_path.has_value()) {
     auto codes = read_codes_file(*options_.codes_path, engine_->metadata());
     if (!codes.ok()) {
@@ -110,14 +122,66 @@ Status Speaker::read_inputs() {
     }
     codes_ = std::move(*codes);
   }
-  if (!options_.voice.empty()) {
-    auto voice = Voice::load(options_.voice, engine_->metadata());
-    if (!voice.ok()) {
-      return voice.error();
+  if (Status status = open_voice_maker(); !status.ok()) {
+    return status;
+  }
+  if (Status status = read_voice(options_.voice); !status.ok()) {
+    return status;
+  }
+  for (const Run& run : runs) {
+    if (Status status = read_voice(run.voice); !status.ok()) {
+      return Error{status.error().code, run.source + ": " + status.error().message};
     }
-    options_.request.voice = std::move(*voice);
   }
   return {};
+}
+
+/// The recording becomes a voice like those that are read from files.
+Status Speaker::open_voice_maker() {
+  if (options_.voice_encoder_path.empty()) {
+    return {};
+  }
+  const ModelMetadata& model = engine_->metadata();
+  if (!options_.ref_audio.empty() && model.model_type != "base") {
+    return Error{ErrorCode::kInvalidArgument, "--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
+                                                  " model takes no voices; leave it out, or use a Base model"};
+  }
+  auto maker = VoiceMaker::open({options_.voice_encoder_path, options_.engine.num_threads}, model);
+  if (!maker.ok()) {
+    return maker.error();
+  }
+  voice_maker_ = std::move(*maker);
+  if (options_.ref_audio.empty()) {
+    return {};
+  }
+  console_.progress("listening to " + options_.ref_audio + " ...");
+  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(options_.ref_audio, std::move(*voice));
+  return {};
+}
+
+/// Each file once, however many runs speak with it.
+Status Speaker::read_voice(const std::string& path) {
+  if (path.empty() || voices_.count(path) > 0) {
+    return {};
+  }
+  auto voice = Voice::load(path, engine_->metadata());
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(path, std::move(*voice));
+  return {};
+}
+
+SynthesisRequest Speaker::request_of(const Run& run) const {
+  SynthesisRequest request = run.request;
+  if (!run.voice.empty()) {
+    request.voice = voices_.at(run.voice);
+  }
+  return request;
 }
 
 Status Speaker::check(const std::vector<Run>& runs) {
@@ -125,13 +189,12 @@ Status Speaker::check(const std::vector<Run>& runs) {
     return {};
   }
   for (const Run& run : runs) {
-    options_.request.text = run.prompt;
-    if (Status status = session_->check(options_.request, options_.synthesis); !status.ok()) {
+    if (Status status = session_->check(request_of(run), options_.synthesis); !status.ok()) {
       const std::string where = run.source.empty() ? "" : run.source + ": ";
       return Error{status.error().code, where + status.error().message};
     }
   }
-  return {};
+  return options_.save_voice.empty() ? Status() : voice_maker_->check(runs.front().request);
 }
 
 Status Speaker::warm_up(const Run& run) {
@@ -162,7 +225,9 @@ Status Speaker::speak_one(const Run& run) {
   const Clock::time_point start = Clock::now();
   RunSink sink(run.output_path, options_.stdout_format, metadata.sample_rate,
                [&](int64_t num_samples) { on_delivery(num_samples, start); });
-  if (Status status = utter(run, sink); !status.ok()) {
+  KeepingSink keeping_sink(sink);
+  const bool keeps_samples = !options_.save_voice.empty();
+  if (Status status = utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink); !status.ok()) {
     return status;
   }
   if (!options_.codes_output.empty()) {
@@ -171,20 +236,37 @@ Status Speaker::speak_one(const Run& run) {
     }
   }
   const SynthesisStats& stats = session_->stats();
-  records_.push_back({run.prompt, run.seed, run.output_path, stats, session_->talker_tokens(), peak_rss_mb(),
+  records_.push_back({run.request.text, run.seed, run.output_path, stats, session_->talker_tokens(), peak_rss_mb(),
                       static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
   console_.tell(describe_run(records_.back()));
   console_.detail(describe_stages(records_.back()));
-  return {};
+  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+}
+
+Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
+  const FinishReason reason = session_->stats().finish_reason;
+  if (reason == FinishReason::kStopped) {
+    return {};  // Whoever stopped it knows.
+  }
+  if (reason != FinishReason::kEos) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
+                     "), so its text is not what was said; speak a shorter text, or raise --max_new_tokens"};
+  }
+  console_.progress("saving the voice ...");
+  Status status = voice_maker_->save(options_.save_voice, run.request, std::move(samples));
+  if (status.ok()) {
+    console_.tell(options_.save_voice + ": the voice of this speech\n");
+  }
+  return status;
 }
 
 Status Speaker::utter(const Run& run, AudioSink& sink) {
   if (options_.codes_path.has_value()) {
     return session_->decode(codes_, sink);
   }
-  options_.request.text = run.prompt;
   options_.synthesis.seed = run.seed;
-  const auto stats = session_->synthesize(options_.request, options_.synthesis, sink);
+  const auto stats = session_->synthesize(request_of(run), options_.synthesis, sink);
   return stats.ok() ? Status() : stats.error();
 }
 
@@ -233,7 +315,7 @@ Status speak_all(RunnerOptions options, Console& console) {
     return runs.error();
   }
   Speaker speaker(std::move(options), console);
-  Status status = speaker.load();
+  Status status = speaker.load(*runs);
   if (status.ok()) {
     status = speaker.check(*runs);
   }

@@ -33,6 +33,7 @@ ERRORS = models.REPOSITORY / "docs" / "errors.md"
 
 GROUPS, CODES = 16, 256  # of the tiny models
 HIDDEN = 64
+RECORDING = str(models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav")
 
 
 @dataclass
@@ -151,6 +152,32 @@ def given(**flags: Any) -> Callable[[Workplace], Flags]:
     return lambda _: flags
 
 
+def line(text: str | bytes, **flags: Any) -> Callable[[Workplace], Flags]:
+    """A prompts file with `text` after a good line, and files that go beside it."""
+    content = b"Good.\n" + (text if isinstance(text, bytes) else text.encode())
+    defaults = {"text": None, "output_wav": None, "output_dir": "."}
+    return lambda place: {**defaults, "prompts_path": place.file("lines.txt", content), **flags}
+
+
+def ref(recording: str, **flags: Any) -> Callable[[Workplace], Flags]:
+    """A recording that is to speak."""
+    return lambda place: {
+        "speaker": None,
+        "ref_audio": recording,
+        "voice_encoder_path": models.exported("tiny-base-voice-encoder"),
+        **flags,
+    }
+
+
+def save(**flags: Any) -> Callable[[Workplace], Flags]:
+    """A voice that is to be kept of what is spoken."""
+    return lambda place: {
+        "save_voice": "a.voice",
+        "voice_encoder_path": models.exported("tiny-base-voice-encoder"),
+        **flags,
+    }
+
+
 def having(make: Callable[[Workplace], object], **flags: Any) -> Callable[[Workplace], Flags]:
     """`flags`, beside files that are named elsewhere."""
 
@@ -255,13 +282,79 @@ CASES = [
         lambda p: {"text": None, "output_wav": None, "prompts_path": p.file("lines.txt", b"good\n\nb\xffd\n")},
         ("line 3", "lines.txt", "UTF-8"),
     ),
+    # prompts files
+    Case("prompts file with damaged JSON", line('{"text": "a"'), ("line 2", "lines.txt", "JSON")),
+    Case("prompts file with JSON of a million levels", line('{"text": ' + "[" * 10**6), ("line 2", "JSON")),
+    Case("prompts file with a key twice", line('{"text": "a", "text": "b"}'), ("line 2", "once")),
+    Case("prompts file with JSON that is not UTF-8", line(b'{"text": "\xff"}'), ("line 2", "UTF-8")),
+    Case("prompts file without a text", line('{"speaker": "ryan"}'), ("line 2", "'text'", "missing")),
+    Case("prompts file with an empty text", line('{"text": ""}'), ("line 2", "empty")),
+    Case(
+        "prompts file with an unknown key", line('{"text": "a", "speed": 2}'), ("line 2", "'speed'", "speaker, voice")
+    ),
+    Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
+    Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),
+    Case("prompts file with half a seed", line('{"text": "a", "seed": 0.5}'), ("line 2", "'seed'", "whole")),
+    Case("prompts file with an unknown speaker", line('{"text": "a", "speaker": "x"}'), ("line 2", "'x'", "ryan")),
+    Case("prompts file with an unknown language", line('{"text": "a", "language": "x"}'), ("line 2", "'x'", "german")),
+    Case(
+        "prompts file with speaker and voice",
+        line('{"text": "a", "speaker": "ryan", "voice": "a.voice"}'),
+        ("line 2", "speaker or voice"),
+    ),
+    Case(
+        "prompts file with an unknown voice mode",
+        line('{"text": "a", "voice_mode": "x"}'),
+        ("line 2", "'voice_mode'", "'x'", "icl"),
+    ),
+    Case(
+        "prompts file with a voice that is missing",
+        line('{"text": "a", "voice": "none.voice"}', speaker=None),
+        ("line 2", "none.voice"),
+        model="tiny-base",
+    ),
+    Case("output outside of the folder", line('{"text": "a", "output": "../a.wav"}'), ("line 2", "'output'", "../a")),
+    Case("output with an absolute path", line('{"text": "a", "output": "/tmp/a.wav"}'), ("line 2", "/tmp/a.wav")),
+    Case("output that is no file name", line('{"text": "a", "output": "a/"}'), ("line 2", "'output'", "'a/'")),
+    Case("output with a character 0", line('{"text": "a", "output": "a\\u0000.wav"}'), ("line 2", "'output'")),
+    Case(
+        "two lines with one output",
+        line('{"text": "a", "output": "./a"}\n{"text": "b", "output": "a"}'),
+        ("line 3", "line 2", "another name"),
+    ),
+    Case(
+        "output in the output of another line",
+        line('{"text": "a", "output": "b/c"}\n{"text": "b", "output": "b"}'),
+        ("line 2", "line 3", "b/c"),
+    ),
+    Case(
+        "output with the name of a line that has none",
+        line('{"text": "a", "output": "prompt_0_repeat_0.wav"}'),
+        ("line 2", "line 1", "another name"),
+    ),
+    Case(
+        "output that would replace the prompts", line('{"text": "a", "output": "lines.txt"}'), ("line 2", "lines.txt")
+    ),
+    Case(
+        "output of a line without a folder",
+        line('{"text": "a", "output": "a.wav"}', output_dir=None, stdout="s16le"),
+        ("line 2", "--output_dir"),
+    ),
     # voice
     Case("unknown language", given(language="klingon"), ("klingon", "german")),
+    Case("dialect as a language", given(language="beijing_dialect"), ("beijing_dialect", "speaker", "chinese")),
     Case("unknown speaker", given(speaker="nobody"), ("nobody", "ryan", "vivian")),
     Case("CustomVoice model without a speaker", given(speaker=None), ("ryan", "vivian")),
     Case("speaker on a model that has none", given(), ("speaker",), model="tiny-base"),
     Case(
         "instruct on a model that takes none", given(speaker=None, instruct="Calm."), ("instruct",), model="tiny-base"
+    ),
+    Case("speaker on a VoiceDesign model", given(), ("'ryan'", "voice_design"), model="tiny-voicedesign"),
+    Case(
+        "voice on a VoiceDesign model",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice")},
+        ("a.voice", "voice_design", "Base"),
+        model="tiny-voicedesign",
     ),
     Case("speaker and voice together", lambda p: {"voice": p.voice("a.voice")}, ("--speaker", "--voice")),
     Case(
@@ -282,6 +375,44 @@ CASES = [
         ("a.voice",),
         model="tiny-base",
     ),
+    Case(
+        "`--voice_mode icl` with a voice that has no recording",
+        lambda p: {"speaker": None, "voice": p.voice("a.voice"), "voice_mode": "icl"},
+        ("'Ann'", "icl", "transcript", "xvector"),
+        model="tiny-base",
+    ),
+    Case("`--voice_mode` without a voice", given(voice_mode="xvector"), ("--voice_mode", "--voice")),
+    Case(
+        "unknown voice mode", lambda p: {"voice": p.voice("a.voice"), "voice_mode": "x"}, ("--voice_mode", "x", "icl")
+    ),
+    # voices made on the way
+    Case("recording missing", ref("none.wav"), ("none.wav",), model="tiny-base"),
+    Case("recording that is no sound", lambda p: ref(p.file("b.wav", b"notes" * 99))(p), ("b.wav",), model="tiny-base"),
+    Case("recording with an empty transcript", ref(RECORDING, ref_text=""), ("transcript", "empty"), model="tiny-base"),
+    Case("recording on a model that has speakers", ref(RECORDING), ("--ref_audio", "custom_voice", "Base")),
+    Case("recording and voice file", ref(RECORDING, voice="a.voice"), ("--voice", "--ref_audio")),
+    Case("recording and speaker", ref(RECORDING, speaker="ryan"), ("--speaker", "--ref_audio")),
+    Case("recording without a voice encoder", given(ref_audio="a.wav", speaker=None), ("--voice_encoder_path",)),
+    Case("transcript without a recording", given(ref_text="Hello."), ("--ref_text", "--ref_audio")),
+    Case("voice encoder that nothing needs", given(voice_encoder_path="e.pte"), ("--save_voice", "--ref_audio")),
+    Case("voice encoder missing", ref(RECORDING, voice_encoder_path="none.pte"), ("none.pte",), model="tiny-base"),
+    Case(
+        "model given as voice encoder",
+        lambda p: {"save_voice": "a.voice", "voice_encoder_path": models.exported("tiny-base")},
+        ("tiny-base.pte", "speaks"),
+    ),
+    Case(
+        "`--voice_mode icl` with a recording that has no transcript",
+        ref(RECORDING, voice_mode="icl"),
+        ("icl", "--ref_text"),
+        model="tiny-base",
+    ),
+    Case("saved voice of several runs", save(repeat=2, output_wav=None), ("--save_voice", "--repeat")),
+    Case(
+        "saved voice of a codes file", save(text=None, speaker=None, codes_path="a"), ("--save_voice", "--codes_path")
+    ),
+    Case("saved voice in a missing folder", save(save_voice="none/a.voice"), ("--save_voice", "none/a.voice")),
+    Case("saved voice in the file of the speech", save(save_voice="a.wav"), ("--save_voice", "--output_wav")),
     # codes
     Case("codes file missing", given(text=None, speaker=None, codes_path="none.codes"), ("none.codes",)),
     Case("codes file truncated", codes(2, GROUPS, *FRAME), ("a.codes", "2")),
@@ -446,7 +577,10 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
     message = done.stderr.decode(errors="replace").strip().splitlines()
     return Answer(
         done.returncode,
-        (message or [""])[-1].replace(f"{models.root()}/", "").replace(f"{folder}/", ""),
+        (message or [""])[-1]
+        .replace(f"{models.root()}/", "")
+        .replace(f"{folder}/", "")
+        .replace(f"{models.REPOSITORY}/", ""),
         done.stdout.decode(errors="replace"),
         before,
         listing(folder),

@@ -3,6 +3,7 @@ tests/test_synthesis_session.cpp."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,41 @@ def test_place_in_a_list_of_prompts_changes_nothing(plain: tuple[Path, Run], run
     done = call(runner, model_path=model, prompts_path=prompts, output_dir=tmp_path, **more)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "prompt_2_repeat_0.wav").read_bytes() == expected.wav
+
+
+STYLES: dict[str, dict[str, Any]] = {
+    "speaker": {"speaker": "ryan"},
+    "another speaker": {"speaker": "vivian"},
+    "language": {"speaker": "ryan", "language": "german"},
+    "dialect": {"speaker": "dylan", "language": "chinese"},
+    "instruct": {"speaker": "ryan", "instruct": "A calm, deep voice."},
+}
+
+
+@pytest.mark.parametrize("layout", ["streaming", "full"])
+@pytest.mark.parametrize("model", MODELS)
+def test_what_earlier_runs_left_in_the_engine_changes_nothing(
+    runner: Path, tiny_pte: Pte, tmp_path: Path, model: str, layout: str
+) -> None:
+    """Alternating styles, each known the second time, against a process of its own for each."""
+    texts = ("The first text.", "Another one, which is longer.")
+    wanted = [{"text": text, "seed": seed, **style} for seed, text in enumerate(texts) for style in STYLES.values()]
+    (tmp_path / "prompts").write_text("\n".join(map(json.dumps, wanted)))
+    more: dict[str, Any] = {"max_frames": 12, "threads": 1, "text_layout": layout}
+    done = call(
+        runner,
+        model_path=tiny_pte(model),
+        prompts_path=tmp_path / "prompts",
+        output_dir=tmp_path,
+        stats_json=tmp_path / "stats",
+        **more,
+    )
+    assert done.returncode == 0, done.stderr
+    stats = json.loads((tmp_path / "stats").read_text())
+    assert [run["cached_rows"] for run in stats[: len(STYLES)]] == [0] * len(STYLES)
+    assert all(7 <= run["cached_rows"] < run["prompt_rows"] for run in stats[len(STYLES) :])
+    for run, one in zip(stats, wanted, strict=True):
+        fresh = speak(runner, tiny_pte(model), tmp_path, **more, **one)
+        assert fresh.stats["cached_rows"] == 0
+        assert Path(run["output"]).read_bytes() == fresh.wav
+        assert run["talker_tokens"] == fresh.stats["talker_tokens"]

@@ -86,6 +86,42 @@ class PromptTest : public ::testing::Test {
   PromptText text_{{40, 41, 42}, {}};
 };
 
+/// Text id i is (i, 0, 0), code table row j is (0, j, 1): a row shows what it is the sum of.
+class CountingSource : public RowSource {
+ public:
+  explicit CountingSource(int64_t max_rows) : max_rows_(max_rows) {}
+
+  Status encode_text(const int64_t* ids, int64_t num_ids, float* rows) override {
+    return fill(ids, num_ids, rows, [](int64_t id, float* row) { row[0] = static_cast<float>(id); });
+  }
+
+  Status codec_embed(const int64_t* ids, int64_t num_ids, float* rows) override {
+    return fill(ids, num_ids, rows, [](int64_t id, float* row) {
+      row[1] = static_cast<float>(id);
+      row[2] = 1;
+    });
+  }
+
+  bool fails = false;
+
+ private:
+  template <typename Set>
+  Status fill(const int64_t* ids, int64_t num_ids, float* rows, const Set& set) {
+    if (fails) {
+      return Error{ErrorCode::kExecution, "no rows today"};
+    }
+    EXPECT_GE(num_ids, 1);
+    EXPECT_LE(num_ids, max_rows_);
+    std::fill_n(rows, num_ids * 3, 0.0F);
+    for (int64_t i = 0; i < num_ids; ++i) {
+      set(ids[i], rows + i * 3);
+    }
+    return {};
+  }
+
+  int64_t max_rows_;
+};
+
 bool mentions(const std::string& message, const std::vector<std::string>& words) {
   return std::all_of(words.begin(), words.end(),
                      [&](const std::string& word) { return message.find(word) != std::string::npos; });
@@ -170,6 +206,91 @@ TEST_F(PromptTest, InContextFullLayoutPutsTheTextBeforeTheFrames) {
   EXPECT_EQ(describe(plan),
             kRole + kNoLanguage + kVoice + kBos + "30+8 31+8 40+8 41+8 42+8 97+8 " + "95+9 95+frame0 95+frame1");
   EXPECT_TRUE(plan.trailing_ids.empty());
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Where the text to speak begins
+
+/// Rows of the prefix: those that two texts of different lengths share.
+int64_t num_shared_rows(const PromptPlan& left, const PromptPlan& right) {
+  const auto is_same = [](const PlannedRow& a, const PlannedRow& b) {
+    return a.text_id == b.text_id && a.code_row == b.code_row && a.frame == b.frame && a.is_voice == b.is_voice;
+  };
+  const auto end = std::mismatch(left.rows.begin(), left.rows.end(), right.rows.begin(), right.rows.end(), is_same);
+  return end.first - left.rows.begin();
+}
+
+TEST_F(PromptTest, PrefixIsWhatTextsHaveInCommon) {
+  const auto expect_common = [this](TextLayout layout) {
+    text_.body = {40, 41, 42};
+    const PromptPlan one = plan(layout);
+    text_.body = {60};
+    const PromptPlan other = plan(layout);
+    EXPECT_EQ(one.num_prefix_rows, num_shared_rows(one, other));
+    EXPECT_EQ(other.num_prefix_rows, one.num_prefix_rows);
+  };
+  text_.instruct = {50, 51};
+  for (const TextLayout layout : {TextLayout::kStreaming, TextLayout::kFull}) {
+    expect_common(layout);
+  }
+  text_.instruct.clear();
+  for (const int64_t num_frames : {0, 2, 7}) {
+    use_voice(num_frames);
+    for (const TextLayout layout : {TextLayout::kStreaming, TextLayout::kFull}) {
+      SCOPED_TRACE(num_frames);
+      expect_common(layout);
+    }
+  }
+}
+
+TEST_F(PromptTest, LastRowIsNeverOfThePrefix) {
+  use_voice(1);  // Two rows beside two ids of the transcript: the text to speak only trails.
+  const PromptPlan plan = this->plan(TextLayout::kStreaming);
+  EXPECT_EQ(plan.trailing_ids, (std::vector<int64_t>{40, 41, 42, 97}));
+  EXPECT_EQ(plan.num_prefix_rows, static_cast<int64_t>(plan.rows.size()) - 1);
+}
+
+TEST_F(PromptTest, RowsOfThePrefixCanBeLeftOut) {
+  use_voice(3);
+  CountingSource source(metadata_.max_rows);
+  for (const TextLayout layout : {TextLayout::kStreaming, TextLayout::kFull}) {
+    const PromptPlan plan = this->plan(layout);
+    const auto whole = build_prompt(plan, 0, request_, metadata_, source);
+    const auto rest = build_prompt(plan, plan.num_prefix_rows, request_, metadata_, source);
+    ASSERT_TRUE(whole.ok() && rest.ok());
+    EXPECT_EQ(rest->num_rows, whole->num_rows - plan.num_prefix_rows);
+    EXPECT_EQ(rest->rows, std::vector<float>(whole->rows.begin() + plan.num_prefix_rows * 3, whole->rows.end()));
+    EXPECT_EQ(rest->trailing, whole->trailing);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Voice modes
+
+TEST_F(PromptTest, VoiceModeChoosesBetweenXVectorAndContext) {
+  use_voice(2);
+  const std::string in_context = describe(plan(TextLayout::kStreaming));
+  request_.voice_mode = VoiceMode::kInContext;
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), in_context);
+  EXPECT_EQ(plan(TextLayout::kStreaming).num_context_frames, 2);
+  request_.voice_mode = VoiceMode::kXVector;
+  const PromptPlan x_vector = plan(TextLayout::kStreaming);
+  EXPECT_EQ(describe(x_vector), kRole + kNoLanguage + kVoice + kBos + "40+9");
+  EXPECT_EQ(x_vector.num_context_frames, 0);
+}
+
+TEST_F(PromptTest, ContextOfAVoiceThatHasNoneIsRefused) {
+  use_voice(0);
+  request_.voice_mode = VoiceMode::kXVector;
+  plan(TextLayout::kStreaming);
+  request_.voice_mode = VoiceMode::kInContext;
+  EXPECT_TRUE(mentions(plan_error(), {"'Ann'", "icl", "transcript", "xvector"}));
+}
+
+TEST_F(PromptTest, VoiceModeWithoutAVoiceIsRefused) {
+  use_base_model();
+  request_.voice_mode = VoiceMode::kXVector;
+  EXPECT_TRUE(mentions(plan_error(), {"xvector", "there is none"}));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -262,48 +383,12 @@ TEST_F(PromptTest, VoiceWithTranscriptIdsOutOfRangeIsRefused) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Rows
 
-/// Text id i is (i, 0, 0), code table row j is (0, j, 1): a row shows what it is the sum of.
-class CountingSource : public RowSource {
- public:
-  explicit CountingSource(int64_t max_rows) : max_rows_(max_rows) {}
-
-  Status encode_text(const int64_t* ids, int64_t num_ids, float* rows) override {
-    return fill(ids, num_ids, rows, [](int64_t id, float* row) { row[0] = static_cast<float>(id); });
-  }
-
-  Status codec_embed(const int64_t* ids, int64_t num_ids, float* rows) override {
-    return fill(ids, num_ids, rows, [](int64_t id, float* row) {
-      row[1] = static_cast<float>(id);
-      row[2] = 1;
-    });
-  }
-
-  bool fails = false;
-
- private:
-  template <typename Set>
-  Status fill(const int64_t* ids, int64_t num_ids, float* rows, const Set& set) {
-    if (fails) {
-      return Error{ErrorCode::kExecution, "no rows today"};
-    }
-    EXPECT_GE(num_ids, 1);
-    EXPECT_LE(num_ids, max_rows_);
-    std::fill_n(rows, num_ids * 3, 0.0F);
-    for (int64_t i = 0; i < num_ids; ++i) {
-      set(ids[i], rows + i * 3);
-    }
-    return {};
-  }
-
-  int64_t max_rows_;
-};
-
 TEST_F(PromptTest, RowsAreTheSumsOfTheirParts) {
   use_voice(3);
   request_.voice->codes = {1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0};
   CountingSource source(metadata_.max_rows);
   const PromptPlan plan = this->plan(TextLayout::kFull);
-  const auto prompt = build_prompt(plan, request_, metadata_, source);
+  const auto prompt = build_prompt(plan, 0, request_, metadata_, source);
   ASSERT_TRUE(prompt.ok());
   ASSERT_EQ(prompt->num_rows, 3 + 3 + 1 + 1 + 6 + 4);
   const auto row = [&](int64_t i) {
@@ -322,7 +407,7 @@ TEST_F(PromptTest, RowsAreTheSumsOfTheirParts) {
 TEST_F(PromptTest, TextRowsTrailAndThenPad) {
   CountingSource source(metadata_.max_rows);
   const PromptPlan plan = this->plan(TextLayout::kStreaming);
-  const auto prompt = build_prompt(plan, request_, metadata_, source);
+  const auto prompt = build_prompt(plan, 0, request_, metadata_, source);
   ASSERT_TRUE(prompt.ok());
   ASSERT_EQ(prompt->num_trailing, 3);
   const std::vector<float> expected = {41, 42, 97, 95, 95};
@@ -334,7 +419,7 @@ TEST_F(PromptTest, TextRowsTrailAndThenPad) {
 TEST_F(PromptTest, ErrorOfTheSourceIsPassedOn) {
   CountingSource source(metadata_.max_rows);
   source.fails = true;
-  const auto prompt = build_prompt(plan(TextLayout::kFull), request_, metadata_, source);
+  const auto prompt = build_prompt(plan(TextLayout::kFull), 0, request_, metadata_, source);
   ASSERT_FALSE(prompt.ok());
   EXPECT_EQ(prompt.error().message, "no rows today");
 }

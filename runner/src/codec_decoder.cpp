@@ -81,4 +81,22 @@ Status CodecDecoder::prime(const std::vector<int64_t>& codes) {
   return {};
 }
 
+PrefixCache::State CodecDecoder::state() const {
+  PrefixCache::State state;
+  state.reserve(state_bytes());
+  for (const MappedTensor* tensor : {&history_, &kv_}) {
+    state.insert(state.end(), tensor->data(), tensor->data() + tensor->size_bytes());
+  }
+  return state;
+}
+
+void CodecDecoder::set_state(const PrefixCache::State& state, int64_t num_frames) {
+  const std::byte* from = state.data();
+  for (const MappedTensor* tensor : {&history_, &kv_}) {
+    std::copy_n(from, tensor->size_bytes(), tensor->data());
+    from += tensor->size_bytes();
+  }
+  position_ = num_frames;
+}
+
 }  // namespace qwen3_tts

@@ -9,6 +9,7 @@
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
+#include "prefix_cache.h"
 #include "program.h"
 
 namespace qwen3_tts {
@@ -29,6 +30,13 @@ class CodecDecoder {
 
   /// Decodes any number of frames that stand before the utterance; their samples are dropped.
   Status prime(const std::vector<int64_t>& codes);
+
+  /// What there is to remember of the frames so far.
+  PrefixCache::State state() const;
+  size_t state_bytes() const { return history_.size_bytes() + kv_.size_bytes(); }
+
+  /// Takes the state after `num_frames` frames in place of decoding them.
+  void set_state(const PrefixCache::State& state, int64_t num_frames);
 
  private:
   CodecDecoder(Program& program, const ModelMetadata& metadata, MappedTensor history, MappedTensor kv);

@@ -103,7 +103,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     return status.error();
   }
   std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
-                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start)});
+                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start),
+                                      PrefixCache(options.prefix_cache_bytes)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

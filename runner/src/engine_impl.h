@@ -5,13 +5,14 @@
 
 #include <qwen3_tts/engine.h>
 
+#include "prefix_cache.h"
 #include "program.h"
 #include "text_tokenizer.h"
 #include "weight_cache.h"
 
 namespace qwen3_tts {
 
-/// What all sessions share. Only the program changes while it is used, under its own lock.
+/// What all sessions share. Only the program and the cache change while they are used, each under its own lock.
 struct Engine::Impl {
   std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
   std::unique_ptr<Program> program;
@@ -19,6 +20,7 @@ struct Engine::Impl {
   TextTokenizer tokenizer;
   bool fused_code_predictor;
   double load_ms;
+  PrefixCache prefix_cache;
 };
 
 }  // namespace qwen3_tts

@@ -27,6 +27,9 @@ class MappedTensor {
   /// A view; valid as long as this object.
   const executorch::aten::Tensor& tensor() const { return *tensor_; }
 
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  size_t size_bytes() const { return size_bytes_; }
+
   /// All zeros again, with the memory given back.
   Status clear();
 

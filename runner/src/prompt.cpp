@@ -27,10 +27,10 @@ struct CodeRow {
   size_t row;
 };
 
-std::vector<CodeRow> code_rows(const PromptPlan& plan, const Voice* voice, const ModelMetadata& metadata) {
+std::vector<CodeRow> code_rows(const std::vector<PlannedRow>& rows, const Voice* voice, const ModelMetadata& metadata) {
   std::vector<CodeRow> list;
-  for (size_t row = 0; row < plan.rows.size(); ++row) {
-    const PlannedRow& planned = plan.rows[row];
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const PlannedRow& planned = rows[row];
     if (planned.code_row != PlannedRow::kNone) {
       list.push_back({planned.code_row, row});
     }
@@ -81,14 +81,14 @@ Status add_code_rows(const std::vector<CodeRow>& list, const ModelMetadata& meta
 
 }  // namespace
 
-Result<Prompt> build_prompt(const PromptPlan& plan, const SynthesisRequest& request, const ModelMetadata& metadata,
-                            RowSource& source) {
+Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const SynthesisRequest& request,
+                            const ModelMetadata& metadata, RowSource& source) {
+  const std::vector<PlannedRow> rows(plan.rows.begin() + num_known, plan.rows.end());
   Prompt prompt;
-  prompt.num_rows = static_cast<int64_t>(plan.rows.size());
+  prompt.num_rows = static_cast<int64_t>(rows.size());
   prompt.num_trailing = static_cast<int64_t>(plan.trailing_ids.size());
-  std::vector<int64_t> text_ids(plan.rows.size());
-  std::transform(plan.rows.begin(), plan.rows.end(), text_ids.begin(),
-                 [](const PlannedRow& row) { return row.text_id; });
+  std::vector<int64_t> text_ids(rows.size());
+  std::transform(rows.begin(), rows.end(), text_ids.begin(), [](const PlannedRow& row) { return row.text_id; });
   if (Status status = encode_all(text_ids, metadata, source, prompt.rows); !status.ok()) {
     return status.error();
   }
@@ -99,13 +99,13 @@ Result<Prompt> build_prompt(const PromptPlan& plan, const SynthesisRequest& requ
     return status.error();
   }
   const Voice* voice = request.voice.has_value() ? &*request.voice : nullptr;
-  const auto list = code_rows(plan, voice, metadata);
+  const auto list = code_rows(rows, voice, metadata);
   if (Status status = add_code_rows(list, metadata, source, prompt.rows.data()); !status.ok()) {
     return status.error();
   }
   const auto width = static_cast<size_t>(metadata.hidden_size);
-  for (size_t row = 0; row < plan.rows.size(); ++row) {
-    if (plan.rows[row].is_voice) {
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (rows[row].is_voice) {
       add_row(voice->x_vector.data(), width, prompt.rows.data() + row * width);
     }
   }

@@ -24,7 +24,7 @@ class RowSource {
 /// What the talker reads.
 struct Prompt {
   std::vector<float> rows;  ///< [num_rows, H]
-  int64_t num_rows = 0;
+  int64_t num_rows = 0;         ///< Without those that were left out.
   std::vector<float> trailing;  ///< [num_trailing, H]
   int64_t num_trailing = 0;
   std::vector<float> pad_row;  ///< [H] added to every frame once the trailing rows are used up.
@@ -35,8 +35,8 @@ struct Prompt {
   }
 };
 
-/// Computes the rows of `plan`. `request` is the one it was planned for.
-Result<Prompt> build_prompt(const PromptPlan& plan, const SynthesisRequest& request, const ModelMetadata& metadata,
-                            RowSource& source);
+/// Computes the rows of `plan` but for the first `num_known` ones. `request` is the one it was planned for.
+Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const SynthesisRequest& request,
+                            const ModelMetadata& metadata, RowSource& source);
 
 }  // namespace qwen3_tts

@@ -119,6 +119,24 @@ Status check_voice(const Voice& voice, const ModelMetadata& metadata) {
   return {};
 }
 
+/// Does the voice speak in context?
+Result<bool> resolve_voice_mode(const SynthesisRequest& request) {
+  if (!request.voice.has_value()) {
+    if (request.voice_mode.has_value()) {
+      return invalid_argument("voice_mode " + std::string(to_string(*request.voice_mode)) +
+                              " says how to use a voice, but there is none; give a voice, or leave voice_mode out");
+    }
+    return false;
+  }
+  const bool has_context = !request.voice->codes.empty();
+  if (request.voice_mode == VoiceMode::kInContext && !has_context) {
+    return invalid_argument("voice '" + request.voice->name + "' has no codes and transcript, which voice_mode " +
+                            to_string(VoiceMode::kInContext) + " needs; make the voice again with the transcript of " +
+                            "its recording, or use voice_mode " + to_string(VoiceMode::kXVector));
+  }
+  return has_context && request.voice_mode != VoiceMode::kXVector;
+}
+
 Result<Speech> resolve_speech(const SynthesisRequest& request, const ModelMetadata& metadata) {
   const auto speaker = resolve_speaker(request, metadata);
   if (!speaker.ok()) {
@@ -182,12 +200,14 @@ class Planner {
 
   /// The first text row speaks at once, the others follow one a frame.
   void add_streaming(const std::vector<int64_t>& body) {
+    end_prefix(0);
     add(body.front(), metadata_.codec_bos_id);
     plan_.trailing_ids.assign(body.begin() + 1, body.end());
     plan_.trailing_ids.push_back(metadata_.tts_eos_id);
   }
 
   void add_full(const std::vector<int64_t>& body) {
+    end_prefix(0);
     for (const int64_t id : body) {
       add(id, metadata_.codec_pad_id);
     }
@@ -200,14 +220,16 @@ class Planner {
     std::vector<int64_t> text = voice_->text_ids;
     text.insert(text.end(), body.begin(), body.end());
     text.push_back(metadata_.tts_eos_id);
+    const size_t num_frames = voice_->codes.size() / static_cast<size_t>(metadata_.num_code_groups);
+    const size_t num_spoken = 1 + num_frames;
+    plan_.num_context_frames = static_cast<int64_t>(num_frames);
+    end_prefix(layout == TextLayout::kFull ? voice_->text_ids.size() : std::min(voice_->text_ids.size(), num_spoken));
     if (layout == TextLayout::kFull) {
       for (const int64_t id : text) {
         add(id, metadata_.codec_pad_id);
       }
       text.clear();
     }
-    const size_t num_frames = voice_->codes.size() / static_cast<size_t>(metadata_.num_code_groups);
-    const size_t num_spoken = 1 + num_frames;
     const size_t num_beside = std::min(text.size(), num_spoken);
     for (size_t i = 0; i < num_spoken; ++i) {
       PlannedRow row{i < num_beside ? text[i] : metadata_.tts_pad_id};
@@ -221,9 +243,16 @@ class Planner {
     plan_.trailing_ids.assign(text.begin() + static_cast<std::ptrdiff_t>(num_beside), text.end());
   }
 
-  PromptPlan take() { return std::move(plan_); }
+  /// The last row is never of the prefix: the first token is drawn from what it gives.
+  PromptPlan take() {
+    plan_.num_prefix_rows = std::min(plan_.num_prefix_rows, static_cast<int64_t>(plan_.rows.size()) - 1);
+    return std::move(plan_);
+  }
 
  private:
+  /// The text to speak begins `num_rows` rows after those so far.
+  void end_prefix(size_t num_rows) { plan_.num_prefix_rows = static_cast<int64_t>(plan_.rows.size() + num_rows); }
+
   void add(int64_t text_id, int64_t code_row) {
     PlannedRow row{text_id};
     row.code_row = code_row;
@@ -242,6 +271,8 @@ class Planner {
 };
 
 }  // namespace
+
+const char* to_string(VoiceMode mode) { return mode == VoiceMode::kXVector ? "xvector" : "icl"; }
 
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
   const auto body = normalize_text(request.text);
@@ -277,11 +308,15 @@ Result<PromptPlan> plan_prompt(const PromptText& text, const SynthesisRequest& r
         "instruct: a " + metadata.model_size + " " + metadata.model_type +
         " model takes no style description; leave it out, or use a VoiceDesign or 1.7B CustomVoice model");
   }
+  const auto is_in_context = resolve_voice_mode(request);
+  if (!is_in_context.ok()) {
+    return is_in_context.error();
+  }
   const Voice* voice = request.voice.has_value() ? &*request.voice : nullptr;
   Planner planner(metadata, voice);
   planner.add_instruct(text.instruct);
   planner.add_prefix(*speech);
-  if (voice != nullptr && !voice->codes.empty()) {
+  if (*is_in_context) {
     planner.add_in_context(text.body, layout);
   } else if (layout == TextLayout::kStreaming) {
     planner.add_streaming(text.body);

@@ -33,6 +33,8 @@ struct PlannedRow {
 /// Everything about a prompt but the numbers in its rows.
 struct PromptPlan {
   std::vector<PlannedRow> rows;
+  int64_t num_prefix_rows = 0;     ///< Rows at the begin in which the text to speak has no part; not all rows.
+  int64_t num_context_frames = 0;  ///< Frames of the voice that the speech goes on from; 0: not in context.
   std::vector<int64_t> trailing_ids;  ///< Text ids fed one a frame after the prompt; then tts_pad for ever.
 };
 

@@ -122,120 +122,13 @@ void Impl::finish(FinishReason reason) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Before the loop
-
-Result<std::unique_ptr<Impl>> Impl::create(Engine::Impl& engine) {
-  Program& program = *engine.program;
-  std::unique_ptr<Impl> impl(new Impl(engine));
-  auto talker = Talker::create(program, engine.metadata);
-  if (!talker.ok()) {
-    return talker.error();
-  }
-  auto code_predictor = CodePredictor::create(program, impl->embedding_, engine.metadata, engine.fused_code_predictor);
-  if (!code_predictor.ok()) {
-    return code_predictor.error();
-  }
-  auto codec_decoder = CodecDecoder::create(program, engine.metadata);
-  if (!codec_decoder.ok()) {
-    return codec_decoder.error();
-  }
-  impl->talker_ = std::move(*talker);
-  impl->code_predictor_ = std::move(*code_predictor);
-  impl->codec_decoder_ = std::move(*codec_decoder);
-  return impl;
-}
+// Public calls: state, timing, sinks
 
 Status Impl::require_not_poisoned() const {
   if (state_ == State::kPoisoned) {
     return Error{ErrorCode::kInvalidState, "the session had an error; call reset() before using it again"};
   }
   return {};
-}
-
-Status Impl::begin() {
-  start_time_ = Clock::now();
-  stats_ = {};
-  is_stopped_ = false;
-  state_ = State::kIdle;
-  num_frames_ = 0;
-  decoded_frames_ = 0;
-  codes_.clear();
-  talker_->reset(0);
-  return codec_decoder_->reset();
-}
-
-Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& options) {
-  if (Status status = begin(); !status.ok()) {
-    return status;
-  }
-  const auto resolved = resolve_options(options, engine_.metadata);
-  if (!resolved.ok()) {
-    return resolved.error();
-  }
-  options_ = *resolved;
-  const auto planned = plan(request, options_.text_layout);
-  if (!planned.ok()) {
-    return planned.error();
-  }
-  auto prompt = build_prompt(*planned, request, engine_.metadata, embedding_);
-  if (!prompt.ok()) {
-    return prompt.error();
-  }
-  prompt_ = std::move(*prompt);
-  stats_.prompt_rows = prompt_.num_rows;
-  max_tokens_ = std::min(options_.max_new_tokens, engine_.metadata.max_seq_len - prompt_.num_rows);
-  codes_.reserve(static_cast<size_t>((max_tokens_ - 1) * engine_.metadata.num_code_groups));
-  talker_->reset(max_tokens_);
-  code_predictor_->set_sampling(options_.subtalker);
-  leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
-  stats_.prompt_ms = elapsed_ms(start_time_);
-  if (request.voice.has_value()) {
-    const ScopedTimer timer(stats_.decode_ms);
-    if (Status status = codec_decoder_->prime(request.voice->codes); !status.ok()) {
-      return status;
-    }
-  }
-  const ScopedTimer timer(stats_.prefill_ms);
-  return talker_->prefill(prompt_.rows.data(), prompt_.num_rows);
-}
-
-Result<PromptPlan> Impl::plan(const SynthesisRequest& request, TextLayout text_layout) const {
-  const auto text = tokenize_request(request, engine_.tokenizer);
-  if (!text.ok()) {
-    return text.error();
-  }
-  auto plan = plan_prompt(*text, request, text_layout, engine_.metadata);
-  if (!plan.ok()) {
-    return plan.error();
-  }
-  if (Status status = check_capacity(*plan); !status.ok()) {
-    return status.error();
-  }
-  return plan;
-}
-
-Status Impl::check_capacity(const PromptPlan& plan) const {
-  // Trailing text rows take a position each, together with the frames they are added to.
-  const auto num_rows = static_cast<int64_t>(plan.rows.size() + plan.trailing_ids.size());
-  if (num_rows < engine_.metadata.max_seq_len) {
-    return {};
-  }
-  return Error{ErrorCode::kInvalidArgument, "the text makes " + std::to_string(num_rows) +
-                                                " rows, which leaves no room to speak: the model holds " +
-                                                std::to_string(engine_.metadata.max_seq_len) +
-                                                "; shorten the text, or export with a larger --max-seq-len"};
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Public calls: state, timing, sinks
-
-Status Impl::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
-  const auto resolved = resolve_options(options, engine_.metadata);
-  if (!resolved.ok()) {
-    return resolved.error();
-  }
-  const auto planned = plan(request, resolved->text_layout);
-  return planned.ok() ? Status() : planned.error();
 }
 
 Status Impl::start(const SynthesisRequest& request, const SynthesisOptions& options) {

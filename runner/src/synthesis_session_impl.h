@@ -56,6 +56,8 @@ struct SynthesisSession::Impl {
 
   // start()
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
+  Status read_prompt(const PromptPlan& plan, const SynthesisRequest& request);
+  Status prime_codec(const std::vector<int64_t>& codes);
   Result<PromptPlan> plan(const SynthesisRequest& request, TextLayout text_layout) const;
   Status check_capacity(const PromptPlan& plan) const;
 

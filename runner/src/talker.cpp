@@ -38,16 +38,16 @@ Talker::Talker(Program& program, const ModelMetadata& metadata, MappedTensor kv)
       processor_(metadata) {}
 
 void Talker::reset(int64_t max_tokens) {
+  position_ = 0;
   tokens_.clear();
   tokens_.reserve(static_cast<size_t>(max_tokens));
 }
 
-Status Talker::prefill(const float* rows, int64_t num_rows) {
-  position_ = 0;
-  while (position_ < num_rows) {
-    const int64_t count = std::min(max_rows_, num_rows - position_);
+Status Talker::read(const float* rows, int64_t num_rows) {
+  for (int64_t first = 0; first < num_rows;) {
+    const int64_t count = std::min(max_rows_, num_rows - first);
     // The method only reads its rows; ExecuTorch has no type for that.
-    auto* piece = const_cast<float*>(rows + position_ * hidden_size_);
+    auto* piece = const_cast<float*>(rows + first * hidden_size_);
     const auto tensor = make_tensor_ptr({static_cast<SizesType>(count), static_cast<SizesType>(hidden_size_)}, piece);
     Status status =
         program_.execute(method_, {*tensor, *position_tensor_, kv_.tensor()},
@@ -55,9 +55,41 @@ Status Talker::prefill(const float* rows, int64_t num_rows) {
     if (!status.ok()) {
       return status;
     }
+    first += count;
     position_ += count;
   }
   return {};
+}
+
+template <typename Visit>
+void Talker::visit_positions(int64_t num_rows, const Visit& visit) const {
+  const auto& kv = kv_.tensor();  // [L, 2, KVH, C, D]
+  const auto num_heads = static_cast<size_t>(kv.size(0) * kv.size(1) * kv.size(2));
+  const size_t head_bytes = kv_.size_bytes() / num_heads;
+  const size_t position_bytes = head_bytes / static_cast<size_t>(kv.size(3));
+  for (size_t head = 0; head < num_heads; ++head) {
+    visit(kv_.data() + head * head_bytes, static_cast<size_t>(num_rows) * position_bytes);
+  }
+}
+
+size_t Talker::state_bytes(int64_t num_rows) const {
+  return kv_.size_bytes() / static_cast<size_t>(kv_.tensor().size(3)) * static_cast<size_t>(num_rows);
+}
+
+PrefixCache::State Talker::state() const {
+  PrefixCache::State state;
+  state.reserve(state_bytes(position_));
+  visit_positions(position_, [&](const std::byte* from, size_t size) { state.insert(state.end(), from, from + size); });
+  return state;
+}
+
+void Talker::set_state(const PrefixCache::State& state, int64_t num_rows) {
+  const std::byte* from = state.data();
+  visit_positions(num_rows, [&](std::byte* to, size_t size) {
+    std::copy_n(from, size, to);
+    from += size;
+  });
+  position_ = num_rows;
 }
 
 Status Talker::step(const float* frame_embedding, const float* text_row) {

@@ -9,6 +9,7 @@
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
+#include "prefix_cache.h"
 #include "program.h"
 #include "sampler.h"
 
@@ -22,8 +23,19 @@ class Talker {
   Talker(const Talker&) = delete;
   Talker& operator=(const Talker&) = delete;
 
-  /// Begins an utterance. `rows`: [num_rows, H].
-  Status prefill(const float* rows, int64_t num_rows);
+  /// Begins an utterance of at most `max_tokens`.
+  void reset(int64_t max_tokens);
+
+  /// Reads rows of the prompt after those so far: [num_rows, H]. How a prompt is cut into calls may change the last
+  /// bits of what comes of it.
+  Status read(const float* rows, int64_t num_rows);
+
+  /// What there is to remember of the rows so far, position by position of every head.
+  PrefixCache::State state() const;
+  size_t state_bytes(int64_t num_rows) const;
+
+  /// Takes the state after `num_rows` rows in place of reading them.
+  void set_state(const PrefixCache::State& state, int64_t num_rows);
 
   /// Reads one more row, the sum of two: [H] each.
   Status step(const float* frame_embedding, const float* text_row);
@@ -37,18 +49,19 @@ class Talker {
   /// Every token drawn in this utterance.
   const std::vector<int64_t>& tokens() const { return tokens_; }
 
-  /// Forgets the tokens and makes room for `max_tokens`.
-  void reset(int64_t max_tokens);
-
  private:
   Talker(Program& program, const ModelMetadata& metadata, MappedTensor kv);
+
+  /// Calls `visit(bytes, num_bytes)` for the keys or values of every head at the first `num_rows` positions.
+  template <typename Visit>
+  void visit_positions(int64_t num_rows, const Visit& visit) const;
 
   Program& program_;
   int64_t hidden_size_;
   int64_t max_rows_;
   std::string method_;
   MappedTensor kv_;  ///< Never cleared: positions beyond the current one are not read.
-  int64_t position_ = 0;
+  int64_t position_ = 0;  ///< Rows read.
   std::vector<float> row_;
   std::vector<float> logits_;
   std::vector<float> hidden_;

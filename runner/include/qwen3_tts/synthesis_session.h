@@ -35,6 +35,13 @@
 
 namespace qwen3_tts {
 
+/// How a cloned voice is used.
+enum class VoiceMode {
+  kXVector,    ///< Its x-vector alone.
+  kInContext,  ///< The speech goes on from its recording: needs a voice with codes and transcript.
+};
+QWEN3_TTS_API const char* to_string(VoiceMode mode);  ///< "xvector" or "icl".
+
 /// What to say and who says it.
 struct SynthesisRequest {
   std::string text;  ///< UTF-8. Leading whitespace with a newline in it is dropped; what is left must not be empty.
@@ -42,6 +49,7 @@ struct SynthesisRequest {
   std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
   std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
   std::optional<Voice> voice;     ///< Base: a cloned voice.
+  std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
 };
 
 /// How to say it. Unset values are the checkpoint's defaults.
@@ -69,6 +77,7 @@ QWEN3_TTS_API const char* to_string(FinishReason reason);
 /// Milliseconds and counts of one utterance. The parts add up to total_ms but for the time between calls of next().
 struct SynthesisStats {
   int64_t prompt_rows = 0;
+  int64_t cached_rows = 0;  ///< Those of them that the talker need not read: EngineOptions::prefix_cache_bytes.
   int64_t frames = 0;
   int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
   double prompt_ms = 0;  ///< Text to rows.

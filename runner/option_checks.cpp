@@ -1,0 +1,122 @@
+#include "option_checks.h"
+
+#include <string>
+#include <utility>
+
+namespace qwen3_tts {
+namespace {
+
+Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
+
+Status check_voice_encoder(const RunnerOptions& options) {
+  const bool makes_voices = !options.ref_audio.empty() || !options.save_voice.empty();
+  if (makes_voices && options.voice_encoder_path.empty()) {
+    return invalid(
+        "--ref_audio and --save_voice need a voice encoder; give --voice_encoder_path the file that "
+        "export_unified.py --voice-encoder writes");
+  }
+  if (!makes_voices && !options.voice_encoder_path.empty()) {
+    return invalid("--voice_encoder_path has no effect without --ref_audio or --save_voice; leave it out");
+  }
+  if (!options.save_voice.empty() && !is_single_run(options)) {
+    return invalid("--save_voice keeps the voice of a single run; leave --prompts_path and --repeat out");
+  }
+  return {};
+}
+
+/// Who speaks: a speaker, a voice file, a recording or nobody.
+Status check_voice(const RunnerOptions& options) {
+  const bool has_voice = !options.voice.empty() || !options.ref_audio.empty();
+  const bool has_style = has_voice || !options.request.speaker.empty() || !options.request.instruct.empty();
+  if (!options.request.speaker.empty() && has_voice) {
+    return invalid("give --speaker or --voice, not both: a voice file is a speaker, and so is --ref_audio");
+  }
+  if (!options.voice.empty() && !options.ref_audio.empty()) {
+    return invalid("give --voice or --ref_audio, not both: a recording stands for a voice file");
+  }
+  if (options.codes_path && has_style) {
+    return invalid("--speaker, --voice, --ref_audio and --instruct have no effect on --codes_path; leave them out");
+  }
+  if (options.request.voice_mode && !has_voice && !options.prompts_path) {
+    return invalid("--voice_mode says how to use a voice, but there is none; give --voice, or leave --voice_mode out");
+  }
+  if (options.ref_text && options.ref_audio.empty()) {
+    return invalid("--ref_text says what is said in a recording, but there is none; give --ref_audio");
+  }
+  if (!options.ref_audio.empty() && !options.ref_text && options.request.voice_mode == VoiceMode::kInContext) {
+    return invalid("--voice_mode icl needs to know what is said in --ref_audio; give --ref_text");
+  }
+  return check_voice_encoder(options);
+}
+
+}  // namespace
+
+bool is_single_run(const RunnerOptions& options) { return !options.prompts_path && options.repeat == 1; }
+
+std::vector<NamedPath> input_files(const RunnerOptions& options) {
+  return {
+      {"--model_path", options.engine.model_path},
+      {"--tokenizer_path", options.engine.tokenizer_path},
+      {"--text_file", options.text_file.value_or("")},
+      {"--prompts_path", options.prompts_path.value_or("")},
+      {"--codes_path", options.codes_path.value_or("")},
+      {"--voice", options.voice},
+      {"--ref_audio", options.ref_audio},
+      {"--voice_encoder_path", options.voice_encoder_path},
+  };
+}
+
+std::vector<NamedPath> output_files(const RunnerOptions& options) {
+  return {
+      {"--output_wav", options.output_wav},
+      {"--codes_output", options.codes_output},
+      {"--save_voice", options.save_voice},
+      {"--stats_json", options.stats_json},
+      {"--weight_cache", options.engine.weight_cache},
+  };
+}
+
+Status check_inputs(const RunnerOptions& options) {
+  std::string given;
+  int64_t num_given = 0;
+  for (const auto& [flag, value] :
+       {std::pair("--text", &options.text), std::pair("--text_file", &options.text_file),
+        std::pair("--prompts_path", &options.prompts_path), std::pair("--codes_path", &options.codes_path)}) {
+    if (value->has_value()) {
+      given += (num_given++ == 0 ? "" : " and ") + std::string(flag);
+    }
+  }
+  if (num_given != 1) {
+    return invalid((num_given == 0 ? "there is nothing to speak" : "there are several inputs, " + given) +
+                   "; give exactly one of --text, --text_file, --prompts_path and --codes_path");
+  }
+  if (options.repeat < 1) {
+    return invalid("--repeat is " + std::to_string(options.repeat) + "; it must be 1 or more");
+  }
+  if (options.warmup < 0) {
+    return invalid("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
+  }
+  if (options.codes_path && (options.synthesis.trim_silence || !options.save_voice.empty())) {
+    return invalid("--trim_silence and --save_voice have no effect on --codes_path; leave them out");
+  }
+  return check_voice(options);
+}
+
+Status check_outputs(const RunnerOptions& options) {
+  const bool is_single = is_single_run(options);
+  if (!is_single && !options.output_wav.empty()) {
+    return invalid("--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
+  }
+  if (!is_single && !options.codes_output.empty()) {
+    return invalid("--codes_output holds one run; use it with one text and without --repeat");
+  }
+  if (!options.output_dir.empty() && !options.output_wav.empty()) {
+    return invalid("give --output_wav for a single run or --output_dir for several, not both");
+  }
+  if (options.codes_path && !options.codes_output.empty()) {
+    return invalid("--codes_output would be a copy of --codes_path");
+  }
+  return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
+}
+
+}  // namespace qwen3_tts
