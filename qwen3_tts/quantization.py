@@ -1,7 +1,8 @@
 """Quantization as data: which stage gets which weights, and the torchao configuration behind each name.
 
 8da4w / 8da8w: linear layers with int4 (per group) / int8 (per output channel) weights and activations quantized to int8
-row by row while running. 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
+row by row while running. int8: convolutions with int8 weights and signals, whose scales are fixed at export
+(codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torchao.quantization.granularity import PerAxis, PerGroup
 from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig, IntxWeightOnlyConfig
 
 LINEAR_CHOICES = ("none", "8da4w", "8da8w")
+CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
 EMBEDDING_GROUP_SIZE = 32
 INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
@@ -27,7 +29,8 @@ class Recipe:
     talker: str = "none"
     code_predictor: str = "none"
     heads: str = "none"  # the talker's head and the code predictor's heads
-    codec: str = "none"  # the codec decoder's linear layers; its convolutions stay fp32
+    codec: str = "none"  # the codec decoder's linear layers
+    codec_convolutions: str = "none"
     text_embedding: str = "none"
     codec_embedding: str = "none"
     group_size: int = 32

@@ -52,6 +52,11 @@ class Synthesizer:
         reference = request.voice.codes if request.voice is not None else None
         return Utterance(prompt, logits, tokens, codes, self.decode(codes, reference))
 
+    @torch.no_grad()
+    def codes(self, request: Request, options: SamplingConfig, seed: int = 42) -> Tensor:
+        """The frames [T, G] of an utterance, without its samples."""
+        return self._speak(self.prompt_builder.build(request), options, seed)[2]
+
     def _speak(self, prompt: Prompt, options: SamplingConfig, seed: int) -> tuple[Tensor, list[int], Tensor]:
         config = self.config
         kv = torch.zeros(self.model.talker.kv_shape(self.max_seq_len))

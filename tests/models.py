@@ -56,6 +56,7 @@ EXPORTS = {
     "tiny-voicedesign": Export("tiny-voicedesign", FLOAT),
     "tiny-mtp": Export("tiny-mtp", FLOAT),
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
+    "tiny-customvoice-int8-codec": Export("tiny-customvoice", ("--qconv-codec", "int8")),
     "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
 }
 
