@@ -43,7 +43,9 @@ bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model mo
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
 
 golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
-	@.reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$($(PYTHON_BIN) tests/models.py --snapshots)"
+	@snapshots=$$($(PYTHON_BIN) tests/models.py --snapshots) && \
+	  .reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$snapshots" && \
+	  .reference-venv/bin/python tests/golden/make_voice_golden.py --snapshot "$$snapshots/tiny-base"
 	@.reference-venv/bin/python tests/golden/make_sampler_golden.py
 
 manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to
@@ -54,6 +56,7 @@ errors: build $(VENV)/.setup-dev ## Write docs/errors.md again: what is said to 
 
 parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
 	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)
+	@$(PYTHON_BIN) tests/full_size_voice_parity.py --reference .reference-venv/bin/python
 
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav

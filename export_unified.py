@@ -2,7 +2,7 @@
 """Export a checkpoint folder (made by convert_weights.py) to one ExecuTorch program that speaks.
 
 The .pte holds the methods of model.py, every weight once, the text tokenizer and the contract with the runner.
-A manifest is written beside it.
+A manifest is written beside it. Of a Base checkpoint, the voice encoders go to a program of their own.
 """
 
 from __future__ import annotations
@@ -25,24 +25,35 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 
 import torch
 
-from model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from model import MAX_DECODE_FRAMES, MAX_ROWS, Method, Model
 from qwen3_tts.calibration import roll_out
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
 from qwen3_tts.lowering import BACKENDS, lower
 from qwen3_tts.manifest import build_manifest
-from qwen3_tts.quantization import CONVOLUTION_CHOICES, EMBEDDING_CHOICES, LINEAR_CHOICES, Recipe
+from qwen3_tts.quantization import (
+    CONVOLUTION_CHOICES,
+    EMBEDDING_CHOICES,
+    LINEAR_CHOICES,
+    RECIPES,
+    Recipe,
+    code_predictor_choice,
+    codec_embedding_choice,
+)
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
+from qwen3_tts.voice_encoder import VoiceEncoder
 
 EXAMPLES = """examples:
-  python export_unified.py --checkpoint checkpoint --output model.pte --qlinear 8da4w --qembedding 4w
+  python export_unified.py --checkpoint checkpoint --output model.pte --recipe balanced
   python export_unified.py --checkpoint checkpoint --output exact.pte        # fp32, exact to the reference
-  python export_unified.py --checkpoint checkpoint --output model.pte --qlinear 8da4w --qlinear-talker 8da8w
+  python export_unified.py --checkpoint checkpoint --output model.pte --recipe balanced --qlinear-talker 8da8w
+  python export_unified.py --checkpoint checkpoint --voice-encoder voice_encoder.pte # Base: to make voices with
 """
 GROUP_SIZES = (32, 64, 128, 256)
 SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
 PROMPT_ROWS = 512
+NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder")
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -50,7 +61,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by convert_weights.py")
-    parser.add_argument("--output", type=Path, required=True, help="the .pte to write; its manifest goes beside it")
+    parser.add_argument("--output", type=Path, help="the .pte to write that speaks; its manifest goes beside it")
+    parser.add_argument(
+        "--voice-encoder",
+        type=Path,
+        metavar="PATH",
+        help="the .pte to write that turns recordings into voices (Base checkpoints); alone or with --output",
+    )
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
@@ -58,32 +75,42 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="xnnpack: laptop and phone CPUs; portable: plain C++ kernels, fp32 only, slow (default: %(default)s)",
     )
     parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="exact",
+        help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
+        "code predictor 8, codec fp32; small: code predictor 4 bits and codec int8 too (default: %(default)s). The "
+        "flags below change single stages",
+    )
+    parser.add_argument(
         "--qlinear",
         choices=LINEAR_CHOICES,
-        default="none",
         help="linear layers: 8da4w = int4 talker, int8 code predictor and heads; 8da8w = int8; none = fp32",
     )
     parser.add_argument(
         "--qlinear-group-size", type=int, choices=GROUP_SIZES, help="weights that share a scale in 8da4w (default: 32)"
     )
     for stage, what in (
-        ("talker", "the talker's layers"),
-        ("code-predictor", "the code predictor's layers"),
-        ("heads", "the talker's head and the code predictor's heads"),
+        ("talker", "the talker's layers; overrides --qlinear"),
+        ("code-predictor", "the code predictor's layers; overrides --qlinear"),
+        ("heads", "the talker's head and the code predictor's heads; overrides --qlinear"),
         ("codec", "the codec decoder's linear layers"),
     ):
-        parser.add_argument(f"--qlinear-{stage}", choices=LINEAR_CHOICES, help=f"{what}; overrides --qlinear")
+        parser.add_argument(f"--qlinear-{stage}", choices=LINEAR_CHOICES, help=what)
     parser.add_argument(
         "--qconv-codec",
         choices=CONVOLUTION_CHOICES,
-        default="none",
-        help="the codec decoder's convolutions: int8 = weights and signals, calibrated on the model's own speech; "
-        "three quarters smaller and faster, with audible error on some models: compare (default: %(default)s, fp32)",
+        help="the codec decoder's convolutions: int8 = weights and signals, calibrated on the model's own speech; a "
+        "quarter of the size, faster, and with an error that wants listening to",
+    )
+    parser.add_argument(
+        "--qlinear-voice-encoder",
+        choices=("none", "8da8w"),
+        help="linear layers of the voice encoders (default: none; --qlinear does not change it)",
     )
     parser.add_argument(
         "--qembedding",
         choices=EMBEDDING_CHOICES,
-        default="none",
         help="text rows: 4w = int4 in groups of 32, 8w = int8; code rows are int8 with either",
     )
     parser.add_argument(
@@ -102,7 +129,9 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     """Refuse what cannot work, before anything is loaded."""
     recipe = recipe_of(args)
     linear = {recipe.talker, recipe.code_predictor, recipe.heads, recipe.codec}
-    narrow = linear | {recipe.codec_convolutions, args.qembedding}
+    if args.qlinear_voice_encoder is not None and args.voice_encoder is None:
+        parser.error("--qlinear-voice-encoder has no effect without --voice-encoder")
+    narrow = linear | {recipe.codec_convolutions, recipe.text_embedding, args.qlinear_voice_encoder or "none"}
     if args.backend == "portable" and narrow != {"none"}:
         parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
     if args.qlinear_group_size is not None and "8da4w" not in linear:
@@ -111,25 +140,36 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
     if not args.checkpoint.is_dir():
         parser.error(f"--checkpoint {args.checkpoint}: no such folder; make one with convert_weights.py")
-    if not args.output.resolve().parent.is_dir():
-        parser.error(f"--output {args.output}: the folder {args.output.resolve().parent} does not exist")
+    outputs = {"--output": args.output, "--voice-encoder": args.voice_encoder}
+    outputs = {flag: path.resolve() for flag, path in outputs.items() if path is not None}
+    for flag, path in outputs.items():
+        if not path.parent.is_dir():
+            parser.error(f"{flag} {path.name}: the folder {path.parent} does not exist")
+    if not outputs:
+        parser.error("nothing to write: give --output, --voice-encoder or both")
+    if len({manifest_path(path) for path in outputs.values()}) < len(outputs):
+        parser.error(f"--output and --voice-encoder would both write {args.output.stem}: name one of them otherwise")
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that --recipe names, with what the other flags change."""
+    lm = None if args.qlinear is None else code_predictor_choice(args.qlinear)
     overrides = {
-        "talker": args.qlinear_talker,
-        "code_predictor": args.qlinear_code_predictor,
-        "heads": args.qlinear_heads,
+        "talker": args.qlinear_talker or args.qlinear,
+        "code_predictor": args.qlinear_code_predictor or lm,
+        "heads": args.qlinear_heads or lm,
         "codec": args.qlinear_codec,
+        "codec_convolutions": args.qconv_codec,
+        "text_embedding": args.qembedding,
+        "codec_embedding": None if args.qembedding is None else codec_embedding_choice(args.qembedding),
+        "group_size": args.qlinear_group_size,
     }
-    recipe = Recipe.default(args.qlinear, args.qembedding, args.qlinear_group_size or 32)
-    recipe = replace(recipe, codec_convolutions=args.qconv_codec)
-    return replace(recipe, **{stage: choice for stage, choice in overrides.items() if choice is not None})
+    return replace(RECIPES[args.recipe], **{stage: choice for stage, choice in overrides.items() if choice is not None})
 
 
 def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that decide what is exported, as manifests show them."""
-    return {name: value for name, value in vars(args).items() if name not in ("checkpoint", "output")}
+    """The flags that decide what the program that speaks holds, as manifests show them."""
+    return {name: value for name, value in vars(args).items() if name not in NO_MODEL_FLAGS}
 
 
 def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTokenizer) -> dict[str, Any]:
@@ -162,10 +202,9 @@ class Progress:
         self.step, self.step_started = "", time.monotonic()
 
 
-def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """Write the program and its manifest; returns the manifest."""
+def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
+    """Write the program that speaks and its manifest; returns the manifest."""
     progress("checkpoint", "load")
-    checkpoint = Checkpoint(args.checkpoint)
     tokenizer_json = checkpoint.tokenizer_json
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
@@ -180,14 +219,32 @@ def export(args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     model.codec_decoder.set_channels_last(args.backend != "portable")
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
-    program = lower(methods, constants, args.backend, progress)
-    progress(args.output.name, "write")
-    with AtomicOutput(args.output) as file:
+    return write_program(methods, constants, args.output, recorded_flags(args), progress)
+
+
+def export_voice_encoder(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
+    """Write the program that makes voices and its manifest; returns the manifest."""
+    progress("voice encoders", "load")
+    encoder = VoiceEncoder(checkpoint, args.qlinear_voice_encoder or "none")
+    constants = {"contract": json.dumps(encoder.contract(args.backend), ensure_ascii=False)}
+    methods = encoder.methods()
+    del encoder
+    flags = {"backend": args.backend, "qlinear_voice_encoder": args.qlinear_voice_encoder}
+    return write_program(methods, constants, args.voice_encoder, flags, progress)
+
+
+def write_program(
+    methods: list[Method], constants: dict[str, Any], output: Path, flags: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Lower `methods`, which are emptied, and write the file and its manifest; returns the manifest."""
+    program = lower(methods, constants, flags["backend"], progress)
+    progress(output.name, "write")
+    with AtomicOutput(output) as file:
         program.write_to_file(file)
     del program  # the manifest reads the file, as big again
     progress("manifest", "write")
-    manifest = build_manifest(args.output, recorded_flags(args))
-    with AtomicOutput(manifest_path(args.output)) as file:
+    manifest = build_manifest(output, flags)
+    with AtomicOutput(manifest_path(output)) as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     progress.finish()
     return manifest
@@ -240,11 +297,14 @@ def main() -> int:
     args = parse_args()
     progress = Progress()
     try:
-        manifest = export(args, progress)
+        checkpoint = Checkpoint(args.checkpoint)
+        if args.voice_encoder is not None:  # first: it refuses a checkpoint without voice encoders at once
+            print_summary(export_voice_encoder(args, checkpoint, progress))
+        if args.output is not None:
+            print_summary(export(args, checkpoint, progress))
     except (OSError, ValueError) as error:  # ConfigError and CheckpointError are ValueErrors
         print(f"\nexport_unified.py: error: {error}", file=sys.stderr)
         return 1
-    print_summary(manifest)
     return 0
 
 

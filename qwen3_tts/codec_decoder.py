@@ -12,20 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.config import CodecConfig
-from qwen3_tts.layers import DecoderStack, RMSNorm
+from qwen3_tts.layers import DecoderStack, RMSNorm, to_rows, to_signal
 
 RESIDUAL_DILATIONS = (1, 3, 9)
 LAYER_NORM_EPS = 1e-6
-
-
-def to_signal(rows: Tensor) -> Tensor:
-    """[T, C] -> [1, C, 1, T]"""
-    return rows.view(1, 1, -1, rows.shape[1]).permute(0, 3, 1, 2)
-
-
-def to_rows(signal: Tensor) -> Tensor:
-    """[1, C, 1, T] -> [T, C]"""
-    return signal.permute(0, 2, 3, 1).reshape(-1, signal.shape[1])
 
 
 class HistoryPlan:

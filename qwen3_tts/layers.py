@@ -14,6 +14,16 @@ from qwen3_tts import ops  # noqa: F401  (registers the operators)
 from qwen3_tts.config import TransformerConfig
 
 
+def to_signal(rows: Tensor) -> Tensor:
+    """[T, C] -> [1, C, 1, T]"""
+    return rows.view(1, 1, -1, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+def to_rows(signal: Tensor) -> Tensor:
+    """[1, C, 1, T] -> [T, C]"""
+    return signal.permute(0, 2, 3, 1).reshape(-1, signal.shape[1])
+
+
 class RMSNorm(nn.Module):
     column: Tensor  # [1, size]
 

@@ -10,7 +10,7 @@ error falls by a sixth against scales that reach the largest weight (docs/perfor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -43,26 +43,26 @@ class Recipe:
     codec_embedding: str = "none"
     group_size: int = 32
 
-    @classmethod
-    def default(cls, qlinear: str, qembedding: str, group_size: int) -> Recipe:
-        """The stages' choices behind --qlinear and --qembedding.
 
-        int4 costs the code predictor about half of its code agreement and the talker little, so `8da4w` keeps int8
-        there and in the heads; code embeddings are summed sixteen at a time and stay at 8 bits.
-        """
-        lm = "8da8w" if qlinear != "none" else "none"
-        return cls(
-            talker=qlinear,
-            code_predictor=lm,
-            heads=lm,
-            codec="none",
-            text_embedding=qembedding,
-            codec_embedding="8w" if qembedding != "none" else "none",
-            group_size=group_size,
-        )
+def code_predictor_choice(qlinear: str) -> str:
+    """What --qlinear means for the code predictor and the heads: int4 costs them half of their code agreement."""
+    return "none" if qlinear == "none" else "8da8w"
+
+
+def codec_embedding_choice(qembedding: str) -> str:
+    """What --qembedding means for code rows: sixteen are summed for a frame, so they stay at 8 bits."""
+    return "none" if qembedding == "none" else "8w"
 
 
 FLOAT = Recipe()  # nothing quantized: exact to the reference
+_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w")
+_BALANCED = replace(_QUALITY, talker="8da4w", text_embedding="4w")
+RECIPES = {
+    "exact": FLOAT,
+    "quality": _QUALITY,
+    "balanced": _BALANCED,
+    "small": replace(_BALANCED, code_predictor="8da4w", codec="8da8w", codec_convolutions="int8"),
+}
 
 
 def linear_config(choice: str, group_size: int) -> Int8DynamicActivationIntxWeightConfig:

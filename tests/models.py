@@ -5,7 +5,8 @@ those sources makes a new folder, an unchanged tree finds the old one.
 
     snapshots/<size>/    what tests/random_checkpoint.py wrote
     checkpoints/<size>/  what convert_weights.py made of it
-    <name>.pte           what export_unified.py made of that, one for each row of EXPORTS, with its manifest
+    <name>.pte           what export_unified.py made of that, one for each row of EXPORTS and VOICE_ENCODERS, with its
+                         manifest
 
 `python tests/models.py` makes all of them and prints the folder; the functions make what is missing when it is asked
 for. Everything is written beside its place and renamed, so an interrupted run leaves nothing half-made.
@@ -43,28 +44,32 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Export:
-    """One .pte: the checkpoint's size and the flags of export_unified.py."""
+    """One .pte: the checkpoint's size, the flags of export_unified.py, and the one of them that names the file."""
 
     size: str
     flags: tuple[str, ...]
+    output_flag: str = "--output"
 
 
-FLOAT = ("--qlinear", "none", "--qembedding", "none")
 EXPORTS = {
-    "tiny-base": Export("tiny-base", FLOAT),
-    "tiny-customvoice": Export("tiny-customvoice", FLOAT),
-    "tiny-voicedesign": Export("tiny-voicedesign", FLOAT),
-    "tiny-mtp": Export("tiny-mtp", FLOAT),
+    "tiny-base": Export("tiny-base", ("--recipe", "exact")),
+    "tiny-customvoice": Export("tiny-customvoice", ("--recipe", "exact")),
+    "tiny-voicedesign": Export("tiny-voicedesign", ("--recipe", "exact")),
+    "tiny-mtp": Export("tiny-mtp", ("--recipe", "exact")),
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
-    "tiny-customvoice-int8-codec": Export("tiny-customvoice", ("--qconv-codec", "int8")),
+    "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
+}
+VOICE_ENCODERS = {
+    "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
+    "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
 }
 
 
 @cache
 def root() -> Path:
     """Folder of the models that belong to the sources as they are now."""
-    digest = hashlib.sha256(repr(EXPORTS).encode())
+    digest = hashlib.sha256(repr(EXPORTS | VOICE_ENCODERS).encode())
     for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern)):
         digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
         digest.update(path.read_bytes())
@@ -86,21 +91,21 @@ def checkpoint(size: str) -> Path:
 
 
 def exported(name: str) -> Path:
-    """The .pte called `name`, a row of EXPORTS. The first call takes a minute or two."""
-    export = EXPORTS[name]
+    """The .pte called `name`, a row of EXPORTS or VOICE_ENCODERS. The first call takes a minute or two."""
+    export = (EXPORTS | VOICE_ENCODERS)[name]
     place = root() / f"{name}.pte"
 
     def write(out: Path) -> None:
-        _run("export_unified.py", "--checkpoint", checkpoint(export.size), "--output", out, *export.flags)
+        _run("export_unified.py", "--checkpoint", checkpoint(export.size), export.output_flag, out, *export.flags)
 
     _make(place, write)
     return place
 
 
 def make_all(jobs: int) -> Path:
-    """The folder with every row of EXPORTS in it, `jobs` of them made at a time."""
+    """The folder with every row of EXPORTS and VOICE_ENCODERS in it, `jobs` of them made at a time."""
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(exported, EXPORTS))
+        list(pool.map(exported, EXPORTS | VOICE_ENCODERS))
     return root()
 
 

@@ -73,7 +73,7 @@ def test_exported_codec_follows_the_fp32_one(runner: Path, tiny_pte: Pte, tmp_pa
     flags = {"text": "Narrow numbers.", "speaker": "ryan", "max_frames": 50}
     exact = runner_program.speak(runner, tiny_pte("tiny-customvoice"), tmp_path, **flags)
     narrow = runner_program.decode(
-        runner, tiny_pte("tiny-customvoice-int8-codec"), tmp_path / "out.codes", tmp_path / "narrow.wav"
+        runner, tiny_pte("tiny-customvoice-small"), tmp_path / "out.codes", tmp_path / "narrow.wav"
     )
     assert signal_to_noise(exact.samples, runner_program.read_samples(narrow)) > 10
 

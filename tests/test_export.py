@@ -46,6 +46,37 @@ def test_signatures(tiny_pte: Pte) -> None:
     assert methods["decode_audio"]["outputs"] == [f"float[<={samples}]"]
 
 
+@pytest.mark.parametrize("name", models.VOICE_ENCODERS)
+def test_manifest_of_a_voice_encoder(tiny_pte: Pte, name: str) -> None:
+    path = tiny_pte(name)
+    written = json.loads(export_unified.manifest_path(path).read_text())
+    assert written == manifest.build_manifest(path, written["flags"])
+    contract, methods = written["contract"], written["methods"]
+    assert contract["kind"] == "voice_encoder"
+    assert contract["recipe"]["voice_encoder"] == (written["flags"]["qlinear_voice_encoder"] or "none")
+    hidden, groups, row_size = contract["hidden_size"], contract["num_code_groups"], contract["row_size"]
+    blocks = contract["max_samples"] // contract["samples_per_block"] + 1
+    frames = contract["max_samples"] // contract["samples_per_frame"]
+    piece = contract["max_encode_frames"]
+    assert {name: (method["inputs"], method["outputs"]) for name, method in methods.items()} == {
+        "encode_speaker": ([f"float[<={blocks}, {contract['samples_per_block']}]", "long[1]"], [f"float[{hidden}]"]),
+        "encode_audio": (
+            [f"float[<={piece}, {contract['samples_per_frame']}]", "long[1]"],
+            [f"float[<={2 * piece}, {row_size}]"],
+        ),
+        "encode_codes": ([f"float[<={2 * frames}, {row_size}]", "long[1]"], [f"long[<={frames}, {groups}]"]),
+    }
+
+
+def test_voice_encoder_needs_no_operator_of_this_project(tiny_pte: Pte) -> None:
+    """Any ExecuTorch runtime runs it. Its convolutions are one delegate: their signals are too big to pass around."""
+    methods = json.loads(export_unified.manifest_path(tiny_pte("tiny-base-voice-encoder")).read_text())["methods"]
+    operators = [operator for method in methods.values() for operator in method["operators"]]
+    assert not [operator for operator in operators if operator.startswith("qwen3_tts::")]
+    assert methods["encode_audio"]["delegates"] == 1
+    assert methods["encode_audio"]["planned_bytes"] < 2e6
+
+
 def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
     """Norms, projections and residuals of a block lower as a whole, in fp32 and quantized."""
     for name in ("tiny-customvoice", "tiny-customvoice-8da4w"):
@@ -65,6 +96,13 @@ def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
         (["--qlinear", "8da4w", "--qlinear-group-size", "48"], "invalid choice: 48"),
         (["--max-seq-len", "10"], "no room"),
         (["--qlinear", "4w"], "invalid choice: '4w'"),
+        (["--qlinear-voice-encoder", "8da8w"], "no effect without --voice-encoder"),
+        (["--voice-encoder", "voice.pte", "--qlinear-voice-encoder", "8da4w"], "invalid choice: '8da4w'"),
+        (
+            ["--backend", "portable", "--voice-encoder", "voice.pte", "--qlinear-voice-encoder", "8da8w"],
+            "runs fp32 only",
+        ),
+        (["--voice-encoder", "no-such-folder/voice.pte"], "does not exist"),
     ],
 )
 def test_combinations_that_cannot_work_are_refused(
@@ -75,6 +113,31 @@ def test_combinations_that_cannot_work_are_refused(
         export_unified.parse_args(["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(output), *flags])
     assert refusal.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_two_programs_need_two_names(tiny_checkpoint: Pte, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--checkpoint", str(tiny_checkpoint("tiny-base"))]
+    for outputs, message in (
+        ([], "nothing to write"),
+        (
+            ["--output", str(tmp_path / "a.pte"), "--voice-encoder", str(tmp_path / "a.pte")],
+            "name one of them otherwise",
+        ),
+    ):
+        with pytest.raises(SystemExit):
+            export_unified.parse_args([*flags, *outputs])
+        assert message in capsys.readouterr().err
+
+
+def test_checkpoint_without_voice_encoders_leaves_no_file(
+    tiny_checkpoint: Pte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export_unified.py", "--checkpoint", str(tiny_checkpoint("tiny-customvoice"))]
+    command += ["--output", str(tmp_path / "model.pte"), "--voice-encoder", str(tmp_path / "voice_encoder.pte")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert export_unified.main() == 1
+    assert "a custom_voice checkpoint has no voice encoders; take a Base checkpoint" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_group_size_that_does_not_divide_a_layer_leaves_no_file(tiny_checkpoint: Pte, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Full-size parity of the voice encoders: the reference package against the exported program.
+
+    python tests/full_size_voice_parity.py --reference .reference-venv/bin/python [--size 0.6b-base]
+
+Makes a random checkpoint, runs the recordings of tests/golden/recordings in the reference, and compares x-vectors and
+codes of the fp32 program; of the int8 one they are printed. Takes minutes, up to 6 GB of memory and 6 GB of disk.
+Everything goes to build/full-size and is made once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from full_size_parity import REPOSITORY, run
+from voice_cases import NAMES, SAFE_MARGIN, VoiceGolden, VoiceProgram, cosine
+
+QUANTIZATIONS = ("none", "8da8w")
+LEAST_COSINE = 0.9999
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", type=Path, required=True, help="Python of the reference package's environment")
+    parser.add_argument("--size", default="0.6b-base", help="a Base size (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/full-size")
+    return parser.parse_args()
+
+
+def make(args: argparse.Namespace) -> Path:
+    """The folder with the golden files and voice_encoder-<quantization>.pte."""
+    snapshot, checkpoint = args.folder / args.size, args.folder / f"{args.size}-checkpoint"
+    voices = args.folder / f"{args.size}-voices"
+    voices.mkdir(parents=True, exist_ok=True)
+    if not snapshot.exists():
+        run(sys.executable, "tests/random_checkpoint.py", "--size", args.size, "--out", snapshot)
+    if not all((voices / f"voice_{name}.npz").exists() for name in NAMES):
+        golden = ("tests/golden/make_voice_golden.py", "--snapshot", snapshot, "--output", voices)
+        run(args.reference, *golden, "--threads", "2")
+    if not checkpoint.exists():
+        run(sys.executable, "convert_weights.py", snapshot, "--output-dir", checkpoint)
+    for quantization in QUANTIZATIONS:
+        output = voices / f"voice_encoder-{quantization}.pte"
+        if not output.exists():
+            flags = ("--voice-encoder", output, "--qlinear-voice-encoder", quantization)
+            run(sys.executable, "export_unified.py", "--checkpoint", checkpoint, *flags)
+    return voices
+
+
+def compare(program: VoiceProgram, golden: VoiceGolden, label: str) -> bool:
+    """Print how a recording compares; true when it is as exact as an fp32 program must be."""
+    similarity = cosine(program.encode_speaker(golden.samples), golden.x_vector)
+    equal = program.encode(golden.samples).numpy() == golden.codes
+    certain = np.logical_and.accumulate(golden.code_margins >= SAFE_MARGIN, axis=1)  # a level follows from those before
+    print(
+        f"{label}: x-vector cosine 1 - {1 - similarity:.1e}; {equal.sum()} of {equal.size} codes equal, code 0 in "
+        f"{equal[:, 0].sum()} of {len(equal)} frames; {golden.doubtful_codes()} margins below {SAFE_MARGIN:.0e}"
+    )
+    return similarity >= LEAST_COSINE and bool(equal[certain].all())
+
+
+def main() -> int:
+    args = parse_args()
+    voices = make(args)
+    results = []
+    for quantization in QUANTIZATIONS:
+        program = VoiceProgram(voices / f"voice_encoder-{quantization}.pte")
+        exact = [compare(program, VoiceGolden.load(name, voices), f"{name}, {quantization}") for name in NAMES]
+        results += exact if quantization == "none" else []
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
