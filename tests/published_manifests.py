@@ -40,8 +40,7 @@ from qwen3_tts.code_predictor import CodePredictor
 from qwen3_tts.codec_decoder import CodecDecoder
 from qwen3_tts.config import ModelConfig, Section
 from qwen3_tts.manifest import describe_tensor
-from qwen3_tts.quantization import FLOAT
-from qwen3_tts.quantization import RECIPES as RECIPES  # the records' second half of a name
+from qwen3_tts.quantization import FLOAT, RECIPES
 from qwen3_tts.talker import Talker
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
