@@ -26,19 +26,28 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 import torch
 
 from model import MAX_DECODE_FRAMES, MAX_ROWS, Method, Model
+from qwen3_tts.calibration import roll_out
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
 from qwen3_tts.lowering import BACKENDS, lower
 from qwen3_tts.manifest import build_manifest
-from qwen3_tts.quantization import EMBEDDING_CHOICES, LINEAR_CHOICES, Recipe
+from qwen3_tts.quantization import (
+    CONVOLUTION_CHOICES,
+    EMBEDDING_CHOICES,
+    LINEAR_CHOICES,
+    RECIPES,
+    Recipe,
+    code_predictor_choice,
+    codec_embedding_choice,
+)
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 from qwen3_tts.voice_encoder import VoiceEncoder
 
 EXAMPLES = """examples:
-  python export_unified.py --checkpoint checkpoint --output model.pte --qlinear 8da4w --qembedding 4w
+  python export_unified.py --checkpoint checkpoint --output model.pte --recipe balanced
   python export_unified.py --checkpoint checkpoint --output exact.pte        # fp32, exact to the reference
-  python export_unified.py --checkpoint checkpoint --output model.pte --qlinear 8da4w --qlinear-talker 8da8w
+  python export_unified.py --checkpoint checkpoint --output model.pte --recipe balanced --qlinear-talker 8da8w
   python export_unified.py --checkpoint checkpoint --voice-encoder voice_encoder.pte # Base: to make voices with
 """
 GROUP_SIZES = (32, 64, 128, 256)
@@ -66,21 +75,34 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="xnnpack: laptop and phone CPUs; portable: plain C++ kernels, fp32 only, slow (default: %(default)s)",
     )
     parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="exact",
+        help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
+        "code predictor 8, codec fp32; small: code predictor 4 bits and codec int8 too (default: %(default)s). The "
+        "flags below change single stages",
+    )
+    parser.add_argument(
         "--qlinear",
         choices=LINEAR_CHOICES,
-        default="none",
         help="linear layers: 8da4w = int4 talker, int8 code predictor and heads; 8da8w = int8; none = fp32",
     )
     parser.add_argument(
         "--qlinear-group-size", type=int, choices=GROUP_SIZES, help="weights that share a scale in 8da4w (default: 32)"
     )
     for stage, what in (
-        ("talker", "the talker's layers"),
-        ("code-predictor", "the code predictor's layers"),
-        ("heads", "the talker's head and the code predictor's heads"),
-        ("codec", "the codec decoder's linear layers (its convolutions stay fp32)"),
+        ("talker", "the talker's layers; overrides --qlinear"),
+        ("code-predictor", "the code predictor's layers; overrides --qlinear"),
+        ("heads", "the talker's head and the code predictor's heads; overrides --qlinear"),
+        ("codec", "the codec decoder's linear layers"),
     ):
-        parser.add_argument(f"--qlinear-{stage}", choices=LINEAR_CHOICES, help=f"{what}; overrides --qlinear")
+        parser.add_argument(f"--qlinear-{stage}", choices=LINEAR_CHOICES, help=what)
+    parser.add_argument(
+        "--qconv-codec",
+        choices=CONVOLUTION_CHOICES,
+        help="the codec decoder's convolutions: int8 = weights and signals, calibrated on the model's own speech; a "
+        "quarter of the size, faster, and with an error that wants listening to",
+    )
     parser.add_argument(
         "--qlinear-voice-encoder",
         choices=("none", "8da8w"),
@@ -89,7 +111,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--qembedding",
         choices=EMBEDDING_CHOICES,
-        default="none",
         help="text rows: 4w = int4 in groups of 32, 8w = int8; code rows are int8 with either",
     )
     parser.add_argument(
@@ -110,9 +131,9 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     linear = {recipe.talker, recipe.code_predictor, recipe.heads, recipe.codec}
     if args.qlinear_voice_encoder is not None and args.voice_encoder is None:
         parser.error("--qlinear-voice-encoder has no effect without --voice-encoder")
-    linear.add(args.qlinear_voice_encoder or "none")
-    if args.backend == "portable" and (linear != {"none"} or args.qembedding != "none"):
-        parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernel for quantized linear layers")
+    narrow = linear | {recipe.codec_convolutions, recipe.text_embedding, args.qlinear_voice_encoder or "none"}
+    if args.backend == "portable" and narrow != {"none"}:
+        parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
     if args.qlinear_group_size is not None and "8da4w" not in linear:
         parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without 8da4w")
     if args.max_seq_len < 64:
@@ -131,14 +152,19 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that --recipe names, with what the other flags change."""
+    lm = None if args.qlinear is None else code_predictor_choice(args.qlinear)
     overrides = {
-        "talker": args.qlinear_talker,
-        "code_predictor": args.qlinear_code_predictor,
-        "heads": args.qlinear_heads,
+        "talker": args.qlinear_talker or args.qlinear,
+        "code_predictor": args.qlinear_code_predictor or lm,
+        "heads": args.qlinear_heads or lm,
         "codec": args.qlinear_codec,
+        "codec_convolutions": args.qconv_codec,
+        "text_embedding": args.qembedding,
+        "codec_embedding": None if args.qembedding is None else codec_embedding_choice(args.qembedding),
+        "group_size": args.qlinear_group_size,
     }
-    recipe = Recipe.default(args.qlinear, args.qembedding, args.qlinear_group_size or 32)
-    return replace(recipe, **{stage: choice for stage, choice in overrides.items() if choice is not None})
+    return replace(RECIPES[args.recipe], **{stage: choice for stage, choice in overrides.items() if choice is not None})
 
 
 def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
@@ -182,7 +208,12 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     tokenizer_json = checkpoint.tokenizer_json
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     constants = constants_of(contract, tokenizer_json)
-    model = Model(checkpoint, recipe_of(args))
+    recipe = recipe_of(args)
+    utterances = []
+    if recipe.codec_convolutions != "none":
+        progress("codec decoder", "calibrate")
+        utterances = roll_out(checkpoint)
+    model = Model(checkpoint, recipe, utterances)
     # Portable kernels want their operands in one memory format, and parameters are contiguous.
     model.codec_decoder.set_channels_last(args.backend != "portable")
     methods = model.methods(args.max_seq_len)

@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-RECIPE = ("--qlinear", "8da4w", "--qembedding", "4w")
+RECIPE = ("--recipe", "balanced")
 STAGES = ("talker_ms", "code_predictor_ms", "decode_ms", "sink_ms")
 
 

@@ -41,11 +41,12 @@ class CausalConv(nn.Conv2d):
         super().__init__(in_channels, out_channels, (1, kernel), dilation=(1, dilation), groups=groups)
         self.length = (kernel - 1) * dilation
         self.offset = plan.take(in_channels, self.length)
+        self.arithmetic: nn.Module | None = None  # in place of weight and bias (codec_quantization.py)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]  # Conv2d has no history
         if self.length:
             x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length, self.channels_last)
-        y = super().forward(x)
+        y = super().forward(x) if self.arithmetic is None else self.arithmetic(x)
         return y.contiguous(memory_format=torch.channels_last) if self.channels_last else y
 
 

@@ -18,7 +18,7 @@ from qwen3_tts.code_predictor import FusedCodePredictor
 from qwen3_tts.config import SamplingConfig
 from qwen3_tts.contract import MIN_NEW_TOKENS
 from qwen3_tts.prompt import Prompt, PromptBuilder, Request
-from qwen3_tts.quantization import FLOAT, Recipe
+from qwen3_tts.quantization import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 
@@ -32,10 +32,10 @@ class Utterance:
 
 
 class Synthesizer:
-    """The stages of a checkpoint, composed eagerly."""
+    """The stages of a checkpoint, composed eagerly; in fp32 unless a quantized `model` of it is given."""
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe = FLOAT, max_seq_len: int = 512):
-        self.model = Model(checkpoint, recipe)
+    def __init__(self, checkpoint: Checkpoint, model: Model | None = None, max_seq_len: int = 512):
+        self.model = Model(checkpoint, FLOAT) if model is None else model
         self.config, self.max_seq_len = checkpoint.config, max_seq_len
         self.code_predictor = FusedCodePredictor(self.model.code_predictor, self.model.codec_embedding, self.config)
         self.prompt_builder = PromptBuilder(
@@ -51,6 +51,11 @@ class Synthesizer:
         logits, tokens, codes = self._speak(prompt, options, seed)
         reference = request.voice.codes if request.voice is not None else None
         return Utterance(prompt, logits, tokens, codes, self.decode(codes, reference))
+
+    @torch.no_grad()
+    def codes(self, request: Request, options: SamplingConfig, seed: int = 42) -> Tensor:
+        """The frames [T, G] of an utterance, without its samples."""
+        return self._speak(self.prompt_builder.build(request), options, seed)[2]
 
     def _speak(self, prompt: Prompt, options: SamplingConfig, seed: int) -> tuple[Tensor, list[int], Tensor]:
         config = self.config

@@ -49,7 +49,7 @@ step convert "${convert_inputs[@]}" -- \
   .venv/bin/python convert_weights.py "$snapshot" --output-dir "$work/checkpoint"
 step export export_unified.py model.py "${package[@]}" "$work/.convert-done" -- \
   .venv/bin/python export_unified.py --checkpoint "$work/checkpoint" --output "$work/model.pte" \
-  --qlinear 8da4w --qembedding 4w
+  --recipe balanced
 
 # A CustomVoice model needs one of its speakers; without SPEAKER it is the first one.
 speaker=${DEMO_SPEAKER:-$(.venv/bin/python - "$work/checkpoint/config.json" <<'END'

@@ -51,13 +51,13 @@ class Export:
     output_flag: str = "--output"
 
 
-FLOAT = ("--qlinear", "none", "--qembedding", "none")
 EXPORTS = {
-    "tiny-base": Export("tiny-base", FLOAT),
-    "tiny-customvoice": Export("tiny-customvoice", FLOAT),
-    "tiny-voicedesign": Export("tiny-voicedesign", FLOAT),
-    "tiny-mtp": Export("tiny-mtp", FLOAT),
+    "tiny-base": Export("tiny-base", ("--recipe", "exact")),
+    "tiny-customvoice": Export("tiny-customvoice", ("--recipe", "exact")),
+    "tiny-voicedesign": Export("tiny-voicedesign", ("--recipe", "exact")),
+    "tiny-mtp": Export("tiny-mtp", ("--recipe", "exact")),
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
+    "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
 }
 VOICE_ENCODERS = {

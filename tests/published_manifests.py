@@ -7,8 +7,8 @@ of the manifest that export_unified.py writes beside a `.pte`. The contract come
 the whole text vocabulary; the signatures come from running the methods of model.py on fake tensors, which have shapes
 and no values. tests/test_manifests.py holds the records against the sources, and both derivations against real files.
 
-The recipes are fp32 and the one the README recommends, for XNNPACK. The portable backend gets no records: they would
-repeat those of fp32 but for one word, `backend`.
+The recipes are those of --recipe, for XNNPACK. The portable backend gets no records: they would repeat those of
+`exact` but for one word, `backend`.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ from qwen3_tts.code_predictor import CodePredictor
 from qwen3_tts.codec_decoder import CodecDecoder
 from qwen3_tts.config import ModelConfig, Section
 from qwen3_tts.manifest import describe_tensor
-from qwen3_tts.quantization import FLOAT
+from qwen3_tts.quantization import FLOAT, RECIPES
 from qwen3_tts.talker import Talker
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
 from random_checkpoint import PUBLISHED_TEXT_VOCAB
 
 FOLDER = REPOSITORY / "manifests"
-RECIPES = {"fp32": (), "8da4w": ("--qlinear", "8da4w", "--qembedding", "4w")}  # flags of export_unified.py
 LINE = 120
 
 Signatures = dict[str, dict[str, list[str]]]  # method -> "inputs" and "outputs"
@@ -167,9 +166,9 @@ def parse_flags(flags: tuple[str, ...]) -> argparse.Namespace:
 def texts() -> dict[str, str]:
     """File name -> content of every record."""
     return {
-        f"{size}-{name}.json": _to_json(record(size, flags)) + "\n"
+        f"{size}-{name}.json": _to_json(record(size, ("--recipe", name))) + "\n"
         for size in layout.PUBLISHED
-        for name, flags in RECIPES.items()
+        for name in RECIPES
     }
 
 

@@ -78,7 +78,7 @@ def custom_voice(**flags: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("settings", SAMPLING)
-@pytest.mark.parametrize("model", ["tiny-customvoice", "tiny-customvoice-8da4w"])
+@pytest.mark.parametrize("model", ["tiny-customvoice", "tiny-customvoice-8da4w", "tiny-customvoice-small"])
 def test_fused_and_stepwise_code_predictors_agree(
     runner: Path, tiny_pte: Pte, tmp_path: Path, settings: str, model: str
 ) -> None:

@@ -90,6 +90,7 @@ def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
     [
         (["--backend", "portable", "--qlinear", "8da4w"], "runs fp32 only"),
         (["--backend", "portable", "--qembedding", "4w"], "runs fp32 only"),
+        (["--backend", "portable", "--qconv-codec", "int8"], "runs fp32 only"),
         (["--qlinear-group-size", "64"], "no effect without 8da4w"),
         (["--qlinear", "8da8w", "--qlinear-group-size", "64"], "no effect without 8da4w"),
         (["--qlinear", "8da4w", "--qlinear-group-size", "48"], "invalid choice: 48"),

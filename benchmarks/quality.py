@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""What a recipe costs in exactness: how often it chooses the codes that fp32 chooses, and how much its sound differs.
+
+    python benchmarks/quality.py --checkpoint checkpoint                       # every recipe
+    python benchmarks/quality.py --checkpoint checkpoint --recipes small --output quality.json
+
+The fp32 model says a few sentences. Each recipe then reads the same prompt and codes, so that one different choice does
+not change what follows (teacher forcing), and decodes the same codes. Everything runs eagerly, as it is exported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+import torch
+from torch import Tensor
+
+from model import Model
+from qwen3_tts.calibration import TEXTS, roll_out
+from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.layers import DecoderStack
+from qwen3_tts.prompt import Request
+from qwen3_tts.quantization import RECIPES, Recipe
+from qwen3_tts.reference import Synthesizer
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One utterance as a model sees it: what it chooses at every place, and the sound of the given codes."""
+
+    talker_logits: Tensor  # [T, V] before each frame's code 0
+    code_logits: Tensor  # [T, G - 1, Vc]
+    samples: Tensor  # [T * samples_per_frame]
+
+
+@dataclass(frozen=True)
+class Quality:
+    talker_agreement: float  # share of frames with the same best code 0
+    talker_kl: float  # nats, fp32 to recipe
+    code_agreement: float  # the same for codes 1 ... G - 1
+    code_kl: float
+    snr_db: float  # of the decoded sound
+
+
+class Listener:
+    """Runs a model over given codes."""
+
+    def __init__(self, synthesizer: Synthesizer):
+        self.synthesizer, self.model, self.config = synthesizer, synthesizer.model, synthesizer.config
+
+    @torch.no_grad()
+    def hear(self, request: Request, codes: Tensor) -> Spoken:
+        """codes [T, G]: what is said after the request's prompt."""
+        prompt = self.synthesizer.prompt_builder.build(request)
+        embeddings = self.model.codec_embedding(codes + torch.tensor(self.config.group_offsets))  # [T, G, H]
+        text = [prompt.trailing[i : i + 1] if i < len(prompt.trailing) else prompt.pad_row for i in range(len(codes))]
+        rows = torch.cat([prompt.rows, embeddings.sum(1) + torch.cat(text)])[:-1]
+        hidden = self._talker_hidden(rows)[len(prompt.rows) - 1 :]
+        frames = [self._code_logits(hidden[i : i + 1], embeddings[i]) for i in range(len(codes))]
+        return Spoken(self.model.talker.head(hidden), torch.stack(frames), self.synthesizer.decode(codes))
+
+    def _talker_hidden(self, rows: Tensor) -> Tensor:
+        talker = self.model.talker
+        kv = torch.zeros(talker.kv_shape(len(rows)))
+        position = torch.zeros(1, dtype=torch.int64)
+        return talker.norm(DecoderStack.forward(talker, rows, position, kv))
+
+    def _code_logits(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
+        """[G - 1, Vc] from the talker's hidden [1, H] and the frame's embeddings [G, H]."""
+        predictor = self.model.code_predictor
+        rows = torch.cat([hidden, embeddings[:-1]])
+        kv = torch.zeros(predictor.kv_shape(len(rows)))
+        states = DecoderStack.forward(predictor, predictor.projection(rows), torch.zeros(1).long(), kv)
+        states = predictor.norm(states)[1:]
+        return torch.cat([head(state[None]) for head, state in zip(predictor.heads, states)])
+
+
+def compare(exact: Sequence[Spoken], other: Sequence[Spoken]) -> Quality:
+    talker = [torch.cat([spoken.talker_logits for spoken in all_spoken]) for all_spoken in (exact, other)]
+    codes = [torch.cat([spoken.code_logits for spoken in all_spoken]) for all_spoken in (exact, other)]
+    samples = [torch.cat([spoken.samples for spoken in all_spoken]) for all_spoken in (exact, other)]
+    noise = (samples[0] - samples[1]).square().sum().clamp_min(1e-12)
+    return Quality(
+        agreement(*talker), divergence(*talker), agreement(*codes), divergence(*codes),
+        float(10 * torch.log10(samples[0].square().sum() / noise)),
+    )  # fmt: skip
+
+
+def agreement(exact: Tensor, other: Tensor) -> float:
+    return float((exact.argmax(-1) == other.argmax(-1)).float().mean())
+
+
+def divergence(exact: Tensor, other: Tensor) -> float:
+    """Mean Kullback-Leibler divergence of softmax(other) from softmax(exact), in nats."""
+    expected, found = exact.log_softmax(-1), other.log_softmax(-1)
+    return float((expected.exp() * (expected - found)).sum(-1).mean())
+
+
+def requests(checkpoint: Checkpoint) -> list[Request]:
+    config = checkpoint.config
+    speaker = next(iter(config.speakers), "")
+    return [
+        Request(text, language if language in config.languages else "auto", speaker) for language, text in TEXTS.items()
+    ]
+
+
+def measure(folder: Path, recipes: dict[str, Recipe], frames: int) -> dict[str, Quality]:
+    checkpoint = Checkpoint(folder)
+    report("the fp32 model speaks")
+    synthesizer = Synthesizer(checkpoint, max_seq_len=frames + 512)
+    options = replace(checkpoint.config.sampling, max_new_tokens=frames + 1)
+    asked = requests(checkpoint)
+    utterances = [synthesizer.codes(request, options, seed=1000 + i) for i, request in enumerate(asked)]
+    exact = [Listener(synthesizer).hear(*pair) for pair in zip(asked, utterances)]
+    del synthesizer
+    calibration = roll_out(checkpoint) if any(r.codec_convolutions != "none" for r in recipes.values()) else []
+    qualities = {}
+    for name, recipe in recipes.items():
+        report(f"{name} listens")
+        listener = Listener(Synthesizer(checkpoint, Model(checkpoint, recipe, calibration)))
+        qualities[name] = compare(exact, [listener.hear(*pair) for pair in zip(asked, utterances)])
+    return qualities
+
+
+def report(step: str) -> None:
+    print(f"== {step}", file=sys.stderr, flush=True)
+
+
+def table(qualities: dict[str, Quality]) -> str:
+    lines = [
+        "| recipe | code 0 agrees | KL, nats | codes 1–15 agree | KL, nats | sound, SNR |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | {q.talker_agreement:.1%} | {q.talker_kl:.4f} | {q.code_agreement:.1%} | {q.code_kl:.4f} "
+        f"| {q.snr_db:.1f} dB |"
+        for name, q in qualities.items()
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by convert_weights.py")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="(default: all)")
+    parser.add_argument("--frames", type=int, default=48, help="of each of two utterances (default: %(default)s)")
+    parser.add_argument("--output", type=Path, help="also write the figures as JSON")
+    args = parser.parse_args()
+    qualities = measure(args.checkpoint, {name: RECIPES[name] for name in args.recipes}, args.frames)
+    print(table(qualities))
+    if args.output:
+        args.output.write_text(json.dumps({name: asdict(q) for name, q in qualities.items()}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
