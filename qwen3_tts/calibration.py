@@ -15,7 +15,7 @@ TEXTS = {
     "english": "Good morning, Zoe! Flight 1492 to Reykjavik leaves at 6:45. Shall we have breakfast first?",
     "chinese": "早上好！今天下午三点二十分，我们在火车站见面，好吗？别忘了带上雨伞。",
 }
-FRAMES = 48  # of each text
+FRAMES = 24  # of each text: the ranges of signals hardly grow after a second
 
 
 def roll_out(checkpoint: Checkpoint) -> list[Tensor]:
