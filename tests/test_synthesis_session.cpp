@@ -292,12 +292,19 @@ TEST_F(SynthesisSessionTest, StopEndsTheUtteranceAtTheNextFrame) {
 }
 
 TEST_F(SynthesisSessionTest, AnotherThreadStops) {
-  ASSERT_TRUE(session_->start(request("Stop me from elsewhere."), options(metadata().max_seq_len)).ok());
-  ASSERT_FALSE(must(session_->next()).is_last);
-  std::thread([this] { session_->stop(); }).join();
-  EXPECT_TRUE(must(session_->next()).is_last);
-  EXPECT_EQ(session_->stats().finish_reason, FinishReason::kStopped);
-  EXPECT_EQ(session_->stats().frames, 1);
+  const Utterance whole = speak(*session_, request("Stop me from elsewhere."), options(100));
+  MemorySink sink;
+  sink.delay = std::chrono::milliseconds(10);
+  SynthesisStats stats;
+  std::thread speaker(
+      [&] { stats = must(session_->synthesize(request("Stop me from elsewhere."), options(100), sink)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  session_->stop();
+  speaker.join();
+  EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
+  EXPECT_TRUE(sink.is_closed);
+  ASSERT_LT(sink.received.size(), whole.samples.size());
+  EXPECT_TRUE(std::equal(sink.received.begin(), sink.received.end(), whole.samples.begin()));
 }
 
 TEST_F(SynthesisSessionTest, SlowSinkOnlyTakesTime) {
