@@ -46,7 +46,7 @@ class Call:
     events: tuple[Event, ...]
 
 
-class _Node(Table):
+class _Node(Table):  # type: ignore[misc]  # flatbuffers has no types
     """A table with its fields by number."""
 
     def offset(self, field: int) -> int:
