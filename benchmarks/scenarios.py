@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from etdump import read_profile
 from measuring import Finished, busy_core, run, spread
+from read_profile import by_stage
 
 Stats = dict[str, Any]  # an object of --stats_json
 PARTS = {
@@ -18,6 +20,7 @@ PARTS = {
     "codec decoder": "decode_ms",
     "audio sink": "sink_ms",
 }
+SAMPLER = "qwen3_tts::sample.out"  # inside the code predictor
 BEFORE_FRAMES = ("prompt_ms", "prefill_ms")
 
 
@@ -53,16 +56,27 @@ def measure_scenario(runner: Runner, threads: int, is_busy: bool, repeat: int, w
     with busy_core(is_busy):
         cold = [runner.speak(threads, text=runner.prompts[0])[0][0] for _ in range(starts)]
         warm, finished = runner.speak_prompts(threads, repeat, warmup)
+        sampler_ms = profile_sampler(runner, threads, warmup)
     return {
         "threads": threads,
         "busy": is_busy,
         "warm": summarize(complete(warm, runner.frames)),
         "cold": summarize(complete(cold, runner.frames)),
+        "sampler_ms_a_frame": sampler_ms,
         "prompts": {text: summarize(r for r in warm if r["prompt"] == text) for text in runner.prompts},
         "peak_memory_mb": asdict(finished.memory),
         "warm_runs": warm,
         "cold_runs": cold,
     }
+
+
+def profile_sampler(runner: Runner, threads: int, warmup: int) -> float:
+    """Milliseconds a frame for drawing the code predictor's codes, in a run of its own because recording takes time."""
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Path(folder) / "profile"
+        (stats,), _ = runner.speak(threads, text=runner.prompts[0], warmup=warmup, profile=profile)
+        costs = [stage.operators[SAMPLER] for stage in by_stage(read_profile(profile)).values()]
+    return sum(cost.ms for cost in costs) / stats["frames"] if stats["frames"] else 0.0
 
 
 def complete(runs: list[Stats], frames: int) -> list[Stats]:

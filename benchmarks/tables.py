@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 Results = dict[str, Any]
-STAGES = ("talker", "code predictor", "codec decoder", "audio sink", "host")
+SAMPLES = "code predictor"
+STAGES = ("talker", SAMPLES, "codec decoder", "audio sink", "host")
 Row = tuple[str, ...]
 
 
@@ -44,6 +45,8 @@ def scenarios(measured: list[Results]) -> str:
     rows.append(("request to first sound, ms", *(spread(s["warm"], "ttfa_ms") for s in measured)))
     for stage in STAGES:
         rows.append((f"{stage}, ms a frame", *(spread(s["warm"], "ms_a_frame", stage, digits=1) for s in measured)))
+        if stage == SAMPLES:
+            rows.append(("its sampler, ms a frame", *(f"{s['sampler_ms_a_frame']:.1f}" for s in measured)))
     rows.append(("first request of a process, RTF", *(spread(s["cold"], "rtf", digits=3) for s in measured)))
     rows.append(("first request of a process, first sound, ms", *(spread(s["cold"], "ttfa_ms") for s in measured)))
     rows.append(("peak memory, MB (anonymous, file pages)", *(memory(s["peak_memory_mb"]) for s in measured)))

@@ -92,6 +92,7 @@ def test_every_scenario_is_measured(measured: tuple[dict[str, Any], str]) -> Non
         seconds = FRAMES * SAMPLES_PER_FRAME / SAMPLE_RATE
         stages = sum(stage["p50"] for stage in warm["ms_a_frame"].values()) * FRAMES
         assert 0 < stages < warm["rtf"]["p95"] * seconds * 1000
+        assert 0 < scenario["sampler_ms_a_frame"] < 50
         memory = scenario["peak_memory_mb"]
         assert 0 < memory["anonymous"] < memory["total"]
         assert 0 < memory["file"] < memory["total"]
