@@ -68,11 +68,9 @@ std::vector<NamedPath> input_files(const RunnerOptions& options) {
 
 std::vector<NamedPath> output_files(const RunnerOptions& options) {
   return {
-      {"--output_wav", options.output_wav},
-      {"--codes_output", options.codes_output},
-      {"--save_voice", options.save_voice},
-      {"--stats_json", options.stats_json},
-      {"--weight_cache", options.engine.weight_cache},
+      {"--output_wav", options.output_wav}, {"--codes_output", options.codes_output},
+      {"--save_voice", options.save_voice}, {"--stats_json", options.stats_json},
+      {"--profile", options.profile},       {"--weight_cache", options.engine.weight_cache},
   };
 }
 
@@ -109,6 +107,9 @@ Status check_outputs(const RunnerOptions& options) {
   }
   if (!is_single && !options.codes_output.empty()) {
     return invalid("--codes_output holds one run; use it with one text and without --repeat");
+  }
+  if (!is_single && !options.profile.empty()) {
+    return invalid("--profile shows one run; use it with one text and without --repeat (--warmup does not count)");
   }
   if (!options.output_dir.empty() && !options.output_wav.empty()) {
     return invalid("give --output_wav for a single run or --output_dir for several, not both");

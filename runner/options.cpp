@@ -191,6 +191,10 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
                  "File that keeps packed weights, so that the next start is faster")
       ->type_name("FILE")
       ->group(group);
+  app.add_option("--profile", options.profile,
+                 "Write where the time of a single run goes (ETDump, for benchmarks/read_profile.py)")
+      ->type_name("FILE")
+      ->group(group);
   app.add_flag("--disable_fused_cp_generate", line.disable_fused_cp_generate,
                "Run the code predictor step by step: slower, same codes")
       ->group(group);
@@ -220,6 +224,7 @@ Question question(const CommandLine& line) {
 /// Values that are not flags one to one.
 void translate(const CommandLine& line, RunnerOptions& options) {
   options.question = question(line);
+  options.engine.profile = !options.profile.empty();
   options.engine.fused_code_predictor = !line.disable_fused_cp_generate;
   if (line.verbose) {
     options.verbosity = Verbosity::kVerbose;

@@ -36,6 +36,7 @@ struct RunnerOptions {
   std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
   std::string codes_output;
   std::string stats_json;
+  std::string profile;
   int64_t repeat = 1;
   int64_t warmup = 0;
   Question question = Question::kNone;

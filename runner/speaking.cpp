@@ -205,6 +205,7 @@ Status Speaker::warm_up(const Run& run) {
       return status;
     }
   }
+  engine_->start_profile();
   return {};
 }
 
@@ -282,6 +283,11 @@ void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
 Status Speaker::report() const {
   if (records_.size() > 1) {
     console_.tell(describe_all(records_));
+  }
+  if (!records_.empty() && !options_.profile.empty()) {
+    if (Status status = engine_->write_profile(options_.profile); !status.ok()) {
+      return status;
+    }
   }
   if (records_.empty() || options_.stats_json.empty()) {
     return {};

@@ -433,6 +433,8 @@ CASES = [
     Case("output would replace the model", given(model_path="m.pte", output_wav="m.pte"), ("--output_wav", "m.pte")),
     Case("two outputs in one file", given(output_wav="a", stats_json="./a"), ("--stats_json", "--output_wav")),
     Case("one WAV file for several runs", given(repeat=2), ("--output_wav", "--output_dir")),
+    Case("profile of several runs", given(repeat=2, output_wav=None, profile="p"), ("--profile", "--repeat")),
+    Case("profile in a missing folder", given(profile="none/p"), ("--profile", "none/p")),
     Case("disk full", given(), ("a.wav",), limit=50),
     Case("weight cache in a missing folder", given(weight_cache="none/w"), ("--weight_cache", "none/w")),
     Case("weight cache that is another file", lambda p: {"weight_cache": p.file("w", b"notes" * 99)}, ("w",)),

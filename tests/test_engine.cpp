@@ -221,6 +221,39 @@ TEST_F(EngineTest, FirstEngineOfAProcessChoosesTheThreads) {
   EXPECT_TRUE(Engine::create(options).ok());
 }
 
+TEST_F(EngineTest, ProfileIsWhatRanSinceItWasStarted) {
+  EngineOptions options;
+  options.model_path = model_path("tiny-base");
+  options.profile = true;
+  const auto engine = testing::must(Engine::create(options));
+  const auto request = testing::request("Hello.");
+  const std::string path = folder_.file("a.etdp");
+  const auto plain = speak(*testing::make_engine("tiny-base"), request);
+  testing::expect_equal(speak(*engine, request), plain);
+  ASSERT_TRUE(engine->write_profile(path).ok());
+  const auto first_bytes = std::filesystem::file_size(path);
+  const Status nothing = engine->write_profile(folder_.file("none.etdp"));
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_EQ(nothing.error().code, ErrorCode::kInvalidState);
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("none.etdp")));
+  speak(*engine, request);
+  engine->start_profile();
+  speak(*engine, request);
+  ASSERT_TRUE(engine->write_profile(path).ok());
+  // Less than the first one, which also loaded the methods and read the prefix; two utterances would be more.
+  EXPECT_LT(std::filesystem::file_size(path), first_bytes);
+  EXPECT_GT(std::filesystem::file_size(path), first_bytes / 2);
+}
+
+TEST_F(EngineTest, ProfileThatWasNotAskedForIsRefused) {
+  const auto engine = testing::make_engine("tiny-base");
+  engine->start_profile();
+  const Status status = engine->write_profile(folder_.file("a.etdp"));
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kInvalidState);
+  EXPECT_NE(status.error().message.find("EngineOptions::profile"), std::string::npos) << status.error().message;
+}
+
 TEST_F(EngineTest, ThreadsOutOfRangeAreRefused) {
   EngineOptions options;
   options.model_path = model_path("tiny-base");

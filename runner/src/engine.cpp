@@ -6,6 +6,7 @@
 
 #include "contract.h"
 #include "engine_impl.h"
+#include "file.h"
 #include "model_file.h"
 #include "ops/ops.h"
 #include "process_setup.h"
@@ -75,7 +76,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     return status.error();
   }
   std::unique_ptr<WeightCache> weight_cache;  // Before the model: its methods need it to the end.
-  auto model = open_model(options.model_path);
+  auto model = open_model(options.model_path, options.profile);
   if (!model.ok()) {
     return model.error();
   }
@@ -115,5 +116,12 @@ Engine::~Engine() = default;
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 double Engine::load_ms() const { return impl_->load_ms; }
+
+void Engine::start_profile() { impl_->program->start_profile(); }
+
+Status Engine::write_profile(const std::string& path) {
+  const auto content = impl_->program->take_profile();
+  return content.ok() ? write_file(path, *content) : content.error();
+}
 
 }  // namespace qwen3_tts

@@ -70,8 +70,8 @@ Result<ModelMetadata> read_metadata(Program& program) {
 
 }  // namespace
 
-Result<ModelFile> open_model(const std::string& path) {
-  auto program = Program::create(path);
+Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
+  auto program = Program::create(path, is_profiled);
   if (!program.ok()) {
     return program.error();
   }

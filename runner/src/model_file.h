@@ -17,8 +17,9 @@ struct ModelFile {
   ModelMetadata metadata;
 };
 
-/// Opens the file at `path`. An error names it and says what it is instead and which file is wanted.
-Result<ModelFile> open_model(const std::string& path);
+/// Opens the file at `path`, profiled as in Program::create(). An error names it and says what it is instead and which
+/// file is wanted.
+Result<ModelFile> open_model(const std::string& path, bool is_profiled = false);
 
 /// The methods that an engine calls.
 std::vector<std::string> used_methods(bool fused_code_predictor);

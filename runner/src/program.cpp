@@ -93,20 +93,23 @@ TensorSpec to_spec(const et::TensorInfo& info) {
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> Program::create(const std::string& path) {
+Result<std::unique_ptr<Program>> Program::create(const std::string& path, bool is_profiled) {
   capture_runtime_log();
   if (Status status = check_file(path); !status.ok()) {
     return status.error();
   }
-  std::unique_ptr<Program> program(new Program(path, std::make_unique<Module>(path, Module::LoadMode::Mmap)));
+  std::unique_ptr<Program> program(new Program(path, is_profiled));
   if (Status status = program->load(); !status.ok()) {
     return status.error();
   }
   return program;
 }
 
-Program::Program(std::string path, std::unique_ptr<Module> module)
-    : path_(std::move(path)), module_(std::move(module)) {}
+Program::Program(std::string path, bool is_profiled) : path_(std::move(path)) {
+  std::unique_ptr<Profile> profile = is_profiled ? std::make_unique<Profile>() : nullptr;
+  profile_ = profile.get();
+  module_ = std::make_unique<Module>(path_, Module::LoadMode::Mmap, std::move(profile));
+}
 
 Status Program::load() {
   clear_runtime_error();
@@ -191,6 +194,9 @@ Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
 Status Program::load_method(const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
   clear_runtime_error();
+  if (profile_ != nullptr) {
+    profile_->set_method("load " + name);
+  }
   const et::Error error = module_->load_method(name);
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
@@ -261,6 +267,9 @@ Status Program::execute(const std::string& method, const std::vector<et::EValue>
                         std::initializer_list<OutputBuffer> outputs) {
   const std::lock_guard<std::mutex> lock(mutex_);
   clear_runtime_error();
+  if (profile_ != nullptr) {
+    profile_->set_method(method);
+  }
   const auto values = module_->execute(method, inputs);
   if (!values.ok()) {
     return failure(ErrorCode::kExecution, "method '" + method + "' failed", values.error());
@@ -280,6 +289,25 @@ Status Program::execute(const std::string& method, const std::vector<et::EValue>
     ++index;
   }
   return {};
+}
+
+void Program::start_profile() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (profile_ != nullptr) {
+    profile_->reset();
+  }
+}
+
+Result<std::string> Program::take_profile() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (profile_ == nullptr) {
+    return Error{ErrorCode::kInvalidState, "'" + path_ + "' is not profiled; set EngineOptions::profile"};
+  }
+  std::string content = profile_->take();
+  if (content.empty()) {
+    return Error{ErrorCode::kInvalidState, "'" + path_ + "': no method ran since the profile was started"};
+  }
+  return content;
 }
 
 Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {

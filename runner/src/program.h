@@ -14,6 +14,7 @@
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
+#include "profile.h"
 
 namespace qwen3_tts {
 
@@ -36,8 +37,9 @@ struct MethodSpec {
 /// all sessions share, are copied out before the next.
 class Program {
  public:
-  /// Opens the file and checks that it is a whole ExecuTorch program.
-  static Result<std::unique_ptr<Program>> create(const std::string& path);
+  /// Opens the file and checks that it is a whole ExecuTorch program. A profiled one records every call, see
+  /// start_profile().
+  static Result<std::unique_ptr<Program>> create(const std::string& path, bool is_profiled = false);
 
   const std::string& path() const { return path_; }
 
@@ -68,10 +70,15 @@ class Program {
   Status execute(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
                  std::initializer_list<OutputBuffer> outputs);
 
+  /// Forgets what was recorded so far. A program that is not profiled has nothing to forget.
+  void start_profile();
+  /// The ETDump of what ran since then. kInvalidState when the program is not profiled or nothing ran.
+  Result<std::string> take_profile();
+
  private:
   using Module = executorch::extension::Module;
 
-  Program(std::string path, std::unique_ptr<Module> module);
+  Program(std::string path, bool is_profiled);
 
   Status load();
   Result<executorch::runtime::EValue> read_constant(const std::string& name);
@@ -81,6 +88,7 @@ class Program {
   Error invalid(const std::string& what) const;
 
   std::string path_;
+  Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
   std::mutex mutex_;
 };

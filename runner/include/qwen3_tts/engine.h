@@ -46,6 +46,10 @@ struct EngineOptions {
 
   /// A tokenizer.json (of a converted checkpoint) in place of the tables in the .pte; "" none.
   std::string tokenizer_path;
+
+  /// Record when every operator runs, in memory, for Engine::write_profile(). Each call then takes about a tenth
+  /// longer.
+  bool profile = false;
 };
 
 /// One method of a model file, its inputs and outputs as "float[<=128, 1024]": type and sizes, "<=" where a size is the
@@ -78,6 +82,13 @@ class QWEN3_TTS_API Engine {
 
   const ModelMetadata& metadata() const;
   double load_ms() const;
+
+  /// With EngineOptions::profile: forgets what ran until now.
+  void start_profile();
+  /// Writes what ran since start_profile() as an ETDump with one block for each call of a method, which has its name:
+  /// ExecuTorch's tools read it, and benchmarks/read_profile.py. kInvalidState without EngineOptions::profile or when
+  /// nothing ran.
+  Status write_profile(const std::string& path);
 
   /// A new session. It borrows this engine, which must outlive it.
   Result<std::unique_ptr<SynthesisSession>> create_session();
