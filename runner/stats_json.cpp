@@ -19,6 +19,7 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"load_ms", engine.load_ms()},
       {"prompt_rows", stats.prompt_rows},
       {"cached_rows", stats.cached_rows},
+      {"cached_frames", stats.cached_frames},
       {"prompt_ms", stats.prompt_ms},
       {"prefill_ms", stats.prefill_ms},
       {"talker_ms", stats.talker_ms},

@@ -22,8 +22,8 @@ from runner_program import call, read_samples, speak, start
 Pte = Callable[[str], Path]
 SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
-    "prompt frames audio_s load_ms prompt_rows cached_rows prompt_ms prefill_ms talker_ms code_predictor_ms decode_ms "
-    "ttfa_ms total_ms rtf peak_rss_mb seed fused threads finish_reason".split()
+    "prompt frames audio_s load_ms prompt_rows cached_rows cached_frames prompt_ms prefill_ms talker_ms "
+    "code_predictor_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed fused threads finish_reason".split()
 )
 PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_ms", "sink_ms")
 LEAD_IN = 480  # samples: 20 ms at 24 kHz

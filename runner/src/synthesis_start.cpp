@@ -100,7 +100,8 @@ Status Impl::prime_codec(const std::vector<int64_t>& codes) {
   const ScopedTimer timer(stats_.decode_ms);
   const std::string key = codes_key(codes);
   if (const auto known = engine_.prefix_cache.find(key); known != nullptr) {
-    codec_decoder_->set_state(*known, static_cast<int64_t>(codes.size()) / engine_.metadata.num_code_groups);
+    stats_.cached_frames = static_cast<int64_t>(codes.size()) / engine_.metadata.num_code_groups;
+    codec_decoder_->set_state(*known, stats_.cached_frames);
     return {};
   }
   Status status = codec_decoder_->prime(codes);

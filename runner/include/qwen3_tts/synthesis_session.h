@@ -78,6 +78,7 @@ QWEN3_TTS_API const char* to_string(FinishReason reason);
 struct SynthesisStats {
   int64_t prompt_rows = 0;
   int64_t cached_rows = 0;  ///< Those of them that the talker need not read: EngineOptions::prefix_cache_bytes.
+  int64_t cached_frames = 0;  ///< Of the voice's recording, which the codec decoder need not decode again.
   int64_t frames = 0;
   int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
   double prompt_ms = 0;  ///< Text to rows.
