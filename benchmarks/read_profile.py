@@ -5,7 +5,7 @@
     python benchmarks/read_profile.py hello.etdp
 
 Operators of a delegate are added up by name; XNNPACK tells their times in whole microseconds, cut off, and what is
-missing stands in the row of the delegate. Recording takes about a tenth of the time itself.
+missing stands in the row of the delegate. Recording takes time itself: 6 % was measured.
 """
 
 from __future__ import annotations

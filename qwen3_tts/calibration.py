@@ -10,12 +10,12 @@ from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.prompt import Request
 from qwen3_tts.reference import Synthesizer
 
-# A few seconds in two languages that every published checkpoint has; names and numbers bring rare sounds.
+# Two seconds in each of two languages that every published checkpoint has; names and numbers bring rare sounds.
 TEXTS = {
     "english": "Good morning, Zoe! Flight 1492 to Reykjavik leaves at 6:45. Shall we have breakfast first?",
     "chinese": "早上好！今天下午三点二十分，我们在火车站见面，好吗？别忘了带上雨伞。",
 }
-FRAMES = 24  # of each text: the ranges of signals hardly grow after a second
+FRAMES = 24  # of each text
 
 
 def roll_out(checkpoint: Checkpoint) -> list[Tensor]:

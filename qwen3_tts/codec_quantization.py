@@ -1,8 +1,8 @@
 """Static int8 for the codec decoder's convolutions: weights per output channel, signals with one scale a tensor.
 
 The scales of signals are fixed at export, from codes that the model itself made (calibration.py), so that no split of
-an utterance into calls can change them: streaming stays exact. XNNPACK then convolves in integers (vpdpbusd and its
-like), four times as fast as in fp32 (docs/performance.md). Depthwise convolutions are small and stay fp32, as does the
+an utterance into calls can change them: streaming stays exact. XNNPACK then convolves in integers, and the codec
+takes 5.7 ms a frame in place of 15.4 (docs/performance.md). Depthwise convolutions are small and stay fp32, as does the
 last one, whose error nothing hides.
 """
 

@@ -160,7 +160,7 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
   text += "languages       " + join(languages(m)) + "\n";
   text += "speakers        " + join(speakers(m)) + "\n";
   text += std::string("instruct        ") + (m.supports_instruct ? "yes" : "no") + "\n";
-  text += std::string("voice files     ") + (m.model_type == "base" ? "yes" : "no") + "\n";
+  text += std::string("voice files     ") + (m.takes_voices() ? "yes" : "no") + "\n";
   text += std::string("text layout     ") + (m.text_layout == TextLayout::kFull ? "full" : "streaming") + "\n";
   text += "sampling        " + describe_sampling(m);
   text += "methods\n";

@@ -142,7 +142,7 @@ Status Speaker::open_voice_maker() {
     return {};
   }
   const ModelMetadata& model = engine_->metadata();
-  if (!options_.ref_audio.empty() && model.model_type != "base") {
+  if (!options_.ref_audio.empty() && !model.takes_voices()) {
     return Error{ErrorCode::kInvalidArgument, "--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
                                                   " model takes no voices; leave it out, or use a Base model"};
   }

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import golden_cases
@@ -138,11 +137,6 @@ def test_quantized_program_agrees_mostly(tiny_pte: Folder) -> None:
 def test_tensors_must_match_strictly(
     tiny_checkpoint: Folder, tmp_path: Path, change: Callable[[dict[str, Tensor]], object], message: str
 ) -> None:
-    source = tiny_checkpoint("tiny-base")
-    for name in ("config.json", "generation_config.json"):
-        (tmp_path / name).write_bytes((source / name).read_bytes())
-    tensors = load_file(source / "voice_encoder.safetensors")
-    change(tensors)
-    save_file(tensors, tmp_path / "voice_encoder.safetensors")
+    checkpoint = voice_cases.edited_checkpoint(tiny_checkpoint("tiny-base"), tmp_path, change)
     with pytest.raises(CheckpointError, match=f"(?s){message}"):
-        Checkpoint(tmp_path).codec_encoder()
+        checkpoint.codec_encoder()

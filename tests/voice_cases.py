@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import numpy as np
 import torch
 from executorch.runtime import Program, Runtime
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from golden_cases import FOLDER
+from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.codec_encoder import cut
 from qwen3_tts.manifest import ProgramFile
 from qwen3_tts.mel import blocks_of
@@ -97,3 +100,13 @@ def recording(num_samples: int) -> Tensor:
 def cosine(a: Tensor | NDArray[Any], b: Tensor | NDArray[Any]) -> float:
     a, b = (torch.as_tensor(x, dtype=torch.float64) for x in (a, b))
     return float(a @ b / (a.norm() * b.norm()))
+
+
+def edited_checkpoint(source: Path, target: Path, change: Callable[[dict[str, Tensor]], object]) -> Checkpoint:
+    """A checkpoint folder in `target` with the voice encoders of `source` after `change`."""
+    for name in ("config.json", "generation_config.json"):
+        (target / name).write_bytes((source / name).read_bytes())
+    tensors = load_file(source / "voice_encoder.safetensors")
+    change(tensors)
+    save_file(tensors, target / "voice_encoder.safetensors")
+    return Checkpoint(target)

@@ -98,7 +98,7 @@ Result<std::string> resolve_language(const SynthesisRequest& request, const std:
 
 Status check_voice(const Voice& voice, const ModelMetadata& metadata) {
   const std::string name = "voice '" + voice.name + "'";
-  if (metadata.model_type != "base") {
+  if (!metadata.takes_voices()) {
     return invalid_argument(name + ": only a base model speaks with a cloned voice, this one is " +
                             metadata.model_type);
   }

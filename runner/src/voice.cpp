@@ -16,7 +16,6 @@ namespace qwen3_tts {
 namespace {
 
 // The file's names, which qwen3_tts/voice.py writes and reads too.
-constexpr char kCloningModel[] = "base";  // The only type that takes voice files.
 constexpr char kFormat[] = "qwen3_tts_voice";
 constexpr char kFormatVersion[] = "1";
 constexpr char kFormatKey[] = "format";
@@ -255,7 +254,7 @@ std::string_view bytes_of(const std::vector<T>& values) {
 }  // namespace
 
 Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata) {
-  if (metadata.model_type != kCloningModel) {
+  if (!metadata.takes_voices()) {
     return Error{ErrorCode::kInvalidArgument, "voice '" + path + "': a " + metadata.model_type +
                                                   " model takes no voice files; leave it out, or use a Base model"};
   }

@@ -70,6 +70,9 @@ struct QWEN3_TTS_API ModelMetadata {
 
   std::map<std::string, std::string> recipe;  ///< How the file was exported, for people: backend, precision of stages.
 
+  /// Only these models speak with a cloned voice.
+  bool takes_voices() const { return model_type == "base"; }
+
   /// Parses the JSON text. Every field is required; another `contract_version` or a
   /// missing or mistyped key is kInvalidModel with "re-export with export_unified.py".
   static Result<ModelMetadata> parse(std::string_view json);
