@@ -40,6 +40,7 @@ from qwen3_tts.quantization import (
     Recipe,
     code_predictor_choice,
     codec_embedding_choice,
+    heads_choice,
 )
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 from qwen3_tts.voice_encoder import VoiceEncoder
@@ -79,16 +80,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         choices=RECIPES,
         default="exact",
         help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
-        "code predictor 8, codec fp32; small: code predictor 4 bits and codec int8 too (default: %(default)s). The "
+        "code predictor 6, codec fp32; small: code predictor 4 bits and codec int8 too (default: %(default)s). The "
         "flags below change single stages",
     )
     parser.add_argument(
         "--qlinear",
         choices=LINEAR_CHOICES,
-        help="linear layers: 8da4w = int4 talker, int8 code predictor and heads; 8da8w = int8; none = fp32",
+        help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da6w = both int6, int8 heads; "
+        "8da8w = int8; none = fp32",
     )
     parser.add_argument(
-        "--qlinear-group-size", type=int, choices=GROUP_SIZES, help="weights that share a scale in 8da4w (default: 32)"
+        "--qlinear-group-size",
+        type=int,
+        choices=GROUP_SIZES,
+        help="weights that share a scale in linear layers (default: 32)",
     )
     for stage, what in (
         ("talker", "the talker's layers; overrides --qlinear"),
@@ -134,8 +139,8 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     narrow = linear | {recipe.codec_convolutions, recipe.text_embedding, args.qlinear_voice_encoder or "none"}
     if args.backend == "portable" and narrow != {"none"}:
         parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
-    if args.qlinear_group_size is not None and "8da4w" not in linear:
-        parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without 8da4w")
+    if args.qlinear_group_size is not None and linear == {"none"}:
+        parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without quantized linear layers")
     if args.max_seq_len < 64:
         parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
     if not args.checkpoint.is_dir():
@@ -153,11 +158,10 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that --recipe names, with what the other flags change."""
-    lm = None if args.qlinear is None else code_predictor_choice(args.qlinear)
     overrides = {
         "talker": args.qlinear_talker or args.qlinear,
-        "code_predictor": args.qlinear_code_predictor or lm,
-        "heads": args.qlinear_heads or lm,
+        "code_predictor": args.qlinear_code_predictor or (args.qlinear and code_predictor_choice(args.qlinear)),
+        "heads": args.qlinear_heads or (args.qlinear and heads_choice(args.qlinear)),
         "codec": args.qlinear_codec,
         "codec_convolutions": args.qconv_codec,
         "text_embedding": args.qembedding,

@@ -27,7 +27,7 @@ from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
 from qwen3_tts.codec_quantization import quantize_convolutions
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.quantization import Recipe, quantize_embedding, quantize_linears
+from qwen3_tts.quantization import Recipe, quantize_embedding, quantize_stage
 
 MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
 MAX_DECODE_FRAMES = 16  # a true maximum of 300 frames costs 1.25 GB of planned memory and gains nothing
@@ -64,12 +64,12 @@ class Model:
         size = recipe.group_size
         self.text_embedding = _quantized_embedding(self.text_embedding, recipe.text_embedding)
         self.codec_embedding = _quantized_embedding(self.codec_embedding, recipe.codec_embedding)
-        quantize_linears(self.talker.layers, recipe.talker, size)
-        quantize_linears(self.talker.head, recipe.heads, size)
-        quantize_linears(self.code_predictor.projection, recipe.code_predictor, size)
-        quantize_linears(self.code_predictor.layers, recipe.code_predictor, size)
-        quantize_linears(self.code_predictor.heads, recipe.heads, size)
-        quantize_linears(self.codec_decoder, recipe.codec, size)
+        quantize_stage(self.talker, recipe.talker, size, "layers")
+        quantize_stage(self.talker, recipe.heads, size, "head")
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "projection")
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers")
+        quantize_stage(self.code_predictor, recipe.heads, size, "heads")
+        quantize_stage(self.codec_decoder, recipe.codec, size)
         if recipe.codec_convolutions == "int8":
             quantize_convolutions(self.codec_decoder, utterances)
 

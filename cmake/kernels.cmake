@@ -7,12 +7,16 @@ set(kernel_options_avx2 -mavx2 -mfma)
 set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                           -mprefer-vector-width=512)
 
+# -Wno-psabi: functions that take vectors stay in their file. -Wno-maybe-uninitialized: gcc 12 says it of its own
+# intrinsics' undefined operands (GCC PR105593).
+set(kernel_options -Wno-psabi -Wno-maybe-uninitialized)
+
 # Adds sources to `target`: each compiled for the architecture's baseline, and by a file that includes it for every
 # other instruction set.
 function(add_kernels target)
   target_sources(${target} PRIVATE ${ARGN})
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_DEFINITIONS QWEN3_TTS_INSTRUCTION_SET=baseline
-                                                 COMPILE_OPTIONS -Wno-psabi)
+                                                 COMPILE_OPTIONS "${kernel_options}")
   foreach(set IN LISTS kernel_instruction_sets)
     foreach(source IN LISTS ARGN)
       cmake_path(GET source STEM name)
@@ -21,7 +25,7 @@ function(add_kernels target)
       file(CONFIGURE OUTPUT "${copy}" CONTENT "#include \"${source}\"\n")
       target_sources(${target} PRIVATE "${copy}")
       set_source_files_properties("${copy}" PROPERTIES COMPILE_DEFINITIONS QWEN3_TTS_INSTRUCTION_SET=${set}
-                                                       COMPILE_OPTIONS "-Wno-psabi;${kernel_options_${set}}")
+                                                       COMPILE_OPTIONS "${kernel_options};${kernel_options_${set}}")
     endforeach()
   endforeach()
   if(kernel_instruction_sets)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.layers import DecoderStack, RMSNorm
+from qwen3_tts.layers import DecoderStack
+from qwen3_tts.linear import Linear, RMSNorm
 
 
 class CodePredictor(DecoderStack):
@@ -19,12 +20,11 @@ class CodePredictor(DecoderStack):
         predictor = config.code_predictor
         super().__init__(predictor)
         self.projection = (
-            nn.Linear(config.talker.hidden_size, predictor.hidden_size) if config.has_projection else nn.Identity()
+            Linear(config.talker.hidden_size, predictor.hidden_size) if config.has_projection else nn.Identity()
         )
         self.norm = RMSNorm(predictor.hidden_size, predictor.rms_norm_eps)
         self.heads = nn.ModuleList(
-            nn.Linear(predictor.hidden_size, config.code_vocab_size, bias=False)
-            for _ in range(config.num_code_groups - 1)
+            Linear(predictor.hidden_size, config.code_vocab_size, bias=False) for _ in range(config.num_code_groups - 1)
         )
 
     def forward(self, rows: Tensor, position: Tensor, kv: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.config import CodecConfig
-from qwen3_tts.layers import DecoderStack, RMSNorm, to_rows, to_signal
+from qwen3_tts.layers import DecoderStack, to_rows, to_signal
+from qwen3_tts.linear import Linear, RMSNorm
 
 RESIDUAL_DILATIONS = (1, 3, 9)
 LAYER_NORM_EPS = 1e-6
@@ -113,8 +114,8 @@ class ConvNeXtUpsample(nn.Module):
         self.conv = CausalUpsample(plan, channels, channels, rate, kernel=rate)
         self.dwconv = CausalConv(plan, channels, channels, kernel=7, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
-        self.pwconv1 = nn.Linear(channels, 4 * channels)
-        self.pwconv2 = nn.Linear(4 * channels, channels)
+        self.pwconv1 = Linear(channels, 4 * channels)
+        self.pwconv2 = Linear(4 * channels, channels)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
         x = self.conv(x, history)
@@ -126,9 +127,9 @@ class CodecTransformer(DecoderStack):
     def __init__(self, config: CodecConfig):
         transformer = config.transformer
         super().__init__(transformer, qk_norm=False)
-        self.input_proj = nn.Linear(config.latent_dim, transformer.hidden_size)
+        self.input_proj = Linear(config.latent_dim, transformer.hidden_size)
         self.norm = RMSNorm(transformer.hidden_size, transformer.rms_norm_eps)
-        self.output_proj = nn.Linear(transformer.hidden_size, config.latent_dim)
+        self.output_proj = Linear(transformer.hidden_size, config.latent_dim)
 
     def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
         return self.output_proj(self.norm(super().forward(self.input_proj(x), position, kv)))
@@ -143,8 +144,8 @@ class CodecDecoder(nn.Module):
         plan = HistoryPlan()
         groups, vector = config.num_code_groups, config.codebook_dim // 2
         self.codebooks = nn.Embedding(groups * config.codebook_size, vector)
-        self.first_proj = nn.Linear(vector, config.codebook_dim, bias=False)
-        self.rest_proj = nn.Linear(vector, config.codebook_dim, bias=False)
+        self.first_proj = Linear(vector, config.codebook_dim, bias=False)
+        self.rest_proj = Linear(vector, config.codebook_dim, bias=False)
         self.pre_conv = CausalConv(plan, config.codebook_dim, config.latent_dim, kernel=3)
         self.transformer = CodecTransformer(config)
         self.upsample = nn.ModuleList(

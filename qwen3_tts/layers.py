@@ -7,11 +7,10 @@ operators lowers to one XNNPACK delegate.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qwen3_tts import ops  # noqa: F401  (registers the operators)
 from qwen3_tts.config import TransformerConfig
+from qwen3_tts.linear import Linear, RMSNorm
 
 
 def to_signal(rows: Tensor) -> Tensor:
@@ -24,34 +23,21 @@ def to_rows(signal: Tensor) -> Tensor:
     return signal.permute(0, 2, 3, 1).reshape(-1, signal.shape[1])
 
 
-class RMSNorm(nn.Module):
-    column: Tensor  # [1, size]
-
-    def __init__(self, size: int, eps: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        # On the CPU even while a checkpoint is built on "meta": no tensor of the file fills it.
-        self.register_buffer("column", torch.full((1, size), 1.0 / size, device="cpu"), persistent=False)
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """w * x / sqrt(mean(x^2) + eps). The mean is a product with a constant column: XNNPACK takes it whole."""
-        return self.weight * (x * torch.rsqrt(F.linear(x * x, self.column) + self.eps))
-
-
 class Attention(nn.Module):
     def __init__(self, config: TransformerConfig, layer: int, qk_norm: bool):
         super().__init__()
         self.config, self.layer = config, layer
-        self.qkv_proj = nn.Linear(config.hidden_size, config.qkv_size, bias=False)
-        self.o_proj = nn.Linear(config.num_heads * config.head_dim, config.hidden_size, bias=False)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.qkv_proj = Linear(config.hidden_size, config.qkv_size, bias=False)
+        self.o_proj = Linear(config.num_heads * config.head_dim, config.hidden_size, bias=False)
         self.q_norm = nn.Parameter(torch.ones(config.head_dim)) if qk_norm else None
         self.k_norm = nn.Parameter(torch.ones(config.head_dim)) if qk_norm else None
 
     def forward(self, x: Tensor, rope: Tensor, position: Tensor, kv: Tensor) -> Tensor:
+        """x + the attention of norm(x), [S, hidden]."""
         config = self.config
         attended = torch.ops.qwen3_tts.attention(
-            self.qkv_proj(x),
+            self.qkv_proj(x, norm=self.norm),
             self.q_norm,
             self.k_norm,
             rope,
@@ -62,32 +48,30 @@ class Attention(nn.Module):
             config.window,
             config.rms_norm_eps,
         )
-        return self.o_proj(attended)
+        return self.o_proj(attended, residual=x)
 
 
 class MLP(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.gate_up_proj = Linear(config.hidden_size, 2 * config.intermediate_size, bias=False)
+        self.down_proj = Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = self.gate_proj(x)
-        return self.down_proj(gate * torch.sigmoid(gate) * self.up_proj(x))
+        """x + the gated MLP of norm(x), [S, hidden]."""
+        gated = torch.ops.qwen3_tts.swiglu(self.gate_up_proj(x, norm=self.norm))
+        return self.down_proj(gated, residual=x)
 
 
 class DecoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig, layer: int, qk_norm: bool):
         super().__init__()
-        self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.attention = Attention(config, layer, qk_norm)
-        self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, rope: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        x = x + self.attention(self.input_norm(x), rope, position, kv)
-        return x + self.mlp(self.post_norm(x))
+        return self.mlp(self.attention(x, rope, position, kv))
 
 
 class DecoderStack(nn.Module):

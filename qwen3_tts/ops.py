@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from qwen3_tts import sampling
+from qwen3_tts.packed_weights import PANEL_ROWS, unpack
 
 _library = torch.library.Library("qwen3_tts", "DEF")
 
@@ -29,6 +30,11 @@ _define(
     "Tensor qkv, Tensor? q_norm, Tensor? k_norm, Tensor rope, Tensor position, Tensor kv, "
     "int layer, int num_heads, int window, float eps",
 )
+_define(
+    "linear",
+    "Tensor x, Tensor codes, Tensor scales, Tensor? bias, Tensor? norm, float eps, Tensor? residual",
+)
+_define("swiglu", "Tensor gate_up")
 _define("causal_history", "Tensor x, Tensor history, int offset, int length, bool channels_last")
 _define("steps_from_phases", "Tensor x, int rate, bool channels_last")
 _define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
@@ -117,6 +123,60 @@ def _(
     eps: float,
 ) -> Tensor:
     return qkv.new_empty(qkv.shape[0], num_heads * kv.shape[4])
+
+
+def rounded_rows(x: Tensor, group_size: int) -> Tensor:
+    """x [S, K] rounded to int8, with one scale for each group of a row, and back."""
+    groups = x.unflatten(1, (-1, group_size))
+    largest = groups.abs().amax(-1, keepdim=True)
+    inverse = torch.where(largest > 0, 127 / largest, 0.0)
+    return ((groups * inverse).round() * (largest / 127)).flatten(1)
+
+
+@torch.library.impl(_library, "linear", "CPU")
+def linear(
+    x: Tensor,
+    codes: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+    norm: Tensor | None,
+    eps: float,
+    residual: Tensor | None,
+) -> Tensor:
+    """residual + W norm(x) + bias of a packed W [N, K] (packed_weights.py): x [S, K] -> [S, N].
+
+    norm [K] weighs an RMS norm with `eps`, bias [N], residual [S, N]; each may be None. What is multiplied with W is
+    quantized to int8, with one scale for each group of a row.
+    """
+    group_size = x.shape[1] // scales.shape[1]
+    y = rounded_rows(_rms_norm(x, norm, eps), group_size) @ unpack(codes, scales).t()
+    y = y if bias is None else y + bias
+    return y if residual is None else residual + y
+
+
+@torch.library.register_fake("qwen3_tts::linear", lib=_library)
+def _(
+    x: Tensor,
+    codes: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+    norm: Tensor | None,
+    eps: float,
+    residual: Tensor | None,
+) -> Tensor:
+    return x.new_empty(x.shape[0], codes.shape[0] * PANEL_ROWS)
+
+
+@torch.library.impl(_library, "swiglu", "CPU")
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up of gate_up [S, 2 N], the gates first: [S, N]."""
+    gate, up = gate_up.chunk(2, dim=1)
+    return torch.nn.functional.silu(gate) * up
+
+
+@torch.library.register_fake("qwen3_tts::swiglu", lib=_library)
+def _(gate_up: Tensor) -> Tensor:
+    return gate_up.new_empty(gate_up.shape[0], gate_up.shape[1] // 2)
 
 
 def _signal(rows: Tensor, channels_last: bool) -> Tensor:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.layers import DecoderStack, RMSNorm
+from qwen3_tts.layers import DecoderStack
+from qwen3_tts.linear import Linear, RMSNorm
 
 
 class Talker(DecoderStack):
     def __init__(self, config: ModelConfig):
         super().__init__(config.talker)
         self.norm = RMSNorm(config.talker.hidden_size, config.talker.rms_norm_eps)
-        self.head = nn.Linear(config.talker.hidden_size, config.talker_vocab_size, bias=False)
+        self.head = Linear(config.talker.hidden_size, config.talker_vocab_size, bias=False)
 
     def forward(  # type: ignore[override]  # a stack with a head answers more than a stack
         self, rows: Tensor, position: Tensor, kv: Tensor

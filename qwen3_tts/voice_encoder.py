@@ -25,7 +25,7 @@ from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.codec_encoder import CodecQuantizer
 from qwen3_tts.contract import dialects
 from qwen3_tts.mel import HOP
-from qwen3_tts.quantization import quantize_linears
+from qwen3_tts.quantization import quantize_for_xnnpack
 
 CONTRACT_VERSION = 1
 MIN_SECONDS, MAX_SECONDS = 0.5, 60
@@ -44,9 +44,9 @@ class VoiceEncoder:
         self.config = checkpoint.voice_encoder_config()
         self.speaker_encoder = checkpoint.speaker_encoder()
         self.codec_encoder = checkpoint.codec_encoder()
-        quantize_linears(self.speaker_encoder, qlinear, group_size=0)
+        quantize_for_xnnpack(self.speaker_encoder, qlinear)
         # The quantizer's projections stay: what they round goes straight into the choice of a code.
-        quantize_linears(self.codec_encoder.encoder_transformer, qlinear, group_size=0)
+        quantize_for_xnnpack(self.codec_encoder.encoder_transformer, qlinear)
 
     @property
     def max_samples(self) -> int:

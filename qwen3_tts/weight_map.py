@@ -159,9 +159,10 @@ def decoder_layers(target: str, source: str, config: TransformerConfig, *, in_co
         qkv = [
             Source(f"{s}.self_attn.{n}_proj.weight", (size, hidden)) for n, size in zip("qkv", (queries, keys, keys))
         ]
+        gate_up = [Source(f"{s}.mlp.{n}_proj.weight", (inner, hidden)) for n in ("gate", "up")]
         o_proj = Source(f"{s}.self_attn.o_proj.weight", (hidden, queries))
         down_proj = Source(f"{s}.mlp.down_proj.weight", (hidden, inner))
-        yield plain(f"{t}.input_norm.weight", f"{s}.input_layernorm.weight", hidden)
+        yield plain(f"{t}.attention.norm.weight", f"{s}.input_layernorm.weight", hidden)
         yield Row(f"{t}.attention.qkv_proj.weight", tuple(qkv), stack_rows)
         if in_codec:
             scale = Source(f"{s}.self_attn_layer_scale.scale", (hidden,))
@@ -170,9 +171,8 @@ def decoder_layers(target: str, source: str, config: TransformerConfig, *, in_co
             yield plain(f"{t}.attention.q_norm", f"{s}.self_attn.q_norm.weight", config.head_dim)
             yield plain(f"{t}.attention.k_norm", f"{s}.self_attn.k_norm.weight", config.head_dim)
             yield Row(f"{t}.attention.o_proj.weight", (o_proj,), copy)
-        yield plain(f"{t}.post_norm.weight", f"{s}.post_attention_layernorm.weight", hidden)
-        yield plain(f"{t}.mlp.gate_proj.weight", f"{s}.mlp.gate_proj.weight", inner, hidden)
-        yield plain(f"{t}.mlp.up_proj.weight", f"{s}.mlp.up_proj.weight", inner, hidden)
+        yield plain(f"{t}.mlp.norm.weight", f"{s}.post_attention_layernorm.weight", hidden)
+        yield Row(f"{t}.mlp.gate_up_proj.weight", tuple(gate_up), stack_rows)
         if in_codec:
             scale = Source(f"{s}.mlp_layer_scale.scale", (hidden,))
             yield Row(f"{t}.mlp.down_proj.weight", (down_proj, scale), scale_rows)

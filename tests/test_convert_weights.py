@@ -172,14 +172,14 @@ def test_language_model_tensors(tiny_snapshot: Snapshots, tiny_checkpoint: Snaps
         same(f"{stage}.norm.weight", f"{stack}.norm.weight")
         for i in range(layers):
             t, s = f"{stage}.layers.{i}", f"{stack}.layers.{i}"
-            same(f"{t}.input_norm.weight", f"{s}.input_layernorm.weight")
-            same(f"{t}.post_norm.weight", f"{s}.post_attention_layernorm.weight")
+            same(f"{t}.attention.norm.weight", f"{s}.input_layernorm.weight")
+            same(f"{t}.mlp.norm.weight", f"{s}.post_attention_layernorm.weight")
             same(f"{t}.attention.qkv_proj.weight", *(f"{s}.self_attn.{n}_proj.weight" for n in "qkv"))
             same(f"{t}.attention.o_proj.weight", f"{s}.self_attn.o_proj.weight")
             for n in ("q_norm", "k_norm"):
                 same(f"{t}.attention.{n}", f"{s}.self_attn.{n}.weight")
-            for n in ("gate_proj", "up_proj", "down_proj"):
-                same(f"{t}.mlp.{n}.weight", f"{s}.mlp.{n}.weight")
+            same(f"{t}.mlp.gate_up_proj.weight", *(f"{s}.mlp.{n}_proj.weight" for n in ("gate", "up")))
+            same(f"{t}.mlp.down_proj.weight", f"{s}.mlp.down_proj.weight")
     assert not target
 
 

@@ -77,12 +77,21 @@ def test_voice_encoder_needs_no_operator_of_this_project(tiny_pte: Pte) -> None:
     assert methods["encode_audio"]["planned_bytes"] < 2e6
 
 
-def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
-    """Norms, projections and residuals of a block lower as a whole, in fp32 and quantized."""
-    for name in ("tiny-customvoice", "tiny-customvoice-8da4w"):
-        talker = json.loads(export_unified.manifest_path(tiny_pte(name)).read_text())["methods"]["talker"]
-        layers = talker["operators"]["qwen3_tts::attention"]
-        assert talker["delegates"] == layers + 2  # before, between and after them, and the last row's norm and head
+def test_one_delegate_between_two_operators_of_a_float_layer(tiny_pte: Pte) -> None:
+    """Norms, projections and residuals between attention and swiglu lower as a whole."""
+    talker = json.loads(export_unified.manifest_path(tiny_pte("tiny-customvoice")).read_text())["methods"]["talker"]
+    layers = talker["operators"]["qwen3_tts::attention"]
+    assert talker["delegates"] == 2 * layers + 2  # before, between and after them, and the last row's norm and head
+
+
+def test_a_quantized_layer_is_six_operators(tiny_pte: Pte) -> None:
+    """Four linear layers with their norms and residuals, attention and swiglu; the final norm is a delegate."""
+    pte = tiny_pte("tiny-customvoice-8da4w")
+    talker = json.loads(export_unified.manifest_path(pte).read_text())["methods"]["talker"]
+    layers = talker["operators"]["qwen3_tts::attention"]
+    assert talker["operators"]["qwen3_tts::linear"] == 4 * layers + 1
+    assert talker["operators"]["qwen3_tts::swiglu"] == layers
+    assert talker["delegates"] == 1
 
 
 @pytest.mark.parametrize(
@@ -91,8 +100,7 @@ def test_one_delegate_between_two_attention_operators(tiny_pte: Pte) -> None:
         (["--backend", "portable", "--qlinear", "8da4w"], "runs fp32 only"),
         (["--backend", "portable", "--qembedding", "4w"], "runs fp32 only"),
         (["--backend", "portable", "--qconv-codec", "int8"], "runs fp32 only"),
-        (["--qlinear-group-size", "64"], "no effect without 8da4w"),
-        (["--qlinear", "8da8w", "--qlinear-group-size", "64"], "no effect without 8da4w"),
+        (["--qlinear-group-size", "64"], "no effect without quantized linear layers"),
         (["--qlinear", "8da4w", "--qlinear-group-size", "48"], "invalid choice: 48"),
         (["--max-seq-len", "10"], "no room"),
         (["--qlinear", "4w"], "invalid choice: '4w'"),

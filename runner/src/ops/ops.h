@@ -23,6 +23,12 @@ Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const st
                       const std::optional<Tensor>& k_norm, const Tensor& rope, const Tensor& position, const Tensor& kv,
                       int64_t layer, int64_t num_heads, int64_t window, double eps, Tensor& out);
 
+Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& codes, const Tensor& scales,
+                   const std::optional<Tensor>& bias, const std::optional<Tensor>& norm, double eps,
+                   const std::optional<Tensor>& residual, Tensor& out);
+
+Tensor& swiglu_out(KernelRuntimeContext& context, const Tensor& gate_up, Tensor& out);
+
 Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& history, int64_t offset,
                            int64_t length, bool channels_last, Tensor& out);
 

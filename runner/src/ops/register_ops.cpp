@@ -9,6 +9,8 @@ namespace {
 // The names appear in ExecuTorch's profiles; the template takes them as static arrays.
 constexpr char kRope[] = "qwen3_tts::rope.out";
 constexpr char kAttention[] = "qwen3_tts::attention.out";
+constexpr char kLinear[] = "qwen3_tts::linear.out";
+constexpr char kSwiglu[] = "qwen3_tts::swiglu.out";
 constexpr char kCausalHistory[] = "qwen3_tts::causal_history.out";
 constexpr char kStepsFromPhases[] = "qwen3_tts::steps_from_phases.out";
 constexpr char kSample[] = "qwen3_tts::sample.out";
@@ -17,9 +19,11 @@ constexpr char kSample[] = "qwen3_tts::sample.out";
 
 void register_ops() {
   static const executorch::runtime::Error kRegistered = [] {
-    static const std::array<executorch::runtime::Kernel, 5> kKernels = {
+    static const std::array<executorch::runtime::Kernel, 7> kKernels = {
         make_checked_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
         make_checked_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
+        make_checked_kernel(kLinear, EXECUTORCH_FN(linear_out, kLinear)),
+        make_checked_kernel(kSwiglu, EXECUTORCH_FN(swiglu_out, kSwiglu)),
         make_checked_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
         make_checked_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
         make_checked_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),

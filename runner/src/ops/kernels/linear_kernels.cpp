@@ -1,0 +1,220 @@
+#include "ops/kernels/linear_kernels.h"
+
+#include "ops/kernels/lanes.h"
+
+namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
+namespace {
+
+constexpr int64_t kPanelRows = 16;
+constexpr int64_t kBlockColumns = 32;
+constexpr int64_t kVectorBytes = 64;
+constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
+constexpr int64_t kParts = kPanelRows / Lanes::kCount;  // of a panel that is wider than a vector
+constexpr float kLargestCode = 127.0F;
+constexpr float kRounding = 0x1.8p23F;  // added, its last bit is worth one: the sum is rounded to an integer
+
+uint32_t bits_of(float value) {
+  uint32_t bits = 0;
+  __builtin_memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+float from_bits(uint32_t bits) {
+  float value = 0.0F;
+  __builtin_memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+void rms_norm(const float* x, const float* weight, float eps, int64_t size, float* out) {
+  constexpr int64_t kLanes = 16;  // the same sums in every instruction set
+  float lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] += x[i + lane] * x[i + lane];
+    }
+  }
+  float sum = 0.0F;
+  for (const float lane : lanes) {
+    sum += lane;
+  }
+  for (; i < size; ++i) {
+    sum += x[i] * x[i];
+  }
+  const float scale = 1.0F / __builtin_sqrtf(sum / static_cast<float>(size) + eps);
+  for (i = 0; i < size; ++i) {
+    out[i] = weight[i] * (x[i] * scale);
+  }
+}
+
+/// Quantizes one group and returns its scale; `sum` gets the sum of the codes.
+float quantize_group(const float* x, int64_t size, int8_t* codes, int32_t* sum) {
+  float largest = 0.0F;
+  for (int64_t i = 0; i < size; ++i) {
+    const float magnitude = __builtin_fabsf(x[i]);
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  const float inverse = largest > 0.0F ? kLargestCode / largest : 0.0F;
+  int32_t total = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    const auto code = static_cast<int32_t>(bits_of(x[i] * inverse + kRounding) - bits_of(kRounding));
+    codes[i] = static_cast<int8_t>(code);
+    total += code;
+  }
+  *sum = total;
+  return largest / kLargestCode;
+}
+
+void quantize(const float* x, int64_t num_groups, int64_t group_size, int64_t row, const QuantizedRows& out) {
+  for (int64_t g = 0; g < num_groups; ++g) {
+    const int64_t group = row * num_groups + g;
+    out.scales[group] =
+        quantize_group(x + g * group_size, group_size, out.codes + group * group_size, out.sums + group);
+  }
+}
+
+Lanes::Bytes load_codes(const uint8_t* codes) {
+  __builtin_prefetch(codes + kPrefetchBytes);
+  return Lanes::load_bytes(codes);
+}
+
+/// The four inputs that every row of a quad is multiplied with.
+Lanes::Ints load_inputs(const int8_t* codes) {
+  int32_t inputs = 0;
+  __builtin_memcpy(&inputs, codes, sizeof(inputs));
+  return Lanes::all(inputs);
+}
+
+/// Calls add(quad, bytes) with the codes of a block's eight quads, widened to bytes.
+template <int kBits, typename Add>
+void for_each_quad(const uint8_t* block, const Add& add) {
+  if constexpr (kBits == 8) {
+    for (int64_t quad = 0; quad < 8; ++quad) {
+      add(quad, load_codes(block + quad * kVectorBytes));
+    }
+  } else if constexpr (kBits == 4) {
+    for (int64_t pair = 0; pair < 4; ++pair) {
+      const Lanes::Bytes halves = load_codes(block + pair * kVectorBytes);
+      add(2 * pair, Lanes::masked(halves, 0x0F));
+      add(2 * pair + 1, Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F));
+    }
+  } else {
+    const auto add_pair = [&](int64_t pair, Lanes::Bytes low_high, Lanes::Bytes upper) {
+      const Lanes::Bytes halves = load_codes(block + pair * kVectorBytes);
+      add(2 * pair, Lanes::either(Lanes::masked(halves, 0x0F), Lanes::masked(low_high, 0x30)));
+      add(2 * pair + 1,
+          Lanes::either(Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F), Lanes::masked(upper, 0x30)));
+    };
+    for (int64_t half = 0; half < 2; ++half) {
+      const Lanes::Bytes tops = load_codes(block + (4 + half) * kVectorBytes);
+      add_pair(2 * half, Lanes::shifted_left<4>(tops), Lanes::shifted_left<2>(tops));
+      add_pair(2 * half + 1, tops, Lanes::shifted_right<2>(tops));
+    }
+  }
+}
+
+/// y[r, lane] += row r of x times the weights of these lanes, for `kRows` rows whose results are `stride` apart.
+template <int kBits, int kRows>
+void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& weight, const uint8_t* block,
+                    const uint16_t* scales, int64_t stride, float* y) {
+  constexpr int32_t kMidpoint = (1 << (kBits - 1)) - (kBits == 8 ? Lanes::kWideOffset : 0);
+  const int64_t group_size = weight.group_blocks * kBlockColumns;
+  Lanes::Floats sums[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    sums[r] = Lanes::zero();
+  }
+  for (int64_t g = 0; g < weight.num_groups; ++g) {
+    const int8_t* inputs[kRows];
+    Lanes::Ints products[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t group = (row + r) * weight.num_groups + g;
+      inputs[r] = x.codes + group * group_size;
+      products[r] = Lanes::all(-kMidpoint * x.sums[group]);
+    }
+    for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBits * kVectorBytes) {
+      for_each_quad<kBits>(block, [&](int64_t quad, Lanes::Bytes codes) {
+        for (int r = 0; r < kRows; ++r) {
+          products[r] = Lanes::add_products<kBits == 8>(products[r], codes,
+                                                        load_inputs(inputs[r] + b * kBlockColumns + quad * 4));
+        }
+      });
+    }
+    const Lanes::Floats scale = Lanes::load_bfloat16(scales + g * kPanelRows);
+    for (int r = 0; r < kRows; ++r) {
+      const float row_scale = x.scales[(row + r) * weight.num_groups + g];
+      sums[r] = Lanes::multiply_add(Lanes::to_floats(products[r]), Lanes::scaled(scale, row_scale), sums[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    Lanes::store(y + r * stride, Lanes::add(Lanes::load(y + r * stride), sums[r]));
+  }
+}
+
+template <int kBits>
+void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weight, int64_t begin, int64_t end,
+                     float* y) {
+  const int64_t stride = weight.num_panels * kPanelRows;
+  const int64_t panel_bytes = weight.num_groups * weight.group_blocks * kBits * kVectorBytes;
+  for (int64_t panel = begin; panel < end; ++panel) {
+    for (int64_t part = 0; part < kParts; ++part) {
+      const int64_t lane = part * Lanes::kCount;
+      const uint8_t* block = weight.codes + panel * panel_bytes + 4 * lane;
+      const uint16_t* scales = weight.scales + panel * weight.num_groups * kPanelRows + lane;
+      float* out = y + panel * kPanelRows + lane;
+      int64_t row = 0;
+      for (; row + 4 <= num_rows; row += 4) {
+        multiply_lanes<kBits, 4>(x, row, weight, block, scales, stride, out + row * stride);
+      }
+      if (row + 2 <= num_rows) {
+        multiply_lanes<kBits, 2>(x, row, weight, block, scales, stride, out + row * stride);
+        row += 2;
+      }
+      if (row < num_rows) {
+        multiply_lanes<kBits, 1>(x, row, weight, block, scales, stride, out + row * stride);
+      }
+    }
+  }
+}
+
+void multiply(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weight, int64_t begin, int64_t end,
+              float* y) {
+  switch (weight.bits) {
+    case 4:
+      return multiply_panels<4>(x, num_rows, weight, begin, end, y);
+    case 6:
+      return multiply_panels<6>(x, num_rows, weight, begin, end, y);
+    default:
+      return multiply_panels<8>(x, num_rows, weight, begin, end, y);
+  }
+}
+
+/// e^x within 2 units of the last place: 2^n times Cephes' polynomial of the rest.
+float exponential(float x) {
+  constexpr float kLogTwoHigh = 0.693359375F;
+  constexpr float kLogTwoLow = -2.12194440e-4F;
+  x = x < -87.0F ? -87.0F : x;
+  x = x > 88.0F ? 88.0F : x;
+  const float shifted = x * 1.44269504F + kRounding;
+  const float n = shifted - kRounding;
+  const float r = (x - n * kLogTwoHigh) - n * kLogTwoLow;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  return (p * r * r + r + 1.0F) * from_bits((bits_of(shifted) << 23) + (127U << 23));
+}
+
+void swiglu(const float* gate_up, int64_t size, float* out) {
+  const float* up = gate_up + size;
+  for (int64_t i = 0; i < size; ++i) {
+    out[i] = gate_up[i] / (1.0F + exponential(-gate_up[i])) * up[i];
+  }
+}
+
+}  // namespace
+
+const LinearKernels linear_kernels = {rms_norm, quantize, multiply, swiglu};
+
+}  // namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET

@@ -1,0 +1,254 @@
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
+#include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/platform/runtime.h>
+#include <gtest/gtest.h>
+
+#include "instruction_set_test.h"
+#include "ops/kernels/linear_kernels.h"
+#include "ops/ops.h"
+
+namespace qwen3_tts {
+namespace {
+
+using executorch::aten::ScalarType;
+using executorch::aten::SizesType;
+using executorch::extension::make_tensor_ptr;
+using executorch::extension::TensorPtr;
+using executorch::runtime::Error;
+
+/// A weight [N, K] of random codes, packed as qwen3_tts/packed_weights.py describes, and what it stands for.
+class RandomWeight {
+ public:
+  RandomWeight(int bits, int rows, int columns, int group_size)
+      : bits_(bits), rows_(rows), columns_(columns), group_size_(group_size) {
+    std::mt19937 random(static_cast<unsigned>(bits * rows + columns));
+    codes_.resize(static_cast<size_t>(rows * columns * bits / 8));
+    scales_.resize(static_cast<size_t>(rows * columns / group_size));
+    values_.resize(static_cast<size_t>(rows * columns));
+    for (auto& scale : scales_) {
+      scale = static_cast<uint16_t>(0x3C00 + random() % 256);
+    }
+    for (int row = 0; row < rows; ++row) {
+      for (int column = 0; column < columns; ++column) {
+        const int code = static_cast<int>(random() % (1U << bits));
+        store(row, column, code);
+        values_[static_cast<size_t>(row * columns + column)] =
+            static_cast<double>(code - (1 << (bits - 1))) * scale(row, column);
+      }
+    }
+  }
+
+  double value(int row, int column) const { return values_[static_cast<size_t>(row * columns_ + column)]; }
+
+  TensorPtr codes() const {
+    return make_tensor_ptr({rows_ / 16, columns_ / 32, 64 * bits_}, codes_, {}, {}, ScalarType::Byte);
+  }
+
+  TensorPtr scales() const {
+    std::vector<executorch::aten::BFloat16> values(scales_.size());
+    std::memcpy(values.data(), scales_.data(), scales_.size() * sizeof(uint16_t));
+    return make_tensor_ptr({rows_ / 16, columns_ / group_size_, 16}, std::move(values));
+  }
+
+ private:
+  void store(int row, int column, int code) {
+    const int quad = column % 32 / 4;
+    const int byte = row % 16 * 4 + column % 4;
+    uint8_t* block = codes_.data() + ((row / 16) * (columns_ / 32) + column / 32) * 64 * bits_;
+    if (bits_ == 8) {
+      block[quad * 64 + byte] = static_cast<uint8_t>(code);
+      return;
+    }
+    block[quad / 2 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (4 * (quad % 2)));
+    if (bits_ == 6) {
+      block[(4 + quad / 4) * 64 + byte] |= static_cast<uint8_t>((code >> 4) << (2 * (quad % 4)));
+    }
+  }
+
+  double scale(int row, int column) const {
+    const int group = (row / 16) * (columns_ / group_size_) + column / group_size_;
+    const uint32_t bits = static_cast<uint32_t>(scales_[static_cast<size_t>(group * 16 + row % 16)]) << 16;
+    float value = 0.0F;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+  }
+
+  int bits_;
+  int rows_;
+  int columns_;
+  int group_size_;
+  std::vector<uint8_t> codes_;
+  std::vector<uint16_t> scales_;
+  std::vector<double> values_;
+};
+
+/// Numbers in [-1, 1) whose rounding to int8 in groups of `group_size` is exact: multiples of 1/127 of a largest 1.
+std::vector<float> exact_inputs(int count, int group_size) {
+  std::mt19937 random(7);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const bool is_largest = i % static_cast<size_t>(group_size) == 0;
+    values[i] = is_largest ? 1.0F : static_cast<float>(static_cast<int>(random() % 255) - 127) / 127.0F;
+  }
+  return values;
+}
+
+class LinearTest : public InstructionSetTest {
+ protected:
+  static void SetUpTestSuite() { executorch::runtime::runtime_init(); }
+
+  /// Rows of the product, or nothing when the kernel refuses.
+  std::optional<std::vector<float>> multiply(const TensorPtr& x, const TensorPtr& codes, const TensorPtr& scales,
+                                             const std::optional<Tensor>& bias = std::nullopt,
+                                             const std::optional<Tensor>& norm = std::nullopt,
+                                             const std::optional<Tensor>& residual = std::nullopt) {
+    KernelRuntimeContext context(nullptr, &allocator_);
+    const auto rows = static_cast<SizesType>(x->size(0));
+    const auto outputs = static_cast<SizesType>(codes->size(0) * 16);
+    const auto out = make_tensor_ptr({rows, outputs}, std::vector<float>(static_cast<size_t>(rows * outputs)));
+    linear_out(context, *x, *codes, *scales, bias, norm, 1e-6, residual, *out);
+    if (context.failure_state() != Error::Ok) {
+      return std::nullopt;
+    }
+    return std::vector<float>(out->const_data_ptr<float>(), out->const_data_ptr<float>() + out->numel());
+  }
+
+  executorch::extension::MallocMemoryAllocator allocator_;
+};
+
+INSTANTIATE_INSTRUCTION_SETS(LinearTest);
+
+TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
+  constexpr int kOutputs = 48;
+  for (const auto& [bits, rows, group_size] : {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(6, 2, 32),
+                                               std::tuple(6, 3, 96), std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
+    constexpr int kColumns = 192;
+    const RandomWeight weight(bits, kOutputs, kColumns, group_size);
+    const std::vector<float> x = exact_inputs(rows * kColumns, group_size);
+    const auto y = multiply(make_tensor_ptr({rows, kColumns}, x), weight.codes(), weight.scales());
+    ASSERT_TRUE(y.has_value());
+    for (int row = 0; row < rows; ++row) {
+      for (int n = 0; n < kOutputs; ++n) {
+        double expected = 0.0;
+        for (int k = 0; k < kColumns; ++k) {
+          expected += weight.value(n, k) * static_cast<double>(x[static_cast<size_t>(row * kColumns + k)]);
+        }
+        EXPECT_NEAR((*y)[static_cast<size_t>(row * kOutputs + n)], expected, 1e-5 * (1.0 + std::abs(expected)))
+            << bits << " bits, row " << row << ", output " << n;
+      }
+    }
+  }
+}
+
+TEST_P(LinearTest, AddsNormBiasAndResidual) {
+  const RandomWeight weight(8, 16, 32, 32);
+  std::vector<float> x(64);
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = std::sin(static_cast<float>(i));
+  }
+  const auto rows = make_tensor_ptr({2, 32}, x);
+  const auto bias = make_tensor_ptr({16}, std::vector<float>(16, 3.0F));
+  const auto residual = make_tensor_ptr({2, 16}, std::vector<float>(32, 5.0F));
+  const auto norm = make_tensor_ptr({32}, std::vector<float>(32, 2.0F));
+  const auto y = multiply(rows, weight.codes(), weight.scales(), *bias, *norm, *residual);
+  for (size_t row = 0; row < 2; ++row) {  // The norm by hand, the rest by the kernel without extras.
+    double square = 0.0;
+    for (size_t k = 0; k < 32; ++k) {
+      square += static_cast<double>(x[row * 32 + k]) * static_cast<double>(x[row * 32 + k]);
+    }
+    for (size_t k = 0; k < 32; ++k) {
+      x[row * 32 + k] *= static_cast<float>(2.0 / std::sqrt(square / 32 + 1e-6));
+    }
+  }
+  const auto plain = multiply(make_tensor_ptr({2, 32}, x), weight.codes(), weight.scales());
+  ASSERT_TRUE(y.has_value() && plain.has_value());
+  for (size_t i = 0; i < y->size(); ++i) {
+    EXPECT_NEAR((*y)[i], (*plain)[i] + 8.0F, 0.02) << i;  // a code of an input may round to its neighbour
+  }
+}
+
+TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
+  const RandomWeight weight(4, 32, 64, 32);
+  const std::vector<float> x = exact_inputs(6 * 64, 50);
+  const auto all = multiply(make_tensor_ptr({6, 64}, x), weight.codes(), weight.scales());
+  ASSERT_TRUE(all.has_value());
+  for (size_t row = 0; row < 6; ++row) {
+    const auto begin = x.begin() + static_cast<std::ptrdiff_t>(row * 64);
+    const auto one =
+        multiply(make_tensor_ptr({1, 64}, std::vector<float>(begin, begin + 64)), weight.codes(), weight.scales());
+    ASSERT_TRUE(one.has_value());
+    EXPECT_EQ(std::memcmp(one->data(), all->data() + row * 32, 32 * sizeof(float)), 0) << row;
+  }
+}
+
+TEST_P(LinearTest, ZerosStayZeros) {
+  const RandomWeight weight(6, 16, 32, 32);
+  const auto y = multiply(make_tensor_ptr({1, 32}, std::vector<float>(32)), weight.codes(), weight.scales());
+  EXPECT_EQ(y, std::vector<float>(16));
+}
+
+TEST_P(LinearTest, RefusesWhatDoesNotFit) {
+  const RandomWeight weight(4, 32, 64, 32);
+  const auto x = make_tensor_ptr({1, 64}, std::vector<float>(64));
+  const auto wide = make_tensor_ptr({1, 96}, std::vector<float>(96));
+  const auto short_vector = make_tensor_ptr({31}, std::vector<float>(31));
+  const auto rows = make_tensor_ptr({2, 32}, std::vector<float>(64));
+  const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(2 * 2 * 255), {}, {}, ScalarType::Byte);
+  const auto other = RandomWeight(4, 16, 64, 32).scales();
+  EXPECT_TRUE(multiply(x, weight.codes(), weight.scales()).has_value());
+  EXPECT_FALSE(multiply(wide, weight.codes(), weight.scales()).has_value()) << "other columns";
+  EXPECT_FALSE(multiply(x, bytes, weight.scales()).has_value()) << "a format that there is not";
+  EXPECT_FALSE(multiply(x, weight.codes(), other).has_value()) << "scales of another weight";
+  EXPECT_FALSE(multiply(x, weight.scales(), weight.scales()).has_value()) << "codes of another type";
+  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), *short_vector).has_value()) << "bias";
+  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), std::nullopt, *short_vector).has_value()) << "norm";
+  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), std::nullopt, std::nullopt, *rows).has_value())
+      << "residual";
+}
+
+TEST_P(LinearTest, RoundsInputsToTheNearestCode) {
+  constexpr int kSize = 32;
+  std::vector<float> x(kSize, 0.0F);
+  x[0] = -12.7F;
+  x[1] = 0.149F;
+  x[2] = 0.25F;  // in the middle: to the even code
+  x[3] = 12.65F;
+  std::vector<int8_t> codes(kSize);
+  float scale = 0.0F;
+  int32_t sum = 0;
+  linear_kernels().quantize(x.data(), 1, kSize, 0, {codes.data(), &scale, &sum});
+  EXPECT_FLOAT_EQ(scale, 0.1F);
+  EXPECT_EQ(codes[0], -127);
+  EXPECT_EQ(codes[1], 1);
+  EXPECT_EQ(codes[2], 2);
+  EXPECT_NEAR(codes[3], 126.5, 0.6);
+  EXPECT_EQ(sum, codes[0] + codes[1] + codes[2] + codes[3]);
+}
+
+TEST_P(LinearTest, SwigluEqualsDoublePrecision) {
+  std::vector<float> gate_up;
+  for (int i = 0; i < 101; ++i) {
+    gate_up.push_back(static_cast<float>(i - 50) * 2.5F);  // where e^x has no number, too
+  }
+  gate_up.resize(202, 3.0F);
+  const auto out = make_tensor_ptr({1, 101}, std::vector<float>(101));
+  KernelRuntimeContext context;
+  swiglu_out(context, *make_tensor_ptr({1, 202}, gate_up), *out);
+  ASSERT_EQ(context.failure_state(), Error::Ok);
+  for (size_t i = 0; i < 101; ++i) {
+    const double gate = gate_up[i];
+    const double expected = gate / (1.0 + std::exp(-gate)) * 3.0;
+    EXPECT_NEAR(out->const_data_ptr<float>()[i], expected, 1e-6 * std::abs(expected) + 1e-30) << gate;
+  }
+}
+
+}  // namespace
+}  // namespace qwen3_tts

@@ -1,0 +1,94 @@
+"""Quantized linear layers: how weights are packed, what rounding costs, and what stands in a layer's neighbourhood."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from qwen3_tts import packed_weights
+from qwen3_tts.linear import Linear, QuantizedLinear, RMSNorm, group_scales, lowest_code, quantize_linears
+
+BITS = (4, 6, 8)
+# Of the norm of normal weights, in groups of 32: what searched scales leave, and scales to the largest weight.
+ERRORS = {4: (0.087, 0.095), 6: (0.021, 0.0218), 8: (0.0053, 0.0053)}
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_packing_loses_nothing(bits: int) -> None:
+    codes = torch.randint(0, 1 << bits, (48, 96), dtype=torch.uint8)
+    packed = packed_weights.pack_codes(codes, bits)
+    assert packed.shape == (3, 3, packed_weights.block_bytes(bits))
+    assert packed_weights.packed_bits(packed) == bits
+    assert torch.equal(packed_weights.unpack_codes(packed), codes)
+
+
+def test_a_block_of_four_bits_stands_as_documented() -> None:
+    """Row 3, column 9: quad 2, so the low half of vector 1, byte 3 * 4 + 1."""
+    codes = torch.zeros(16, 32, dtype=torch.uint8)
+    codes[3, 9] = 11
+    codes[3, 13] = 5  # quad 3: the high half of the same byte
+    packed = packed_weights.pack_codes(codes, 4).flatten()
+    assert packed.nonzero().flatten().tolist() == [64 + 13]
+    assert int(packed[64 + 13]) == 11 + (5 << 4)
+
+
+def test_scales_are_packed_by_panels() -> None:
+    scales = torch.arange(96, dtype=torch.float32).view(32, 3)
+    packed = packed_weights.pack_scales(scales)
+    assert packed.shape == (2, 3, 16)
+    assert packed.dtype == torch.bfloat16
+    assert packed[1, 2, 5] == scales[21, 2]
+    assert torch.equal(packed_weights.unpack_scales(packed), scales)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_error_of_the_weights(bits: int) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(64, 1024)
+    scales = group_scales(weight, bits, 32)
+    assert torch.equal(scales, scales.bfloat16().float())
+    largest = weight.view(64, -1, 32).abs().amax(-1) / (packed_weights.midpoint(bits) - 1)
+
+    def error(of: torch.Tensor) -> float:
+        groups = weight.view(64, -1, 32) / of[..., None]
+        rounded = groups.round().clamp(lowest_code(bits), packed_weights.midpoint(bits) - 1) * of[..., None]
+        return float((rounded.flatten(1) - weight).norm() / weight.norm())
+
+    searched, plain = ERRORS[bits]
+    assert error(scales) < searched
+    assert error(scales) <= error(largest) * 1.001
+    assert error(largest) == pytest.approx(plain, rel=0.03)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_layer_is_near_the_float_layer(bits: int) -> None:
+    torch.manual_seed(1)
+    linear, norm = Linear(128, 64), RMSNorm(128, 1e-6)
+    x, residual = torch.randn(5, 128), torch.randn(5, 64)
+    exact = linear(x, norm=norm, residual=residual)
+    rounded = QuantizedLinear(linear, bits, 64)(x, norm=norm, residual=residual)
+    error = (rounded - exact).norm() / (exact - residual).norm()
+    assert 0.1 * ERRORS[bits][0] < error < 2 * ERRORS[bits][0]
+
+
+def test_neighbours_are_taken_along() -> None:
+    linear, norm = Linear(8, 4), RMSNorm(8, 1e-6)
+    nn.init.uniform_(norm.weight)
+    x, residual = torch.randn(3, 8), torch.randn(3, 4)
+    torch.testing.assert_close(linear(x, norm=norm, residual=residual), residual + linear(norm(x)))
+
+
+def test_only_the_named_part_is_quantized() -> None:
+    stack = nn.ModuleDict({"layers": nn.ModuleList([Linear(32, 16), nn.Linear(32, 16)]), "head": Linear(32, 16)})
+    quantize_linears(stack, 4, 32, "layers")
+    assert isinstance(stack.get_submodule("layers.0"), QuantizedLinear)
+    assert isinstance(stack.get_submodule("layers.1"), nn.Linear), "a plain layer of torch is not ours"
+    assert isinstance(stack.get_submodule("head"), Linear)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(48, 16), (64, 24)])
+def test_a_shape_that_cannot_be_cut_is_named(columns: int, rows: int) -> None:
+    stack = nn.ModuleDict({"odd": Linear(columns, rows)})
+    with pytest.raises(ValueError, match=f"odd: {columns} inputs and {rows} outputs"):
+        quantize_linears(stack, 4, 32)
