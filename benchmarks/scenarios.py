@@ -38,7 +38,8 @@ class Runner:
         """One process; `flags` say what it speaks."""
         with tempfile.TemporaryDirectory() as folder:
             stats = Path(folder) / "stats.json"
-            flags = {"model_path": self.model, "threads": threads, "max_frames": self.frames, **flags}
+            limits = {"max_frames": self.frames, "frame_budget": 0}
+            flags = {"model_path": self.model, "threads": threads, **limits, **flags}
             flags |= {"output_dir": folder, "stats_json": stats} | ({"speaker": self.speaker} if self.speaker else {})
             words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
             finished = run([self.program, *words])

@@ -39,6 +39,18 @@ TEST(ResolvedOptionsTest, SmallerLimitCounts) {
   EXPECT_EQ(tokens(kLargest, kLargest), kLargest);
 }
 
+TEST(ResolvedOptionsTest, OnlyAGivenLimitCountsOverAllPieces) {
+  const auto limits_utterance = [](std::optional<int64_t> max_new_tokens, std::optional<int64_t> max_frames) {
+    SynthesisOptions given;
+    given.max_new_tokens = max_new_tokens;
+    given.max_frames = max_frames;
+    return resolve_options(given, testing::tiny_metadata()).value().limits_utterance;
+  };
+  EXPECT_FALSE(limits_utterance({}, {}));
+  EXPECT_TRUE(limits_utterance(100, {}));
+  EXPECT_TRUE(limits_utterance({}, 100));
+}
+
 TEST(ResolvedOptionsTest, SetValuesWin) {
   SynthesisOptions given;
   given.text_layout = TextLayout::kStreaming;
@@ -84,6 +96,7 @@ TEST(ResolvedOptionsTest, BadValuesAreNamed) {
       {"subtalker_top_k", "-2", [](auto& o) { o.subtalker_top_k = -2; }},
       {"subtalker_top_p", "-0.1", [](auto& o) { o.subtalker_top_p = -0.1F; }},
       {"max_new_tokens", "0", [](auto& o) { o.max_new_tokens = 0; }},
+      {"frame_budget", "-1", [](auto& o) { o.frame_budget = -1; }},
       {"first_chunk_frames", "0", [](auto& o) { o.first_chunk_frames = 0; }},
       {"chunk_frames", "-4", [](auto& o) { o.chunk_frames = -4; }},
   };
