@@ -14,6 +14,7 @@ namespace qwen3_tts {
 struct ResolvedOptions {
   TextLayout text_layout;
   int64_t max_new_tokens;
+  int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
   SamplingParams talker;
   SamplingParams subtalker;
   float repetition_penalty;
@@ -21,6 +22,7 @@ struct ResolvedOptions {
   int64_t first_chunk_frames;
   int64_t chunk_frames;
   bool trim_silence;
+  bool codes_only;
 };
 
 /// Errors name the option and its value.

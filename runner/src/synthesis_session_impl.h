@@ -53,6 +53,7 @@ struct SynthesisSession::Impl {
   Status require_not_poisoned() const;
   /// Forgets the utterance before.
   Status begin();
+  Status load_methods(Task task);
 
   // start()
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);

@@ -57,6 +57,7 @@ struct SynthesisOptions {
   std::optional<TextLayout> text_layout;
   std::optional<int64_t> max_new_tokens;  ///< Talker tokens; N tokens give at most N - 1 frames.
   std::optional<int64_t> max_frames;      ///< The same limit, in frames; the smaller one counts.
+  int64_t min_frames = 0;  ///< Shortest speech, in frames: it does not end before, which no model is trained for.
   std::optional<float> temperature;       ///< 0: greedy.
   std::optional<int64_t> top_k;           ///< 0: off.
   std::optional<float> top_p;             ///< 1: off.
@@ -69,6 +70,7 @@ struct SynthesisOptions {
   int64_t chunk_frames = 4;        ///< Frames of the later ones.
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
   bool trim_silence = false;
+  bool codes_only = false;  ///< Make codes() and no samples: the codec decoder is not even loaded.
 };
 
 enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
@@ -81,10 +83,12 @@ struct SynthesisStats {
   int64_t cached_frames = 0;  ///< Of the voice's recording, which the codec decoder need not decode again.
   int64_t frames = 0;
   int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
+  double load_ms = 0;  ///< Loading what no earlier request needed: Engine::preload().
   double prompt_ms = 0;  ///< Text to rows.
   double prefill_ms = 0;  ///< Talker over the prompt.
   double talker_ms = 0;  ///< Talker steps and sampling of code 0.
   double code_predictor_ms = 0;
+  double sampler_ms = 0;  ///< Drawing codes; a part of the two before.
   double decode_ms = 0;
   double sink_ms = 0;  ///< Spent in AudioSink::write.
   double ttfa_ms = 0;  ///< Request to first samples (accepted by the sink in synthesize()).
