@@ -15,7 +15,7 @@ namespace qwen3_tts {
 
 /// What all sessions share. Only the program and the cache change while they are used, each under its own lock.
 struct Engine::Impl {
-  Status preload(Task task) { return program->load_methods(methods_for(task, fused_code_predictor)); }
+  Status preload(Task task) const { return program->load_methods(methods_for(task, fused_code_predictor)); }
 
   std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
   std::unique_ptr<Program> program;

@@ -70,7 +70,8 @@ struct SynthesisOptions {
   int64_t chunk_frames = 4;        ///< Frames of the later ones.
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
   bool trim_silence = false;
-  bool codes_only = false;  ///< Make codes() and no samples: the codec decoder is not even loaded.
+  /// Make codes() and no samples: the codec decoder is not even loaded. One empty chunk comes when all codes are made.
+  bool codes_only = false;
 };
 
 enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
