@@ -107,17 +107,22 @@ def figures(results: Results) -> dict[str, str]:
         )
     if streaming := scenarios.get("streaming"):
         same = "same samples" if streaming["same_bytes"] else "OTHER SAMPLES"
-        found["streaming against one chunk"] = f"{streaming['ratio']:.3f} times, {same}"
+        found["streaming against one chunk"] = f"{times(streaming)}, {same}"
     if capacity := scenarios.get("capacity"):
         names = sorted(capacity["step_ms"], key=int)
         found["talker's step, capacity " + " and ".join(names) + ", ms"] = "; ".join(
             spread(capacity["step_ms"], name, digits=2) for name in names
         )
+        found["the larger against the smaller"] = times(capacity)
     if split := scenarios.get("ten-minutes"):
         found[f"memory over {split['audio_s']:.0f} s in pieces, MB"] = memory(split["peak_memory_mb"])
     if results["export"]:
         found["export"] = f"{results['export']['seconds']:.0f} s, {results['export']['peak_gb']:.1f} GB"
     return found
+
+
+def times(compared: Results) -> str:
+    return f"{compared['ratio']:.3f} times (best runs: {compared['ratio_of_best']:.3f})"
 
 
 def peers(measured: list[Results]) -> str:
