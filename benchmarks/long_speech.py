@@ -32,9 +32,9 @@ def measure_minute(runner: Runner, threads: int, seconds: float) -> dict[str, An
 
 
 def measure_split(runner: Runner, threads: int, seconds: float) -> dict[str, Any]:
-    """A text that is spoken in pieces. Random weights end none, so that each takes its frame budget."""
+    """A text that is spoken in pieces of a length that the model has no say in."""
     flags: dict[str, Any] = {"text": text_of(ENOUGH * seconds, runner.prompts), "long_text": "split"}
-    flags |= {"frame_budget": PIECE_FRAMES, "min_frames": None, "max_frames": round(seconds * FRAMES_A_SECOND)}
+    flags |= {"frame_budget": PIECE_FRAMES, "min_frames": PIECE_FRAMES, "max_frames": round(seconds * FRAMES_A_SECOND)}
     (stats,), finished = runner.speak(threads, **flags)
     return about(stats, finished)
 

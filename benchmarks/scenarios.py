@@ -38,7 +38,8 @@ class Runner:
         with tempfile.TemporaryDirectory() as folder:
             stats = Path(folder) / "stats.json"
             own = {"model_path": self.model, "threads": threads, "output_dir": folder, "stats_json": stats}
-            own |= {"speaker": self.speaker or None, "max_frames": self.frames, "min_frames": self.frames}
+            own |= {"speaker": self.speaker or None, "frame_budget": 0}
+            own |= {"max_frames": self.frames, "min_frames": self.frames}
             finished = run([self.program, *command_line(own | flags)])
             return json.loads(stats.read_text()), finished
 

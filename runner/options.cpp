@@ -22,6 +22,7 @@ constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text "Hello there." --voice ann.voice --output_wav ann.wav
   qwen3_tts_runner --model_path model.pte --text "Hello there." --instruct "A calm, deep voice."
   qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
+  qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output_wav book.wav
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
   qwen3_tts_runner --model_path model.pte --text "Hello there." --codes_output a.codes
   qwen3_tts_runner --model_path model.pte --codes_path a.codes --output_wav a.wav
@@ -35,6 +36,7 @@ Names may be written with - in place of _. Ctrl-C ends the utterance and complet
 struct CommandLine {
   RunnerOptions options;
   std::string text_layout;
+  std::string long_text;
   std::string voice_mode;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
@@ -145,6 +147,10 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--text_layout", line.text_layout, "streaming: text beside the speech; full: all text first")
       ->check(CLI::IsMember({"streaming", "full"}))
       ->group(group);
+  app.add_option("--long_text", line.long_text,
+                 "split: speak it in pieces of whole sentences; error (default): in one go, if it fits")
+      ->check(CLI::IsMember({"error", "split"}))
+      ->group(group);
   app.add_option("--max_new_tokens", synthesis.max_new_tokens, "Longest speech, in talker tokens: one more than frames")
       ->type_name("N")
       ->group(group);
@@ -153,6 +159,11 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
       ->group(group);
   app.add_option("--min_frames", synthesis.min_frames, "Shortest speech, in frames: to measure, not to listen to")
       ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option(
+         "--frame_budget", synthesis.frame_budget,
+         "Longest speech of the text, or of a piece of it, before it is cut off; 0 is off (default: by its length)")
       ->type_name("N")
       ->group(group);
   app.add_option("--temperature", synthesis.temperature, "Talker: 0 is greedy")->type_name("X")->group(group);
@@ -240,6 +251,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   if (!line.text_layout.empty()) {
     options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
   }
+  options.synthesis.long_text = line.long_text == "split" ? LongText::kSplit : LongText::kError;
   options.request.voice_mode = voice_mode_named(line.voice_mode);
   if (!line.stdout_format.empty()) {
     options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;

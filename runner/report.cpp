@@ -125,6 +125,12 @@ std::string describe_run(const RunRecord& record) {
   if (record.audio_s > 0) {
     line += format(", RTF %.3f, first sound after %.0f ms", record.rtf(), record.stats.ttfa_ms);
   }
+  if (record.stats.pieces > 1) {
+    line += format(", %lld pieces", static_cast<long long>(record.stats.pieces));
+  }
+  if (record.stats.pieces > 1 && record.stats.cut_pieces > 0) {
+    line += format(", %lld of them cut off", static_cast<long long>(record.stats.cut_pieces));
+  }
   return line + format(" (seed %llu, %s)\n", static_cast<unsigned long long>(record.seed),
                        to_string(record.stats.finish_reason));
 }

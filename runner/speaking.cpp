@@ -259,9 +259,10 @@ Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
     return {};  // Whoever stopped it knows.
   }
   if (reason != FinishReason::kEos) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
-                     "), so its text is not what was said; speak a shorter text, or raise --max_new_tokens"};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
+            "), so its text is not what was said; speak a shorter text, raise that limit, or try another seed"};
   }
   console_.progress("saving the voice ...");
   Status status = voice_maker_->save(options_.save_voice, run.request, std::move(samples));

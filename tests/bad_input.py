@@ -270,6 +270,11 @@ CASES = [
     Case("text of line breaks only", given(text="\n\n"), ("text",)),
     Case("text that is not UTF-8", given(text=None), ("UTF-8", "byte 3"), arguments=(b"--text", b"abc\xff")),
     Case("text longer than the model's capacity", given(text="1" * 3000), ("2560", "30")),
+    Case(
+        "style description longer than the model's capacity",
+        given(instruct="1" * 3000, long_text="split"),
+        ("piece", "style description", "2560"),
+    ),
     Case("text file missing", given(text=None, text_file="none.txt"), ("none.txt",)),
     Case("prompts file missing", given(text=None, output_wav=None, prompts_path="none.txt"), ("none.txt",)),
     Case(
@@ -450,6 +455,7 @@ CASES = [
     Case("unknown flag", given(speed=2), ("--speed",)),
     Case("`--top_k many`", given(top_k="many"), ("--top_k", "many")),
     Case("`--text_layout wide`", given(text_layout="wide"), ("--text_layout", "wide", "streaming")),
+    Case("`--long_text cut`", given(long_text="cut"), ("--long_text", "cut", "split")),
     Case("`--stdout mp3`", given(stdout="mp3"), ("--stdout", "mp3", "s16le")),
     *out_of_range("temperature", -0.1, "nan", "inf"),
     *out_of_range("top_k", -1),
@@ -461,6 +467,7 @@ CASES = [
     *out_of_range("max_new_tokens", 0),
     *out_of_range("max_frames", 0),
     *out_of_range("min_frames", -1, 4),
+    *out_of_range("frame_budget", -1),
     *out_of_range("chunk_frames", 0),
     *out_of_range("first_chunk_frames", -5),
     *out_of_range("repeat", 0),

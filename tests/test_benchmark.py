@@ -78,7 +78,17 @@ def measured(flags: list[str | Path], folder: Path) -> tuple[dict[str, Any], str
         peer(folder, "file", WAV_PEER, "{wav}"),
     ]
     model = flags[1]
-    scenarios = ["--scenarios", "speed", "start", "streaming", "minute", "capacity", "--seconds", str(MINUTE)]
+    scenarios = [
+        "--scenarios",
+        "speed",
+        "start",
+        "streaming",
+        "minute",
+        "capacity",
+        "ten-minutes",
+        "--seconds",
+        str(MINUTE),
+    ]
     scenarios += ["--capacity-models", str(model), str(model)]  # the same one twice: nothing is to differ
     done = run(*flags, *scenarios, "--threads", "2", "1", "--peer", peers[0], "--peer", peers[1], "--output", output)
     assert done.returncode == 0, done.stderr
@@ -144,6 +154,14 @@ def test_a_longer_utterance_is_measured(measured: tuple[dict[str, Any], str]) ->
     assert minute["peak_memory_mb"]["total"] > minute["peak_memory_mb"]["anonymous"] > 0
     assert minute["spread_after_first_minute"] is None  # there was none
     assert 0 < max(mb for _, mb in minute["resident_mb"]) <= minute["peak_memory_mb"]["total"] + 0.1
+
+
+def test_a_text_in_pieces_is_measured(measured: tuple[dict[str, Any], str]) -> None:
+    results, printed = measured
+    pieces = results["scenarios"]["ten-minutes"]
+    assert pieces["frames"] == round(10 * MINUTE * 12.5)
+    assert pieces["finish_reason"] == "max_new_tokens"
+    assert "in pieces, MB" in printed
 
 
 def test_the_machine_is_named(measured: tuple[dict[str, Any], str]) -> None:

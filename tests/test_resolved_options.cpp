@@ -51,6 +51,18 @@ TEST(ResolvedOptionsTest, LargerMinimumCounts) {
   EXPECT_EQ(tokens(10), 10);
 }
 
+TEST(ResolvedOptionsTest, OnlyAGivenLimitCountsOverAllPieces) {
+  const auto limits_utterance = [](std::optional<int64_t> max_new_tokens, std::optional<int64_t> max_frames) {
+    SynthesisOptions given;
+    given.max_new_tokens = max_new_tokens;
+    given.max_frames = max_frames;
+    return resolve_options(given, testing::tiny_metadata()).value().limits_utterance;
+  };
+  EXPECT_FALSE(limits_utterance({}, {}));
+  EXPECT_TRUE(limits_utterance(100, {}));
+  EXPECT_TRUE(limits_utterance({}, 100));
+}
+
 TEST(ResolvedOptionsTest, SetValuesWin) {
   SynthesisOptions given;
   given.text_layout = TextLayout::kStreaming;
@@ -99,6 +111,7 @@ TEST(ResolvedOptionsTest, BadValuesAreNamed) {
       {"min_frames", "-1", [](auto& o) { o.min_frames = -1; }},
       {"min_frames", "8192", [](auto& o) { o.min_frames = 8192; }},
       {"min_frames", "11", [](auto& o) { o.min_frames = 11, o.max_frames = 10; }},
+      {"frame_budget", "-1", [](auto& o) { o.frame_budget = -1; }},
       {"first_chunk_frames", "0", [](auto& o) { o.first_chunk_frames = 0; }},
       {"chunk_frames", "-4", [](auto& o) { o.chunk_frames = -4; }},
   };

@@ -22,8 +22,9 @@ from runner_program import call, read_codes, read_samples, speak, start
 Pte = Callable[[str], Path]
 SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
-    "prompt frames audio_s load_ms methods prompt_rows cached_rows cached_frames prompt_ms prefill_ms talker_ms "
-    "code_predictor_ms sampler_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed fused threads finish_reason".split()
+    "prompt frames audio_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
+    "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed "
+    "fused threads finish_reason".split()
 )
 PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_ms", "sink_ms")
 LEAD_IN = 480  # samples: 20 ms at 24 kHz
@@ -186,11 +187,43 @@ def test_limits_and_finish_reasons(runner: Path, model: Path, tmp_path: Path) ->
     assert (frames["frames"], frames["finish_reason"]) == (5, "max_new_tokens")
     assert (tokens["frames"], tokens["finish_reason"]) == (4, "max_new_tokens")
     ends = [speak(runner, model, tmp_path, **ryan(max_frames=None, seed=seed)).stats for seed in range(3)]
-    assert {end["finish_reason"] for end in ends} <= {"eos", "capacity"}
-    wild = ryan(max_frames=300, top_k=0, temperature=50)
+    assert {end["finish_reason"] for end in ends} <= {"eos", "frame_budget"}
+    wild = ryan(max_frames=300, frame_budget=0, top_k=0, temperature=50)
     assert min(speak(runner, model, tmp_path, **wild, seed=seed).stats["frames"] for seed in range(5)) < 300
     forced = [speak(runner, model, tmp_path, **wild, seed=seed, min_frames=300).stats["frames"] for seed in range(5)]
     assert forced == [300] * 5
+    budget = speak(runner, model, tmp_path, **ryan(frame_budget=4)).stats
+    assert (budget["frames"], budget["finish_reason"], budget["cut_pieces"]) == (4, "frame_budget", 1)
+
+
+LONG = {"text": "Ten words of one sentence make some more text tokens. " * 40, "long_text": "split", "max_frames": None}
+
+
+def test_long_text_is_spoken_in_pieces(runner: Path, model: Path, tmp_path: Path) -> None:
+    flags = ryan(**LONG, frame_budget=9)
+    one, other = (speak(runner, model, tmp_path, **{**flags, "threads": n, "chunk_frames": 5 * n}) for n in (1, 2))
+    assert one.wav == other.wav
+    stats = one.stats
+    assert stats["pieces"] > 5
+    assert len(stats["talker_tokens"]) == stats["frames"] + stats["pieces"]
+    assert 9 * stats["cut_pieces"] <= stats["frames"] <= 9 * stats["pieces"]
+    assert stats["text_tokens"] > 500
+    said = succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **flags).stderr.decode()
+    assert f", {stats['pieces']} pieces, {stats['cut_pieces']} of them cut off (seed 42, frame_budget)" in said
+    whole = speak(runner, model, tmp_path, **{**flags, "long_text": "error"}).stats
+    assert (whole["pieces"], whole["frames"]) == (1, 9)
+
+
+def test_memory_does_not_grow_with_the_pieces(runner: Path, model: Path, tmp_path: Path) -> None:
+    """The samples of the longer text are 9 MB, and nothing keeps them."""
+
+    def peak_mb(num_sentences: int) -> float:
+        text = "Ten words of one sentence make some more text tokens. " * num_sentences
+        stats = speak(runner, model, tmp_path, **ryan(**{**LONG, "text": text}, frame_budget=100)).stats
+        assert stats["frames"] > 15 * num_sentences
+        return float(stats["peak_rss_mb"])
+
+    assert peak_mb(200) < peak_mb(10) + 5
 
 
 def trimmed(samples: NDArray[np.float32]) -> NDArray[np.float32]:

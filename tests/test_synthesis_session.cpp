@@ -175,6 +175,7 @@ TEST_F(SynthesisSessionTest, LastTokenBecomesNoFrame) {
 
 TEST_F(SynthesisSessionTest, SpeechDoesNotEndBeforeTheShortestAllowed) {
   SynthesisOptions given = options(200);
+  given.frame_budget = 0;
   given.top_k = 0;
   given.temperature = 50.0F;
   const auto ends_by_itself = [&] {

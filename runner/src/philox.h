@@ -20,7 +20,8 @@ inline std::array<uint32_t, 4> philox4x32_10(std::array<uint32_t, 4> counter, st
 }
 
 /// The random number in [0, 1) that draws code group `group` of frame `frame` (group 0: the talker's token of that
-/// index). It depends on nothing else, so chunks, threads and code paths cannot change what is drawn.
+/// index; a frame has the index of its token). It depends on nothing else, so chunks, threads and code paths cannot
+/// change what is drawn.
 inline float uniform(uint64_t seed, uint64_t frame, uint32_t group) {
   const auto words = philox4x32_10({static_cast<uint32_t>(frame), static_cast<uint32_t>(frame >> 32), group, 0},
                                    {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});

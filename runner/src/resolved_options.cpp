@@ -35,6 +35,7 @@ Status check(const ResolvedOptions& o) {
       require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0F, "repetition_penalty",
               o.repetition_penalty, "above 0 (1 is off)"),
       require(o.max_new_tokens >= 1, "max_new_tokens", o.max_new_tokens, "1 or more"),
+      require(o.frame_budget.value_or(0) >= 0, "frame_budget", o.frame_budget.value_or(0), "0 (off) or more"),
       require(o.first_chunk_frames >= 1, "first_chunk_frames", o.first_chunk_frames, "1 or more"),
       require(o.chunk_frames >= 1, "chunk_frames", o.chunk_frames, "1 or more"),
   };
@@ -52,8 +53,11 @@ Status check_shortest(int64_t min_frames, int64_t max_frames) {
 Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const ModelMetadata& metadata) {
   ResolvedOptions resolved{
       options.text_layout.value_or(metadata.text_layout),
+      options.long_text,
       options.max_new_tokens.value_or(metadata.max_new_tokens),
       std::max(metadata.min_new_tokens, options.min_frames),
+      options.max_new_tokens.has_value() || options.max_frames.has_value(),
+      options.frame_budget,
       {options.temperature.value_or(metadata.temperature), options.top_k.value_or(metadata.top_k),
        options.top_p.value_or(metadata.top_p)},
       {options.subtalker_temperature.value_or(metadata.subtalker_temperature),

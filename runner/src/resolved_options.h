@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
@@ -13,8 +14,11 @@ namespace qwen3_tts {
 /// SynthesisOptions with the checkpoint's defaults filled in, and checked.
 struct ResolvedOptions {
   TextLayout text_layout;
+  LongText long_text;
   int64_t max_new_tokens;
   int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
+  bool limits_utterance;  ///< max_new_tokens was given: it counts over all pieces, the checkpoint's own for each.
+  std::optional<int64_t> frame_budget;  ///< 0: off. Unset: from the length of the text.
   SamplingParams talker;
   SamplingParams subtalker;
   float repetition_penalty;

@@ -18,6 +18,8 @@ const char* to_string(FinishReason reason) {
       return "eos";
     case FinishReason::kMaxNewTokens:
       return "max_new_tokens";
+    case FinishReason::kFrameBudget:
+      return "frame_budget";
     case FinishReason::kCapacity:
       return "capacity";
     case FinishReason::kStopped:
@@ -64,27 +66,27 @@ Status Impl::make_frames(int64_t count) {
   return decode_pending();
 }
 
-/// One frame more, or the end of the utterance.
+/// One frame more, or the end of a piece.
 Status Impl::make_frame() {
   if (is_stopped_) {
     finish(FinishReason::kStopped);
     return {};
   }
+  const auto drawn = static_cast<int64_t>(tokens_.size());
   const auto token = next_token();
   if (!token.ok()) {
     return token.error();
   }
-  // The last token never becomes a frame.
+  tokens_.push_back(*token);
+  // The last token of a piece never becomes a frame.
   if (*token == engine_.metadata.codec_eos_id) {
-    finish(FinishReason::kEos);
-    return {};
+    return end_piece(FinishReason::kEos);
   }
-  if (static_cast<int64_t>(talker_->tokens().size()) == max_tokens_) {
-    finish(max_tokens_ < options_.max_new_tokens ? FinishReason::kCapacity : FinishReason::kMaxNewTokens);
-    return {};
+  if (static_cast<int64_t>(talker_->tokens().size()) == limit_.num_tokens) {
+    return end_piece(limit_.reason);
   }
   const ScopedTimer timer(stats_.code_predictor_ms);
-  if (Status status = code_predictor_->predict(talker_->hidden(), *token, options_.seed, num_frames_); !status.ok()) {
+  if (Status status = code_predictor_->predict(talker_->hidden(), *token, options_.seed, drawn); !status.ok()) {
     return status;
   }
   codes_.insert(codes_.end(), code_predictor_->codes().begin(), code_predictor_->codes().end());
@@ -92,16 +94,33 @@ Status Impl::make_frame() {
   return {};
 }
 
+/// Draws with the random numbers of as many tokens as there were in the utterance: no two pieces share any.
 Result<int64_t> Impl::next_token() {
   const ScopedTimer timer(stats_.talker_ms);
-  if (num_frames_ > 0) {
-    Status status = talker_->step(code_predictor_->frame_embedding(), prompt_.text_row(num_frames_ - 1));
+  const auto num_piece_frames = static_cast<int64_t>(talker_->tokens().size());
+  if (num_piece_frames > 0) {
+    Status status = talker_->step(code_predictor_->frame_embedding(), prompt_.text_row(num_piece_frames - 1));
     if (!status.ok()) {
       return status.error();
     }
   }
   return talker_->sample(options_.talker, options_.repetition_penalty, options_.min_new_tokens,
-                         uniform(options_.seed, static_cast<uint64_t>(num_frames_), 0));
+                         uniform(options_.seed, tokens_.size(), 0));
+}
+
+/// Goes on with the next piece, if there is one.
+Status Impl::end_piece(FinishReason reason) {
+  if (reason != FinishReason::kEos) {
+    ++stats_.cut_pieces;
+    end_reason_ = end_reason_ == FinishReason::kEos ? reason : end_reason_;
+  }
+  const bool is_last = next_piece_ == plan_.pieces.size();
+  const bool is_full = options_.limits_utterance && num_frames_ + 1 >= options_.max_new_tokens;
+  if (!is_last && !is_full) {
+    return begin_piece();
+  }
+  finish(is_last && reason != FinishReason::kMaxNewTokens ? end_reason_ : FinishReason::kMaxNewTokens);
+  return {};
 }
 
 /// Appends the samples of the frames that have none yet, at most max_decode_frames.

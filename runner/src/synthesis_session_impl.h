@@ -16,6 +16,7 @@
 #include "resolved_options.h"
 #include "scoped_timer.h"
 #include "talker.h"
+#include "utterance_plan.h"
 
 namespace qwen3_tts {
 
@@ -33,11 +34,17 @@ struct SynthesisSession::Impl {
   void reset();
 
   const std::vector<int64_t>& codes() const { return codes_; }
-  const std::vector<int64_t>& talker_tokens() const { return talker_->tokens(); }
+  const std::vector<int64_t>& talker_tokens() const { return tokens_; }
   const SynthesisStats& stats() const { return stats_; }
 
  private:
   enum class State { kIdle, kRunning, kFinished, kPoisoned };
+
+  /// Tokens that may be drawn for a piece, and what it says when they are.
+  struct PieceLimit {
+    int64_t num_tokens;
+    FinishReason reason;
+  };
 
   explicit Impl(Engine::Impl& engine) : engine_(engine), embedding_(*engine.program, engine.metadata) {}
 
@@ -55,18 +62,20 @@ struct SynthesisSession::Impl {
   Status begin();
   Status load_methods(Task task);
 
-  // start()
+  // start(), and every piece of the text after the first
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
-  Status read_prompt(const PromptPlan& plan, const SynthesisRequest& request);
+  Status begin_piece();
+  PieceLimit piece_limit(const PromptPlan& plan, int64_t num_text_tokens) const;
+  Status read_prompt(const PromptPlan& plan);
+  Status make_prompt(const PromptPlan& plan, int64_t num_known);
   Status prime_codec(const std::vector<int64_t>& codes);
-  Result<PromptPlan> plan(const SynthesisRequest& request, TextLayout text_layout) const;
-  Status check_capacity(const PromptPlan& plan) const;
 
   // next()
   Result<AudioChunk> make_chunk();
   Status make_frames(int64_t count);
   Status make_frame();
   Result<int64_t> next_token();
+  Status end_piece(FinishReason reason);
   Status decode_pending();
   void finish(FinishReason reason);
 
@@ -83,10 +92,15 @@ struct SynthesisSession::Impl {
   State state_ = State::kIdle;
   std::atomic<bool> is_stopped_{false};
   ResolvedOptions options_{};
+  SynthesisRequest request_;  ///< Without its text.
+  UtterancePlan plan_;
+  size_t next_piece_ = 0;                         ///< Of the plan.
+  PieceLimit limit_{};                            ///< Of the piece that is spoken.
+  FinishReason end_reason_ = FinishReason::kEos;  ///< Of the first piece that a limit ended.
   Prompt prompt_;
-  int64_t max_tokens_ = 0;      ///< min(max_new_tokens, positions left after the prompt).
   int64_t num_frames_ = 0;      ///< Frames made.
   int64_t decoded_frames_ = 0;  ///< Frames turned into samples.
+  std::vector<int64_t> tokens_;  ///< Drawn by the talker, the last one of every piece too.
   std::vector<int64_t> codes_;   ///< [num_frames_, G]
   std::vector<float> samples_;   ///< Of the chunk being made.
   LeadingSilence leading_silence_;

@@ -36,10 +36,12 @@ Status Impl::begin() {
   stats_ = {};
   is_stopped_ = false;
   state_ = State::kIdle;
+  next_piece_ = 0;
+  end_reason_ = FinishReason::kEos;
   num_frames_ = 0;
   decoded_frames_ = 0;
+  tokens_.clear();
   codes_.clear();
-  talker_->reset(0);
   return codec_decoder_->reset();
 }
 
@@ -58,39 +60,75 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
     return resolved.error();
   }
   options_ = *resolved;
-  const auto planned = plan(request, options_.text_layout);
+  auto planned = plan_utterance(request, options_, engine_.metadata, engine_.tokenizer);
   if (!planned.ok()) {
     return planned.error();
   }
   if (Status status = load_methods(options_.codes_only ? Task::kCodes : Task::kSpeech); !status.ok()) {
     return status;
   }
-  stats_.prompt_rows = static_cast<int64_t>(planned->rows.size());
-  max_tokens_ = std::min(options_.max_new_tokens, engine_.metadata.max_seq_len - stats_.prompt_rows);
-  codes_.reserve(static_cast<size_t>((max_tokens_ - 1) * engine_.metadata.num_code_groups));
-  talker_->reset(max_tokens_);
+  plan_ = std::move(*planned);
+  request_ = request;
+  request_.text.clear();
+  stats_.pieces = static_cast<int64_t>(plan_.pieces.size());
+  for (const auto& piece : plan_.pieces) {
+    stats_.text_tokens += static_cast<int64_t>(piece.size());
+  }
   code_predictor_->set_sampling(options_.subtalker);
   leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
-  if (Status status = read_prompt(*planned, request);
-      !status.ok() || planned->num_context_frames == 0 || options_.codes_only) {
+  stats_.prompt_ms = elapsed_ms(start_time_) - stats_.load_ms;
+  return begin_piece();
+}
+
+/// The next piece of the text, from its first row to where its first token can be drawn. The codec decoder knows
+/// nothing of pieces: to it, all frames are of one stream.
+Status Impl::begin_piece() {
+  const bool is_first = next_piece_ == 0;
+  const std::vector<int64_t>& text_ids = plan_.pieces[next_piece_++];
+  const auto plan = plan_prompt({text_ids, plan_.instruct}, request_, options_.text_layout, engine_.metadata);
+  if (!plan.ok()) {
+    return plan.error();
+  }
+  limit_ = piece_limit(*plan, static_cast<int64_t>(text_ids.size()));
+  talker_->reset(limit_.num_tokens);
+  if (is_first) {  // Later on they grow as they need.
+    tokens_.reserve(static_cast<size_t>(limit_.num_tokens));
+    codes_.reserve(static_cast<size_t>((limit_.num_tokens - 1) * engine_.metadata.num_code_groups));
+  }
+  if (Status status = read_prompt(*plan); !status.ok()) {
     return status;
   }
-  return prime_codec(request.voice->codes);
+  const bool has_context = is_first && plan->num_context_frames > 0 && !options_.codes_only;
+  return has_context ? prime_codec(request_.voice->codes) : Status();
+}
+
+/// The token after the last frame is drawn, and becomes none.
+Impl::PieceLimit Impl::piece_limit(const PromptPlan& plan, int64_t num_text_tokens) const {
+  const int64_t frames_before = options_.limits_utterance ? num_frames_ : 0;
+  PieceLimit limit{options_.max_new_tokens - frames_before, FinishReason::kMaxNewTokens};
+  const int64_t budget = frame_budget(num_text_tokens, plan, request_, options_);
+  if (budget > 0 && budget < limit.num_tokens - 1) {
+    limit = {budget + 1, FinishReason::kFrameBudget};
+  }
+  const int64_t capacity = engine_.metadata.max_seq_len - static_cast<int64_t>(plan.rows.size());
+  if (capacity < limit.num_tokens) {
+    limit = {capacity, FinishReason::kCapacity};
+  }
+  return limit;
 }
 
 /// The talker over the prompt, less what the cache knows of it. The prefix is read by calls of its own, so that what
 /// comes of the prompt is the same to the last bit whether it was known or not.
-Status Impl::read_prompt(const PromptPlan& plan, const SynthesisRequest& request) {
+Status Impl::read_prompt(const PromptPlan& plan) {
   const int64_t num_prefix = plan.num_prefix_rows;
-  const std::string key = prefix_key(plan, request.voice.has_value() ? &*request.voice : nullptr);
+  const std::string key = prefix_key(plan, request_.voice.has_value() ? &*request_.voice : nullptr);
   const auto known = engine_.prefix_cache.find(key);
-  stats_.cached_rows = known == nullptr ? 0 : num_prefix;
-  auto prompt = build_prompt(plan, stats_.cached_rows, request, engine_.metadata, embedding_);
-  if (!prompt.ok()) {
-    return prompt.error();
+  const int64_t num_known = known == nullptr ? 0 : num_prefix;
+  stats_.prompt_rows += static_cast<int64_t>(plan.rows.size());
+  stats_.cached_rows += num_known;
+  if (Status status = make_prompt(plan, num_known); !status.ok()) {
+    return status;
   }
-  prompt_ = std::move(*prompt);
-  stats_.prompt_ms = elapsed_ms(start_time_) - stats_.load_ms;
   const ScopedTimer timer(stats_.prefill_ms);
   if (known != nullptr) {
     talker_->set_state(*known, num_prefix);
@@ -103,6 +141,16 @@ Status Impl::read_prompt(const PromptPlan& plan, const SynthesisRequest& request
     engine_.prefix_cache.keep(key, talker_->state());
   }
   return talker_->read(prompt_.rows.data() + num_prefix * engine_.metadata.hidden_size, prompt_.num_rows - num_prefix);
+}
+
+Status Impl::make_prompt(const PromptPlan& plan, int64_t num_known) {
+  const ScopedTimer timer(stats_.prompt_ms);
+  auto prompt = build_prompt(plan, num_known, request_, engine_.metadata, embedding_);
+  if (!prompt.ok()) {
+    return prompt.error();
+  }
+  prompt_ = std::move(*prompt);
+  return {};
 }
 
 /// Brings the codec decoder to where it is after the voice's recording.
@@ -121,39 +169,12 @@ Status Impl::prime_codec(const std::vector<int64_t>& codes) {
   return status;
 }
 
-Result<PromptPlan> Impl::plan(const SynthesisRequest& request, TextLayout text_layout) const {
-  const auto text = tokenize_request(request, engine_.tokenizer);
-  if (!text.ok()) {
-    return text.error();
-  }
-  auto plan = plan_prompt(*text, request, text_layout, engine_.metadata);
-  if (!plan.ok()) {
-    return plan.error();
-  }
-  if (Status status = check_capacity(*plan); !status.ok()) {
-    return status.error();
-  }
-  return plan;
-}
-
-Status Impl::check_capacity(const PromptPlan& plan) const {
-  // Trailing text rows take a position each, together with the frames they are added to.
-  const auto num_rows = static_cast<int64_t>(plan.rows.size() + plan.trailing_ids.size());
-  if (num_rows < engine_.metadata.max_seq_len) {
-    return {};
-  }
-  return Error{ErrorCode::kInvalidArgument, "the text makes " + std::to_string(num_rows) +
-                                                " rows, which leaves no room to speak: the model holds " +
-                                                std::to_string(engine_.metadata.max_seq_len) +
-                                                "; shorten the text, or export with a larger --max-seq-len"};
-}
-
 Status Impl::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
   const auto resolved = resolve_options(options, engine_.metadata);
   if (!resolved.ok()) {
     return resolved.error();
   }
-  const auto planned = plan(request, resolved->text_layout);
+  const auto planned = plan_utterance(request, *resolved, engine_.metadata, engine_.tokenizer);
   return planned.ok() ? Status() : planned.error();
 }
 

@@ -210,6 +210,8 @@ std::u32string to_nfc(std::u32string text) {
   return compose(marks);
 }
 
+bool is_combining_mark(char32_t code) { return make_mark(code).combining_class != 0; }
+
 CharClass char_class(char32_t code) {
   const ClassRange* range = find_range(kClassRanges, code);
   return range == nullptr ? CharClass::kOther : range->value;

@@ -29,6 +29,9 @@ void append_utf8(char32_t code, std::string& utf8);
 /// Unicode's normalization form C, in the Unicode version that the reference's normalizer has.
 std::u32string to_nfc(std::u32string text);
 
+/// Does the code point's canonical combining class say that it is written on the one before it?
+bool is_combining_mark(char32_t code);
+
 /// The class that the reference's regex engine gives a code point.
 CharClass char_class(char32_t code);
 

@@ -52,15 +52,31 @@ struct SynthesisRequest {
   std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
 };
 
+/// What becomes of a long text.
+enum class LongText {
+  kError,  ///< It is spoken in one go, and refused when it leaves no room to speak.
+  kSplit,  ///< One of more than 56 tokens is spoken in pieces: whole sentences, one after the other, in one voice.
+};
+
 /// How to say it. Unset values are the checkpoint's defaults.
 struct SynthesisOptions {
   std::optional<TextLayout> text_layout;
-  std::optional<int64_t> max_new_tokens;  ///< Talker tokens; N tokens give at most N - 1 frames.
-  std::optional<int64_t> max_frames;      ///< The same limit, in frames; the smaller one counts.
-  int64_t min_frames = 0;  ///< Shortest speech, in frames: it does not end before, which no model is trained for.
-  std::optional<float> temperature;       ///< 0: greedy.
-  std::optional<int64_t> top_k;           ///< 0: off.
-  std::optional<float> top_p;             ///< 1: off.
+  LongText long_text = LongText::kError;
+  /// Talker tokens; N tokens give at most N - 1 frames. One that is given counts over all pieces of a text, and the
+  /// checkpoint's own for each.
+  std::optional<int64_t> max_new_tokens;
+  /// The same limit, in frames; the smaller one counts.
+  std::optional<int64_t> max_frames;
+  /// Shortest speech, in frames, and of every piece when the text is split: it does not end before, which no model is
+  /// trained for. Smaller limits count.
+  int64_t min_frames = 0;
+  /// Most frames of speech, which may miss its end; of every piece when the text is split, and then the next one
+  /// follows. 0: off. Unset: 12 for each text token, or three times what the recording of an in-context voice takes for
+  /// each of its own if that is more, and 75.
+  std::optional<int64_t> frame_budget;
+  std::optional<float> temperature;  ///< 0: greedy.
+  std::optional<int64_t> top_k;      ///< 0: off.
+  std::optional<float> top_p;        ///< 1: off.
   std::optional<float> repetition_penalty;
   std::optional<float> subtalker_temperature;
   std::optional<int64_t> subtalker_top_k;
@@ -74,12 +90,22 @@ struct SynthesisOptions {
   bool codes_only = false;
 };
 
-enum class FinishReason { kEos, kMaxNewTokens, kCapacity, kStopped };
+/// What ended an utterance. When limits ended some of its pieces and others followed, it is the first such limit.
+enum class FinishReason {
+  kEos,  ///< The model: all was said.
+  kMaxNewTokens,  ///< max_new_tokens or max_frames.
+  kFrameBudget,  ///< frame_budget.
+  kCapacity,  ///< The positions of the model's KV cache.
+  kStopped,  ///< stop().
+};
 QWEN3_TTS_API const char* to_string(FinishReason reason);
 
 /// Milliseconds and counts of one utterance. The parts add up to total_ms but for the time between calls of next().
 struct SynthesisStats {
-  int64_t prompt_rows = 0;
+  int64_t text_tokens = 0;  ///< Of the text to speak.
+  int64_t pieces = 0;  ///< That the text was split into; 1: it was not.
+  int64_t cut_pieces = 0;  ///< Those of them that a limit ended, and not the model.
+  int64_t prompt_rows = 0;  ///< Of all pieces so far.
   int64_t cached_rows = 0;  ///< Those of them that the talker need not read: EngineOptions::prefix_cache_bytes.
   int64_t cached_frames = 0;  ///< Of the voice's recording, which the codec decoder need not decode again.
   int64_t frames = 0;
@@ -110,7 +136,8 @@ class QWEN3_TTS_API SynthesisSession {
   /// What start() would refuse, without any inference. Changes nothing.
   Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
 
-  /// Checks the request, builds the prompt and runs the talker over it. Forgets the utterance before.
+  /// Checks the request, all pieces of its text, builds the prompt and runs the talker over it. Forgets the utterance
+  /// before.
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
 
   /// The next samples.
@@ -130,7 +157,7 @@ class QWEN3_TTS_API SynthesisSession {
 
   /// Codes made so far: [frames * num_code_groups], row-major.
   const std::vector<int64_t>& codes() const;
-  /// Every talker token sampled so far; the last one never becomes a frame.
+  /// Every talker token sampled so far; the last one of a piece never becomes a frame.
   const std::vector<int64_t>& talker_tokens() const;
   const SynthesisStats& stats() const;
 

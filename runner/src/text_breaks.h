@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace qwen3_tts {
+
+/// Where a text may be cut, best first.
+enum class TextBreak {
+  kSentence,   ///< After a full stop and what closes with it, and at blank lines.
+  kClause,     ///< After a comma and the like, and where a line begins that does not go on small.
+  kWord,       ///< After whitespace.
+  kCharacter,  ///< Between characters as readers see them: an accent, a syllable's jamo or a flag stays whole.
+};
+
+/// The parts of `utf8`, which is valid, between its breaks of one kind; joined they are `utf8`, byte for byte.
+/// Whitespace at a break ends the part before it. Knows the punctuation of the ten languages of the published models,
+/// and errs towards no break: a stop before a small letter, or after an initial or a usual abbreviation, ends nothing.
+std::vector<std::string_view> cut_text(std::string_view utf8, TextBreak kind);
+
+}  // namespace qwen3_tts
