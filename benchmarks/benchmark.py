@@ -1,43 +1,52 @@
 #!/usr/bin/env python3
-"""Measure the runner: speed by stage, first sound, load time, memory and size, and another program beside it.
+"""Measure the runner: speed by stage, first sound, starts, memory and size, and another program beside it.
 
     python benchmarks/benchmark.py --size 0.6b-base                 # a random checkpoint, made, converted and exported
     python benchmarks/benchmark.py --model model.pte --speaker ryan  # a model of your own
+    python benchmarks/benchmark.py --scenarios streaming minute      # these alone
     python benchmarks/benchmark.py --peer qwen-tts --peer "other=other --text {text} --output {wav}"
 
-Random weights speak noise, as fast as trained ones speak. Each scenario (threads; quiet or with one core busy) speaks
-every prompt --repeat times in one process after --warmup utterances, all cut off after --frames frames; then --starts
-processes speak their first request. One utterance in some thousand frames ends before by chance and does not count
-beside the others. Prints Markdown tables; --output has every run. peers.py says how peers are called and read.
+Random weights speak noise, as fast as trained ones speak; every utterance has --frames frames, whether the model would
+end it or not. The scenarios:
+
+    speed        --threads, quiet and with one core busy: every prompt --repeat times in one process after --warmup
+                 utterances, and --starts processes that speak their first request
+    start        to ready and to first sound, without a weight cache, with a model that must be read from the disk,
+                 while making a weight cache, and with it
+    streaming    small chunks against one chunk, --rounds times by turns: time and samples
+    minute       memory over 60 s of speech
+    capacity     the talker's step in exports with --max-seq-len 512 and 4096, by turns (two more exports)
+    ten-minutes  memory over time of 600 s of speech in one request that is split (minutes)
+
+Prints Markdown tables, then what the project promises (goals.py) beside what was measured; --output has every run.
+peers.py says how peers are called and read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
-import subprocess
+import re
 import sys
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from measuring import ProgramError, machine, run
+from comparisons import compare_capacities, compare_streaming
+from goals import verdicts
+from long_speech import measure_minute, measure_split
+from machine import machine, versions
+from measuring import ProgramError, run
 from peers import Peer, measure_peer
+from random_models import REPOSITORY, make_model, make_snapshot, say
 from scenarios import Runner, measure_scenario, measure_starts
 from tables import tables
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-RECIPE = ("--recipe", "balanced")
 REFERENCE = "qwen-tts"  # the name of the peer that needs no command line
-
-
-@dataclass(frozen=True)
-class Step:
-    seconds: float
-    peak_gb: float  # of the largest process so far
+CAPACITIES = (512, 4096)
+SCENARIOS = ("speed", "start", "streaming", "minute", "capacity", "ten-minutes")
+USUAL = SCENARIOS[:4]
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +54,10 @@ def parse_args() -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--size", default="0.6b-base", help="random checkpoint to measure (default: %(default)s)")
     source.add_argument("--model", type=Path, help="an exported model.pte instead")
+    parser.add_argument("--recipe", default="balanced", help="of its export (default: %(default)s)")
+    parser.add_argument(
+        "--scenarios", nargs="+", choices=(*SCENARIOS, "all"), default=USUAL, help=f"(default: {' '.join(USUAL)})"
+    )
     parser.add_argument("--speaker", help="of a CustomVoice model (default: its first one)")
     parser.add_argument("--prompts", type=Path, default=REPOSITORY / "benchmarks/prompts.txt", help="a text a line")
     parser.add_argument("--frames", type=int, default=64, help="frames of speech a prompt (default: %(default)s)")
@@ -55,6 +68,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3, help="counted rounds over the prompts (default: %(default)s)")
     parser.add_argument("--warmup", type=int, default=2, help="utterances before (default: %(default)s)")
     parser.add_argument("--starts", type=int, default=3, help="processes for each kind of start (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="of what runs by turns (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="speech of 'minute' (default: %(default)s)")
+    parser.add_argument(
+        "--capacity-models", type=Path, nargs=2, metavar=("SMALL", "LARGE"),
+        help="exports for 'capacity', in place of those that are made",
+    )  # fmt: skip
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=CMD",
         help=f"a program to run by turns with ours; '{REFERENCE}' alone: the reference, on the random checkpoint",
@@ -63,46 +82,18 @@ def parse_args() -> argparse.Namespace:
         "--reference", type=Path, default=REPOSITORY / ".reference-venv/bin/python",
         help=f"Python that has {REFERENCE}: `make .reference-venv/.setup` (default: .reference-venv)",
     )  # fmt: skip
+    parser.add_argument("--peer-repeat", type=int, default=1, help="rounds over the prompts (default: %(default)s)")
     parser.add_argument("--runner", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_runner")
     parser.add_argument("--output", type=Path, help="also write everything as JSON")
     args = parser.parse_args()
-    if min(args.frames, args.repeat, args.starts, *args.threads) < 1 or args.warmup < 0:
-        parser.error("--frames, --repeat, --starts and --threads must be 1 or more, --warmup 0 or more")
+    counts = (args.frames, args.repeat, args.starts, args.rounds, args.peer_repeat, *args.threads)
+    if min(counts) < 1 or args.warmup < 0 or args.seconds <= 0:
+        parser.error("every number must be 1 or more, but --warmup 0 or more and --seconds above 0")
+    if "all" in args.scenarios:
+        args.scenarios = SCENARIOS
+    if "capacity" in args.scenarios and args.model and not args.capacity_models:
+        parser.error("'capacity' compares two exports: with --model, name them with --capacity-models")
     return args
-
-
-def run_step(name: str, *command: str | Path) -> Step:
-    """Run a program of the repository, its progress on the terminal."""
-    say(name)
-    started = time.monotonic()
-    subprocess.run([sys.executable, *map(str, command)], check=True, cwd=REPOSITORY)
-    peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return Step(time.monotonic() - started, peak_kib * 1024 / 1e9)
-
-
-def random_folder(size: str) -> Path:
-    return REPOSITORY / "build" / "benchmark" / size
-
-
-def make_snapshot(size: str) -> Path:
-    snapshot = random_folder(size) / "snapshot"
-    if not snapshot.exists():
-        run_step("random checkpoint", "tests/random_checkpoint.py", "--size", size, "--out", snapshot)
-    return snapshot
-
-
-def make_model(size: str) -> tuple[Path, Step | None]:
-    """A random checkpoint of `size`, exported with the default recipe; the export's cost when it was made now."""
-    folder = random_folder(size)
-    model = folder / "model.pte"
-    if model.exists():
-        return model, None
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "checkpoint").exists():
-        run_step("convert", "convert_weights.py", make_snapshot(size), "--output-dir", folder / "checkpoint")
-    return model, run_step(
-        "export", "export_unified.py", "--checkpoint", folder / "checkpoint", "--output", model, *RECIPE
-    )
 
 
 def parse_peers(args: argparse.Namespace) -> list[Peer]:
@@ -112,7 +103,9 @@ def parse_peers(args: argparse.Namespace) -> list[Peer]:
         if text == REFERENCE:
             if args.model:
                 raise ValueError(f"--peer {REFERENCE} speaks from --size; for --model write NAME=CMD, see peers.py")
-            words = [args.reference, REPOSITORY / "benchmarks/peer_qwen_tts.py", "--snapshot", make_snapshot(args.size)]
+            # PyTorch's threads would spin while they wait, against each other where something else runs on a core.
+            words: list[str | Path] = ["env", "OMP_WAIT_POLICY=passive", args.reference]
+            words += [REPOSITORY / "benchmarks/peer_qwen_tts.py", "--snapshot", make_snapshot(args.size)]
             words += ["--text={text}", "--frames={frames}", "--threads={threads}", "--warmup={warmup}"]
             peers.append(Peer(REFERENCE, tuple(map(str, words))))
         else:
@@ -125,48 +118,65 @@ def first_speaker(program: Path, model: Path) -> str:
     return (run([program, "--model_path", model, "--list_speakers"]).stdout.splitlines() or [""])[0]
 
 
-def versions(program: Path) -> dict[str, str]:
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    return {
-        "runner": run([program, "--version"]).stdout.strip(),
-        "commit": git.stdout.strip(),
-        "python": platform.python_version(),
-    }
+def recipe_of(program: Path, model: Path) -> dict[str, str]:
+    """Stage -> choice, as the model says."""
+    info = run([program, "--model_path", model, "--info"]).stdout
+    found = re.search(r"^recipe\s+(.*)$", info, re.M)
+    return dict(pair.split(" ", 1) for pair in found[1].split(", ")) if found else {}
 
 
-def measure(args: argparse.Namespace, peers: list[Peer]) -> dict[str, Any]:
-    about = {"machine": machine(), "versions": versions(args.runner)}  # before the load that is ours
-    model, step = (args.model, None) if args.model else make_model(args.size)
-    prompts = tuple(line for line in args.prompts.read_text(encoding="utf-8").splitlines() if line.strip())
-    runner = Runner(args.runner, model, args.speaker or first_speaker(args.runner, model), prompts, args.frames)
-    compared = []
-    for peer in peers:  # first, for what is wrong with a command line shows early
-        say(f"peer {peer.name}")
-        compared.append(measure_peer(runner, peer, max(args.threads), args.repeat, args.warmup))
+def measure_speed(runner: Runner, args: argparse.Namespace) -> list[dict[str, Any]]:
     scenarios = []
     for threads in args.threads:
         for is_busy in (False, True) if args.busy else (False,):
-            say(f"speak: {threads} threads, {'one core busy' if is_busy else 'quiet'}")
+            say(f"speed: {threads} threads, {'one core busy' if is_busy else 'quiet'}")
             scenarios.append(measure_scenario(runner, threads, is_busy, args.repeat, args.warmup, args.starts))
-    say("start")
-    starts = measure_starts(runner, max(args.threads), args.starts)
+    return scenarios
+
+
+def capacity_models(args: argparse.Namespace) -> dict[int, Path]:
+    if args.capacity_models:
+        return dict(zip(CAPACITIES, args.capacity_models))
+    return {capacity: make_model(args.size, args.recipe, capacity)[0] for capacity in CAPACITIES}
+
+
+def measure(args: argparse.Namespace, peers: list[Peer]) -> dict[str, Any]:
+    about = {"machine": machine(), "versions": versions(args.runner, REPOSITORY)}  # before the load that is ours
+    model, step = (args.model, None) if args.model else make_model(args.size, args.recipe)
+    prompts = tuple(line for line in args.prompts.read_text(encoding="utf-8").splitlines() if line.strip())
+    runner = Runner(args.runner, model, args.speaker or first_speaker(args.runner, model), prompts, args.frames)
+    threads = max(args.threads)
+    compared = []
+    for peer in peers:  # first, for what is wrong with a command line shows early
+        say(f"peer {peer.name}")
+        compared.append(measure_peer(runner, peer, threads, args.peer_repeat, args.warmup))
+    measuring: dict[str, Callable[[], Any]] = {
+        "speed": lambda: measure_speed(runner, args),
+        "start": lambda: measure_starts(runner, threads, args.starts),
+        "streaming": lambda: compare_streaming(runner, threads, args.rounds, args.warmup),
+        "minute": lambda: measure_minute(runner, threads, args.seconds),
+        "capacity": lambda: compare_capacities(runner, capacity_models(args), threads, args.rounds, args.warmup),
+        "ten-minutes": lambda: measure_split(runner, threads, 10 * args.seconds),
+    }
+    scenarios = {}
+    for name in SCENARIOS:
+        if name in args.scenarios:
+            say(name)
+            scenarios[name] = measuring[name]()
     return about | {
-        "model": {"name": args.model.name if args.model else args.size, "file_mb": model.stat().st_size / 1e6},
+        "model": {
+            "name": args.model.name if args.model else f"{args.size}, {args.recipe}",
+            "recipe": recipe_of(args.runner, model),
+            "file_mb": model.stat().st_size / 1e6,
+        },
         "settings": {
             "prompts": prompts, "frames": args.frames, "repeat": args.repeat, "warmup": args.warmup,
-            "speaker": runner.speaker,
+            "speaker": runner.speaker, "threads": threads,
         },
         "export": asdict(step) if step else None,
         "scenarios": scenarios,
-        "starts": starts,
         "peers": compared,
     }  # fmt: skip
-
-
-def say(step: str) -> None:
-    print(f"== {step}", file=sys.stderr, flush=True)
 
 
 def write_json(path: Path, results: dict[str, Any]) -> None:
@@ -181,7 +191,8 @@ def main() -> None:
         results = measure(args, parse_peers(args))
     except (OSError, ValueError, ProgramError) as error:
         sys.exit(f"{Path(__file__).name}: error: {error}")
-    print(tables(results))
+    print(tables([results]))
+    print(f"\n{verdicts([results])}")
     if args.output:
         write_json(args.output, results)
 

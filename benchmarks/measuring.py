@@ -1,10 +1,8 @@
-"""Runs programs, watches what they take, and says on what machine."""
+"""Runs programs and watches what they take."""
 
 from __future__ import annotations
 
 import math
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -28,16 +26,19 @@ class Memory:
     anonymous: float = 0.0
     file: float = 0.0
 
-    def sample(self, pid: int) -> None:
-        """Linux only; elsewhere, and when the process is gone, nothing changes."""
+    def sample(self, pid: int) -> float | None:
+        """The sum of now. Linux only; elsewhere, and when the process is gone, nothing changes."""
         try:
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
-            return
-        kib = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB$", status, re.M)}
-        self.total = max(self.total, kib.get("VmHWM", 0) * 1024 / 1e6)
-        self.anonymous = max(self.anonymous, kib.get("RssAnon", 0) * 1024 / 1e6)
-        self.file = max(self.file, (kib.get("RssFile", 0) + kib.get("RssShmem", 0)) * 1024 / 1e6)
+            return None
+        mb = {name: int(kib) * 1024 / 1e6 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", status, re.M)}
+        if "VmRSS" not in mb:  # it has ended and waits to be asked how
+            return None
+        self.total = max(self.total, mb["VmHWM"])
+        self.anonymous = max(self.anonymous, mb.get("RssAnon", 0.0))
+        self.file = max(self.file, mb.get("RssFile", 0.0) + mb.get("RssShmem", 0.0))
+        return mb["VmRSS"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Finished:
     wall_s: float
     stdout: str
     memory: Memory
+    resident: list[tuple[float, float]]  # seconds since its start, MB
 
 
 class ProgramError(Exception):
@@ -54,14 +56,14 @@ class ProgramError(Exception):
 def run(command: Sequence[str | Path]) -> Finished:
     """Runs a program to its end. Its memory is that of the process itself, without children."""
     words = [str(word) for word in command]
-    memory, is_over = Memory(), threading.Event()
+    memory, resident, is_over = Memory(), list[tuple[float, float]](), threading.Event()
     with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
         try:
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
         except OSError as error:
             raise ProgramError(f"cannot run '{words[0]}': {error.strerror}") from error
-        watcher = threading.Thread(target=_watch, args=(process.pid, memory, is_over))
+        watcher = threading.Thread(target=_watch, args=(process.pid, memory, resident, is_over))
         watcher.start()
         stdout, _ = process.communicate()
         wall_s = time.monotonic() - started
@@ -71,12 +73,15 @@ def run(command: Sequence[str | Path]) -> Finished:
         said = errors.read().decode(errors="replace")[-2000:]
     if process.returncode != 0:
         raise ProgramError(f"{' '.join(words)}\nended with {process.returncode}:\n{said}")
-    return Finished(wall_s, stdout.decode(errors="replace"), memory)
+    return Finished(wall_s, stdout.decode(errors="replace"), memory, resident)
 
 
-def _watch(pid: int, memory: Memory, is_over: threading.Event) -> None:
+def _watch(pid: int, memory: Memory, resident: list[tuple[float, float]], is_over: threading.Event) -> None:
+    started = time.monotonic()
     while not is_over.is_set():
-        memory.sample(pid)
+        mb = memory.sample(pid)
+        if mb is not None:
+            resident.append((time.monotonic() - started, mb))
         is_over.wait(SAMPLE_SECONDS)
 
 
@@ -101,20 +106,3 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     return {"p50": percentile(values, 50), "p95": percentile(values, 95)}
-
-
-def machine() -> dict[str, str | float]:
-    return {
-        "processor": _named("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
-        "memory_gb": round(int((_named("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) * 1024 / 1e9, 1),
-        "system": platform.platform(),
-        "load_average_at_start": os.getloadavg()[0],
-    }
-
-
-def _named(file: str, name: str) -> str:
-    """The value of the first line "name: value"; "" when there is none."""
-    path = Path(file)
-    found = re.search(rf"^{name}\s*:\s*(.*)$", path.read_text() if path.exists() else "", re.M)
-    return found[1] if found else ""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from etdump import read_profile
 from measuring import Finished, busy_core, run, spread
-from read_profile import by_stage
 
 Stats = dict[str, Any]  # an object of --stats_json
 PARTS = {
@@ -20,13 +19,13 @@ PARTS = {
     "codec decoder": "decode_ms",
     "audio sink": "sink_ms",
 }
-SAMPLER = "qwen3_tts::sample.out"  # inside the code predictor
+SAMPLER = "sampler"  # a part of the first two
 BEFORE_FRAMES = ("prompt_ms", "prefill_ms")
 
 
 @dataclass(frozen=True)
 class Runner:
-    """The program with a model. Every utterance is cut off after `frames` frames; fewer when the model ends it."""
+    """The program with a model. Every utterance has `frames` frames, whether the model would end it or not."""
 
     program: Path
     model: Path
@@ -35,14 +34,13 @@ class Runner:
     frames: int
 
     def speak(self, threads: int, **flags: Any) -> tuple[list[Stats], Finished]:
-        """One process; `flags` say what it speaks."""
+        """One process; `flags` say what it speaks. One that is True stands alone, one that is None is left out."""
         with tempfile.TemporaryDirectory() as folder:
             stats = Path(folder) / "stats.json"
-            limits = {"max_frames": self.frames, "frame_budget": 0}
-            flags = {"model_path": self.model, "threads": threads, **limits, **flags}
-            flags |= {"output_dir": folder, "stats_json": stats} | ({"speaker": self.speaker} if self.speaker else {})
-            words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-            finished = run([self.program, *words])
+            own = {"model_path": self.model, "threads": threads, "output_dir": folder, "stats_json": stats}
+            own |= {"speaker": self.speaker or None, "frame_budget": 0}
+            own |= {"max_frames": self.frames, "min_frames": self.frames}
+            finished = run([self.program, *command_line(own | flags)])
             return json.loads(stats.read_text()), finished
 
     def speak_prompts(self, threads: int, repeat: int, warmup: int) -> tuple[list[Stats], Finished]:
@@ -52,18 +50,24 @@ class Runner:
             return self.speak(threads, prompts_path=file.name, repeat=repeat, warmup=warmup)
 
 
+def command_line(flags: dict[str, Any]) -> list[str]:
+    words = []
+    for name, value in flags.items():
+        if value is not None:
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return words
+
+
 def measure_scenario(runner: Runner, threads: int, is_busy: bool, repeat: int, warmup: int, starts: int) -> Stats:
     """Warm: all prompts in one process. Cold: the first request of a process, the first prompt in `starts` of them."""
     with busy_core(is_busy):
         cold = [runner.speak(threads, text=runner.prompts[0])[0][0] for _ in range(starts)]
         warm, finished = runner.speak_prompts(threads, repeat, warmup)
-        sampler_ms = profile_sampler(runner, threads, warmup)
     return {
         "threads": threads,
         "busy": is_busy,
-        "warm": summarize(complete(warm, runner.frames)),
-        "cold": summarize(complete(cold, runner.frames)),
-        "sampler_ms_a_frame": sampler_ms,
+        "warm": summarize(warm),
+        "cold": summarize(cold),
         "prompts": {text: summarize(r for r in warm if r["prompt"] == text) for text in runner.prompts},
         "peak_memory_mb": asdict(finished.memory),
         "warm_runs": warm,
@@ -71,26 +75,11 @@ def measure_scenario(runner: Runner, threads: int, is_busy: bool, repeat: int, w
     }
 
 
-def profile_sampler(runner: Runner, threads: int, warmup: int) -> float:
-    """Milliseconds a frame for drawing the code predictor's codes, in a run of its own because recording takes time."""
-    with tempfile.TemporaryDirectory() as folder:
-        profile = Path(folder) / "profile"
-        (stats,), _ = runner.speak(threads, text=runner.prompts[0], warmup=warmup, profile=profile)
-        costs = [stage.operators[SAMPLER] for stage in by_stage(read_profile(profile)).values()]
-    return sum(cost.ms for cost in costs) / stats["frames"] if stats["frames"] else 0.0
-
-
-def complete(runs: list[Stats], frames: int) -> list[Stats]:
-    """Random weights end an utterance by chance, once in thousands of frames: such runs do not count beside others."""
-    return [stats for stats in runs if stats["frames"] == frames] or runs
-
-
 def summarize(runs: Iterable[Stats]) -> Stats:
-    """Of runs of at least a frame: medians and 95th percentiles."""
-    runs = [stats for stats in runs if stats["frames"] > 0]
-    if not runs:
-        return {"runs": 0}
-    a_frame = {name: spread([stats[key] / stats["frames"] for stats in runs]) for name, key in PARTS.items()}
+    """Medians and 95th percentiles."""
+    runs = list(runs)
+    parts = PARTS | {SAMPLER: "sampler_ms"}
+    a_frame = {name: spread([stats[key] / stats["frames"] for stats in runs]) for name, key in parts.items()}
     a_frame["host"] = spread([host_ms(stats) / stats["frames"] for stats in runs])
     return {
         "runs": len(runs),
@@ -104,25 +93,67 @@ def summarize(runs: Iterable[Stats]) -> Stats:
 
 def host_ms(stats: Stats) -> float:
     """What no stage accounts for."""
-    return stats["total_ms"] - sum(stats[key] for key in (*PARTS.values(), *BEFORE_FRAMES))
+    return float(stats["total_ms"] - sum(stats[key] for key in (*PARTS.values(), *BEFORE_FRAMES)))
+
+
+@dataclass(frozen=True)
+class Start:
+    """A way to start. Ready: the methods that speak are loaded. That may leave work to the first request, such as
+    reading mapped weights, so its first sound is measured too."""
+
+    has_cache: bool = False
+    is_cache_there: bool = False
+    is_model_in_memory: bool = True
+
+
+STARTS = {
+    "without_cache": Start(),
+    "without_cache_from_disk": Start(is_model_in_memory=False),
+    "making_cache": Start(has_cache=True),
+    "with_cache": Start(has_cache=True, is_cache_there=True),
+}
 
 
 def measure_starts(runner: Runner, threads: int, starts: int) -> Stats:
-    """Milliseconds to load the model: without a weight cache, while making one, and with it."""
-    loads: dict[str, list[float]] = {"without_cache": [], "making_cache": [], "with_cache": []}
+    """Processes that speak one frame, by turns: without a weight cache, making one, and with it."""
+    ready: dict[str, list[float]] = {name: [] for name in STARTS}
+    first_sound: dict[str, list[float]] = {name: [] for name in STARTS}
+    methods: dict[str, Stats] = {}
+    process: dict[str, list[float]] = {name: [] for name in STARTS}
     memory: Stats = {}
     with tempfile.TemporaryDirectory(dir=runner.model.parent) as folder:
         cache = Path(folder) / "weights"
         for _ in range(starts):
-            cache.unlink(missing_ok=True)
-            for name in loads:
-                flags = {} if name == "without_cache" else {"weight_cache": cache}
-                stats, finished = runner.speak(threads, text=runner.prompts[0], max_frames=1, **flags)
-                loads[name].append(stats[0]["load_ms"])
+            for name, start in STARTS.items():
+                stats, finished = speak_a_frame(runner, threads, start, cache)
                 memory[name] = asdict(finished.memory)
+                process[name].append(finished.wall_s * 1000)
+                ready[name].append(stats["load_ms"])
+                first_sound[name].append(stats["load_ms"] + stats["ttfa_ms"])
+                methods[name] = stats["methods"]
         cache_mb = cache.stat().st_size / 1e6
     return {
-        "load_ms": {name: spread(values) for name, values in loads.items()},
+        "load_ms": {name: spread(values) for name, values in ready.items()},
+        "to_first_sound_ms": {name: spread(values) for name, values in first_sound.items()},
+        "process_ms": {name: spread(values) for name, values in process.items()},
+        "methods_ms_of_last": methods,
         "peak_memory_mb": memory,
         "cache_mb": cache_mb,
     }
+
+
+def speak_a_frame(runner: Runner, threads: int, start: Start, cache: Path) -> tuple[Stats, Finished]:
+    if not start.is_cache_there:
+        cache.unlink(missing_ok=True)
+    if not start.is_model_in_memory:
+        forget(runner.model)
+    flags = {"weight_cache": cache} if start.has_cache else {}
+    stats, finished = runner.speak(threads, text=runner.prompts[0], max_frames=1, min_frames=1, **flags)
+    return stats[0], finished
+
+
+def forget(file: Path) -> None:
+    """Asks the system to drop a file from memory, where it can be asked."""
+    if hasattr(os, "posix_fadvise"):
+        with file.open("rb") as opened:
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

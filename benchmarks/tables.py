@@ -1,19 +1,35 @@
-"""The benchmark's results as the Markdown tables of the README."""
+#!/usr/bin/env python3
+"""The benchmark's results as the Markdown tables of the README.
+
+python benchmarks/tables.py balanced.json small.json   # what benchmark.py --output wrote: a column for each
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 Results = dict[str, Any]
-SAMPLES = "code predictor"
-STAGES = ("talker", SAMPLES, "codec decoder", "audio sink", "host")
+STAGES = ("talker", "code predictor", "sampler", "codec decoder", "audio sink", "host")
+LABELS = {"sampler": "sampler, a part of these two", "host": "host: what is in no stage"}
+STARTS = {
+    "without_cache": "",
+    "without_cache_from_disk": ", model read from the disk",
+    "making_cache": ", a weight cache made",
+    "with_cache": ", with a weight cache",
+}
 Row = tuple[str, ...]
 
 
-def tables(results: Results) -> str:
-    parts = [setting(results), scenarios(results["scenarios"]), loading(results)]
-    if results["peers"]:
-        parts.append(peers(results["peers"]))
+def tables(all_results: list[Results]) -> str:
+    first = all_results[0]
+    parts = [setting(first)]
+    if any("speed" in results["scenarios"] for results in all_results):
+        parts.append(speed(all_results))
+    parts.append(other(all_results))
+    parts += [peers(results["peers"]) for results in all_results if results["peers"]]
     return "\n\n".join(parts)
 
 
@@ -24,46 +40,41 @@ def markdown(*rows: Row) -> str:
 
 
 def setting(results: Results) -> str:
-    machine, settings = results["machine"], results["settings"]
-    frames = [count for scenario in results["scenarios"] for count in scenario["warm"].get("frames", [])]
+    machine, settings, versions = results["machine"], results["settings"], results["versions"]
+    generation = f" ({machine['generation']})" if machine["generation"] else ""
     return (
-        f"{results['model']['name']} on {machine['processor']}, {machine['cores']} cores, load "
-        f"{machine['load_average_at_start']:.1f} before; {len(settings['prompts'])} prompts of "
-        f"{between(frames)} frames, {settings['repeat']} times, median (95th percentile)."
+        f"{machine['processor']}{generation}, {machine['cores']} cores, load {machine['load_average_at_start']:.1f} "
+        f"before; {versions['runner']}, commit {versions['commit']}; {len(settings['prompts'])} prompts of "
+        f"{settings['frames']} frames, {settings['repeat']} times, median (95th percentile)."
     )
 
 
-def between(counts: list[int]) -> str:
-    if not counts:
-        return "no"
-    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
-
-
-def scenarios(measured: list[Results]) -> str:
-    rows: list[Row] = [("", *(heading(scenario) for scenario in measured))]
-    rows.append(("RTF", *(spread(s["warm"], "rtf", digits=3) for s in measured)))
-    rows.append(("request to first sound, ms", *(spread(s["warm"], "ttfa_ms") for s in measured)))
+def speed(all_results: list[Results]) -> str:
+    """A column for every model, number of threads and load."""
+    measured = [(results, s) for results in all_results for s in results["scenarios"].get("speed", [])]
+    rows: list[Row] = [("", *(heading(results, s, len(all_results)) for results, s in measured))]
+    scenarios = [scenario for _, scenario in measured]
+    rows.append(("RTF", *(spread(s["warm"], "rtf", digits=3) for s in scenarios)))
+    rows.append(("request to first sound, ms", *(spread(s["warm"], "ttfa_ms") for s in scenarios)))
     for stage in STAGES:
-        rows.append((f"{stage}, ms a frame", *(spread(s["warm"], "ms_a_frame", stage, digits=1) for s in measured)))
-        if stage == SAMPLES:
-            rows.append(("its sampler, ms a frame", *(f"{s['sampler_ms_a_frame']:.1f}" for s in measured)))
-    rows.append(("first request of a process, RTF", *(spread(s["cold"], "rtf", digits=3) for s in measured)))
-    rows.append(("first request of a process, first sound, ms", *(spread(s["cold"], "ttfa_ms") for s in measured)))
-    rows.append(("peak memory, MB (anonymous, file pages)", *(memory(s["peak_memory_mb"]) for s in measured)))
+        label = f"{LABELS.get(stage, stage)}, ms a frame"
+        rows.append((label, *(spread(s["warm"], "ms_a_frame", stage, digits=2) for s in scenarios)))
+    rows.append(("first request of a process, RTF", *(spread(s["cold"], "rtf", digits=3) for s in scenarios)))
+    rows.append(("first request of a process, first sound, ms", *(spread(s["cold"], "ttfa_ms") for s in scenarios)))
+    rows.append(("peak memory, MB (anonymous, file pages)", *(memory(s["peak_memory_mb"]) for s in scenarios)))
     return markdown(*rows)
 
 
-def heading(scenario: Results) -> str:
+def heading(results: Results, scenario: Results, num_models: int) -> str:
     threads = f"{scenario['threads']} thread{'s' if scenario['threads'] > 1 else ''}"
-    return f"{threads}, a core busy" if scenario["busy"] else threads
+    model = f"{results['model']['name']}: " if num_models > 1 else ""
+    return f"{model}{threads}{', a core busy' if scenario['busy'] else ''}"
 
 
 def spread(summary: Results, *keys: str, digits: int = 0) -> str:
     value: Any = summary
     for key in keys:
-        value = value.get(key)
-        if value is None:
-            return "–"
+        value = value[key]
     return f"{value['p50']:.{digits}f} ({value['p95']:.{digits}f})"
 
 
@@ -73,19 +84,45 @@ def memory(peaks: Results) -> str:
     return f"{peaks['total']:.0f} ({peaks['anonymous']:.0f}, {peaks['file']:.0f})"
 
 
-def loading(results: Results) -> str:
-    starts = results["starts"]
-    rows: list[Row] = [
-        ("", ""),
-        ("load, ms", spread(starts["load_ms"], "without_cache")),
-        ("load while making a weight cache, ms", spread(starts["load_ms"], "making_cache")),
-        ("load with it, ms", spread(starts["load_ms"], "with_cache")),
-        ("weight cache, MB", f"{starts['cache_mb']:.0f}"),
-        ("model.pte, MB", f"{results['model']['file_mb']:.0f}"),
-    ]
+def other(all_results: list[Results]) -> str:
+    """What has no threads and no load: a column for every model, and the rows that some of them have."""
+    columns = [figures(results) for results in all_results]
+    labels = list(dict.fromkeys(label for column in columns for label in column))
+    rows = [(label, *(column.get(label, "–") for column in columns)) for label in labels]
+    return markdown(("", *(results["model"]["name"] for results in all_results)), *rows)
+
+
+def figures(results: Results) -> dict[str, str]:
+    """Label -> text."""
+    scenarios = results["scenarios"]
+    found = {"model.pte, MB": f"{results['model']['file_mb']:.0f}"}
+    if start := scenarios.get("start"):
+        for name, label in STARTS.items():
+            found[f"start to ready{label}, ms"] = spread(start["load_ms"], name)
+            found[f"start to first sound{label}, ms"] = spread(start["to_first_sound_ms"], name)
+        found["weight cache, MB"] = f"{start['cache_mb']:.0f}"
+    if minute := scenarios.get("minute"):
+        found[f"peak memory over {minute['audio_s']:.0f} s of speech, MB (anonymous, file pages)"] = memory(
+            minute["peak_memory_mb"]
+        )
+    if streaming := scenarios.get("streaming"):
+        same = "same samples" if streaming["same_bytes"] else "OTHER SAMPLES"
+        found["streaming against one chunk"] = f"{times(streaming)}, {same}"
+    if capacity := scenarios.get("capacity"):
+        names = sorted(capacity["step_ms"], key=int)
+        found["talker's step, capacity " + " and ".join(names) + ", ms"] = "; ".join(
+            spread(capacity["step_ms"], name, digits=2) for name in names
+        )
+        found["the larger against the smaller"] = times(capacity)
+    if split := scenarios.get("ten-minutes"):
+        found[f"memory over {split['audio_s']:.0f} s in pieces, MB"] = memory(split["peak_memory_mb"])
     if results["export"]:
-        rows.append(("export", f"{results['export']['seconds']:.0f} s, {results['export']['peak_gb']:.1f} GB"))
-    return markdown(*rows)
+        found["export"] = f"{results['export']['seconds']:.0f} s, {results['export']['peak_gb']:.1f} GB"
+    return found
+
+
+def times(compared: Results) -> str:
+    return f"{compared['ratio']:.3f} times (best runs: {compared['ratio_of_best']:.3f})"
 
 
 def peers(measured: list[Results]) -> str:
@@ -102,3 +139,14 @@ def peers(measured: list[Results]) -> str:
             )
         )
     return markdown(*rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="+", help="files of benchmark.py --output")
+    args = parser.parse_args()
+    print(tables([json.loads(path.read_text(encoding="utf-8")) for path in args.results]))
+
+
+if __name__ == "__main__":
+    main()

@@ -49,6 +49,23 @@ Status check_voice(const RunnerOptions& options) {
   return check_voice_encoder(options);
 }
 
+Status check_codes_only(const RunnerOptions& options) {
+  if (!options.synthesis.codes_only) {
+    return {};
+  }
+  if (options.codes_output.empty()) {
+    return invalid("--codes_only makes codes, but they go nowhere; give --codes_output");
+  }
+  const bool has_sound = !options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format ||
+                         !options.save_voice.empty() || options.synthesis.trim_silence;
+  if (has_sound) {
+    return invalid(
+        "--codes_only makes no sound for --output_wav, --output_dir, --stdout, --save_voice and --trim_silence; leave "
+        "them out");
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_single_run(const RunnerOptions& options) { return !options.prompts_path && options.repeat == 1; }
@@ -116,6 +133,9 @@ Status check_outputs(const RunnerOptions& options) {
   }
   if (options.codes_path && !options.codes_output.empty()) {
     return invalid("--codes_output would be a copy of --codes_path");
+  }
+  if (Status status = check_codes_only(options); !status.ok()) {
+    return status;
   }
   return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
 }

@@ -131,6 +131,7 @@ void add_output_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--codes_output", options.codes_output, "Also write the codes of a single run to this file")
       ->type_name("FILE")
       ->group(group);
+  app.add_flag("--codes_only", options.synthesis.codes_only, "Make no sound: only --codes_output")->group(group);
   app.add_option("--save_voice", options.save_voice,
                  "Also keep who spoke, in a single run, as a voice file for the Base model of --voice_encoder_path")
       ->type_name("FILE")
@@ -154,6 +155,10 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
       ->type_name("N")
       ->group(group);
   app.add_option("--max_frames", synthesis.max_frames, "Longest speech, in frames (12.5 a second)")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--min_frames", synthesis.min_frames, "Shortest speech, in frames: to measure, not to listen to")
+      ->capture_default_str()
       ->type_name("N")
       ->group(group);
   app.add_option(
@@ -254,7 +259,8 @@ void translate(const CommandLine& line, RunnerOptions& options) {
 }
 
 void choose_output(RunnerOptions& options) {
-  if (!options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format) {
+  if (!options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format ||
+      options.synthesis.codes_only) {
     return;
   }
   if (is_single_run(options)) {

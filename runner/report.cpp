@@ -106,6 +106,18 @@ std::string describe_progress(int64_t num_frames, double audio_s, double seconds
                 audio_s > 0 ? seconds / audio_s : 0.0);
 }
 
+std::string describe_load(const std::string& path, const Engine& engine) {
+  const ModelMetadata& metadata = engine.metadata();
+  std::string line = path + ": " + metadata.model_type + " " + metadata.model_size;
+  line += format(", loaded in %.0f ms", engine.load_ms());
+  const char* before = " (";
+  for (const LoadedMethod& method : engine.loaded_methods()) {
+    line += format("%s%s %.0f", before, method.name.c_str(), method.load_ms);
+    before = ", ";
+  }
+  return line + ")\n";
+}
+
 std::string describe_run(const RunRecord& record) {
   const std::string& path = record.output_path;
   std::string line = (path.empty() ? "standard output" : path) +

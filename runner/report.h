@@ -14,6 +14,9 @@ namespace qwen3_tts {
 /// How far a run has come: no line break, for it is written over. `seconds` since the request.
 std::string describe_progress(int64_t num_frames, double audio_s, double seconds);
 
+/// One line about what was loaded, and how long it took.
+std::string describe_load(const std::string& path, const Engine& engine);
+
 /// One line about a run: file, length, speed, end, seed.
 std::string describe_run(const RunRecord& record);
 

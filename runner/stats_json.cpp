@@ -9,6 +9,14 @@
 namespace qwen3_tts {
 namespace {
 
+nlohmann::ordered_json load_times(const Engine& engine) {
+  auto object = nlohmann::ordered_json::object();
+  for (const LoadedMethod& method : engine.loaded_methods()) {
+    object[method.name] = method.load_ms;
+  }
+  return object;
+}
+
 nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, const EngineOptions& options) {
   const SynthesisStats& stats = record.stats;
   nlohmann::ordered_json object = {
@@ -17,6 +25,7 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"frames", stats.frames},
       {"audio_s", record.audio_s},
       {"load_ms", engine.load_ms()},
+      {"methods", load_times(engine)},
       {"text_tokens", stats.text_tokens},
       {"pieces", stats.pieces},
       {"cut_pieces", stats.cut_pieces},
@@ -27,6 +36,7 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"prefill_ms", stats.prefill_ms},
       {"talker_ms", stats.talker_ms},
       {"code_predictor_ms", stats.code_predictor_ms},
+      {"sampler_ms", stats.sampler_ms},
       {"decode_ms", stats.decode_ms},
       {"sink_ms", stats.sink_ms},
       {"ttfa_ms", stats.ttfa_ms},

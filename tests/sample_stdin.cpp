@@ -78,12 +78,13 @@ void answer_talker() {
   metadata.talker_vocab_size = next<int32_t>();
   metadata.code_vocab_size = next<int32_t>();
   metadata.codec_eos_id = next<int32_t>();
-  metadata.min_new_tokens = next<int32_t>();
+  const auto min_new_tokens = next<int32_t>();
   const auto num_generated = next<int32_t>();
   const auto repetition_penalty = next<float>();
   const auto generated = next_list<int32_t>(static_cast<size_t>(num_generated));
   auto logits = next_list<float>(static_cast<size_t>(metadata.talker_vocab_size));
-  TalkerLogitsProcessor(metadata).process(logits.data(), repetition_penalty, {generated.begin(), generated.end()});
+  TalkerLogitsProcessor(metadata).process(logits.data(), repetition_penalty, min_new_tokens,
+                                          {generated.begin(), generated.end()});
   for (const float logit : logits) {
     std::printf("%a\n", static_cast<double>(logit));
   }

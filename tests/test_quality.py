@@ -24,3 +24,30 @@ def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_pa
     assert quality["code_kl"] < small["code_kl"]
     assert small["snr_db"] < 40 < balanced["snr_db"]
     assert len(done.stdout.splitlines()) == 2 + len(figures)
+
+
+def test_recipes_are_one_table(
+    tiny_pte: Callable[[str], Path], tiny_checkpoint: Callable[[str], Path], runner: Path, tmp_path: Path
+) -> None:
+    exports = {"exact": "tiny-customvoice", "small": "tiny-customvoice-small"}
+    command = [sys.executable, str(models.REPOSITORY / "benchmarks" / "recipes.py"), "--runner", str(runner)]
+    command += ["--checkpoint", str(tiny_checkpoint("tiny-customvoice")), "--output", str(tmp_path / "recipes.json")]
+    command += ["--frames", "5", "--quality-frames", "12", "--rounds", "2"]
+    for recipe, name in exports.items():
+        command += ["--model", f"{recipe}={tiny_pte(name)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "recipes.json").read_text())
+    assert list(figures) == list(exports)
+    exact, small = figures["exact"], figures["small"]
+    assert small["file_mb"] < exact["file_mb"] < exact["peak_mb"]
+    assert small["snr_db"] < exact["snr_db"]
+    assert small["talker_kl"] > exact["talker_kl"] == 0
+    assert 0 < exact["rtf"]["p50"] <= exact["rtf"]["p95"]
+    lines = done.stdout.splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["`exact`", "`small`"]
+    assert {line.count("|") for line in lines} == {11}
+
+    wrong = subprocess.run([*command, "--model", "tiny=a.pte"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "'tiny=a.pte' is no RECIPE=FILE" in wrong.stderr

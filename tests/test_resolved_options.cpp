@@ -39,6 +39,18 @@ TEST(ResolvedOptionsTest, SmallerLimitCounts) {
   EXPECT_EQ(tokens(kLargest, kLargest), kLargest);
 }
 
+TEST(ResolvedOptionsTest, LargerMinimumCounts) {
+  const auto tokens = [](int64_t min_frames) {
+    SynthesisOptions given;
+    given.min_frames = min_frames;
+    given.max_frames = 10;
+    return resolve_options(given, testing::tiny_metadata()).value().min_new_tokens;
+  };
+  EXPECT_EQ(tokens(0), 2);
+  EXPECT_EQ(tokens(1), 2);
+  EXPECT_EQ(tokens(10), 10);
+}
+
 TEST(ResolvedOptionsTest, OnlyAGivenLimitCountsOverAllPieces) {
   const auto limits_utterance = [](std::optional<int64_t> max_new_tokens, std::optional<int64_t> max_frames) {
     SynthesisOptions given;
@@ -96,6 +108,9 @@ TEST(ResolvedOptionsTest, BadValuesAreNamed) {
       {"subtalker_top_k", "-2", [](auto& o) { o.subtalker_top_k = -2; }},
       {"subtalker_top_p", "-0.1", [](auto& o) { o.subtalker_top_p = -0.1F; }},
       {"max_new_tokens", "0", [](auto& o) { o.max_new_tokens = 0; }},
+      {"min_frames", "-1", [](auto& o) { o.min_frames = -1; }},
+      {"min_frames", "8192", [](auto& o) { o.min_frames = 8192; }},
+      {"min_frames", "11", [](auto& o) { o.min_frames = 11, o.max_frames = 10; }},
       {"frame_budget", "-1", [](auto& o) { o.frame_budget = -1; }},
       {"first_chunk_frames", "0", [](auto& o) { o.first_chunk_frames = 0; }},
       {"chunk_frames", "-4", [](auto& o) { o.chunk_frames = -4; }},

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runner_program import call, read_samples, speak, start
+from runner_program import call, read_codes, read_samples, speak, start
 
 Pte = Callable[[str], Path]
 SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
-    "prompt frames audio_s load_ms text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames prompt_ms "
-    "prefill_ms talker_ms code_predictor_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed fused threads "
-    "finish_reason".split()
+    "prompt frames audio_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
+    "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed "
+    "fused threads finish_reason".split()
 )
 PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_ms", "sink_ms")
 LEAD_IN = 480  # samples: 20 ms at 24 kHz
@@ -149,6 +149,31 @@ def test_stats(runner: Path, model: Path, tmp_path: Path) -> None:
     assert 0.98 <= best <= 1
 
 
+def test_only_what_a_run_needs_is_loaded(runner: Path, model: Path, tmp_path: Path) -> None:
+    whole = speak(runner, model, tmp_path, **ryan())
+    to_codes = ["encode_text", "codec_embed", "talker", "cp_generate"]
+    assert list(whole.stats["methods"]) == [*to_codes, "decode_audio"]
+    assert 0 < sum(whole.stats["methods"].values()) < whole.stats["load_ms"]
+    stepwise = speak(runner, model, tmp_path, **ryan(disable_fused_cp_generate=True))
+    assert list(stepwise.stats["methods"]) == [*to_codes[:3], "code_predictor", "cp_head", "decode_audio"]
+
+    folder = tmp_path / "new"
+    folder.mkdir()
+    files = {"codes_output": folder / "a.codes", "stats_json": folder / "stats"}
+    succeed(runner, model_path=model, codes_only=True, cwd=folder, **files, **ryan())
+    assert {file.name for file in folder.iterdir()} == {"a.codes", "stats"}
+    (stats,) = json.loads(files["stats_json"].read_text())
+    assert list(stats["methods"]) == to_codes
+    assert (stats["frames"], stats["audio_s"], stats["rtf"]) == (whole.stats["frames"], 0, None)
+    np.testing.assert_array_equal(read_codes(files["codes_output"]), whole.codes)
+
+    files = {"codes_path": folder / "a.codes", "stats_json": folder / "stats", "output_wav": folder / "a.wav"}
+    succeed(runner, model_path=model, **files)
+    (stats,) = json.loads(files["stats_json"].read_text())
+    assert list(stats["methods"]) == ["decode_audio"]
+    assert files["output_wav"].read_bytes() == whole.wav
+
+
 def test_warm_up_is_neither_heard_nor_counted(runner: Path, model: Path, tmp_path: Path) -> None:
     cold = speak(runner, model, tmp_path, **ryan())
     warm = speak(runner, model, tmp_path, **ryan(warmup=2))
@@ -163,6 +188,10 @@ def test_limits_and_finish_reasons(runner: Path, model: Path, tmp_path: Path) ->
     assert (tokens["frames"], tokens["finish_reason"]) == (4, "max_new_tokens")
     ends = [speak(runner, model, tmp_path, **ryan(max_frames=None, seed=seed)).stats for seed in range(3)]
     assert {end["finish_reason"] for end in ends} <= {"eos", "frame_budget"}
+    wild = ryan(max_frames=300, frame_budget=0, top_k=0, temperature=50)
+    assert min(speak(runner, model, tmp_path, **wild, seed=seed).stats["frames"] for seed in range(5)) < 300
+    forced = [speak(runner, model, tmp_path, **wild, seed=seed, min_frames=300).stats["frames"] for seed in range(5)]
+    assert forced == [300] * 5
     budget = speak(runner, model, tmp_path, **ryan(frame_budget=4)).stats
     assert (budget["frames"], budget["finish_reason"], budget["cut_pieces"]) == (4, "frame_budget", 1)
 

@@ -198,12 +198,12 @@ TEST(SamplerTest, FrequenciesFollowTheProbabilities) {
 
 class TalkerLogitsProcessorTest : public ::testing::Test {
  protected:
-  // 8 codes, 24 rows, end token 10, 2 tokens at least.
+  // 8 codes, 24 rows, end token 10.
   TalkerLogitsProcessor processor_{testing::tiny_metadata()};
 
   std::vector<float> process(float logit, float penalty, const std::vector<int64_t>& generated) {
     std::vector<float> logits(24, logit);
-    processor_.process(logits.data(), penalty, generated);
+    processor_.process(logits.data(), penalty, /*min_new_tokens=*/2, generated);
     return logits;
   }
 };

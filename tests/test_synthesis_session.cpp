@@ -173,6 +173,28 @@ TEST_F(SynthesisSessionTest, LastTokenBecomesNoFrame) {
   }
 }
 
+TEST_F(SynthesisSessionTest, SpeechDoesNotEndBeforeTheShortestAllowed) {
+  SynthesisOptions given = options(200);
+  given.frame_budget = 0;
+  given.top_k = 0;
+  given.temperature = 50.0F;
+  const auto ends_by_itself = [&] {
+    return speak(*session_, request("Until the end."), given).stats.finish_reason == FinishReason::kEos;
+  };
+  while (!ends_by_itself() && given.seed < 100) {
+    ++given.seed;
+  }
+  const auto frames = [&](int64_t min_frames) {
+    given.min_frames = min_frames;
+    return speak(*session_, request("Until the end."), given).stats.frames;
+  };
+  const int64_t by_itself = frames(0);
+  ASSERT_LT(by_itself, 199);
+  EXPECT_EQ(frames(by_itself), by_itself);
+  EXPECT_GT(frames(by_itself + 1), by_itself);
+  EXPECT_EQ(frames(199), 199);
+}
+
 TEST_F(SynthesisSessionTest, EndTokenEndsTheUtterance) {
   SynthesisOptions wide = options(100);
   wide.top_k = 0;
@@ -224,9 +246,11 @@ TEST_F(SynthesisSessionTest, PartsOfTheTimeAddUp) {
   // The scheduler may take the time between two parts away, but not always.
   for (int attempt = 0; attempt < 10 && best_share < 0.98; ++attempt) {
     const SynthesisStats stats = speak(*session_, request("How long does it take?"), options(20)).stats;
-    const double parts = stats.prompt_ms + stats.prefill_ms + stats.talker_ms + stats.code_predictor_ms +
-                         stats.decode_ms + stats.sink_ms;
+    const double parts = stats.load_ms + stats.prompt_ms + stats.prefill_ms + stats.talker_ms +
+                         stats.code_predictor_ms + stats.decode_ms + stats.sink_ms;
     EXPECT_LE(parts, stats.total_ms);
+    EXPECT_GT(stats.sampler_ms, 0);
+    EXPECT_LT(stats.sampler_ms, stats.talker_ms + stats.code_predictor_ms);
     EXPECT_GT(stats.ttfa_ms, 0);
     EXPECT_LE(stats.ttfa_ms, stats.total_ms);
     EXPECT_GT(stats.prompt_rows, 0);

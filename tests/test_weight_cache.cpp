@@ -39,7 +39,12 @@ Result<std::unique_ptr<Engine>> create(const std::string& model, const std::stri
   options.model_path = model_path(model);
   options.weight_cache = cache;
   options.fused_code_predictor = is_fused;
-  return Engine::create(options);
+  auto engine = Engine::create(options);
+  if (!engine.ok()) {
+    return engine;
+  }
+  Status status = (*engine)->preload(Task::kSpeech);
+  return status.ok() ? std::move(engine) : status.error();
 }
 
 Utterance speak(Engine& engine) {

@@ -32,8 +32,9 @@ int run(const std::string& model, const std::string& cache, const std::string& o
   options.weight_cache = cache;
   const int64_t before = anonymous_kb();
   const auto engine = Engine::create(options);
-  if (!engine.ok()) {
-    std::cerr << engine.error().message << '\n';
+  const Status status = engine.ok() ? (*engine)->preload(Task::kSpeech) : engine.error();
+  if (!status.ok()) {
+    std::cerr << status.error().message << '\n';
     return 1;
   }
   std::cout << nlohmann::json{{"load_ms", (*engine)->load_ms()}, {"anonymous_kb", anonymous_kb() - before}} << '\n';

@@ -42,29 +42,24 @@ Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& 
   return read_tokenizer_json(tokenizer_path, model.metadata);
 }
 
-Status load_methods(Program& program, const std::vector<std::string>& methods) {
-  for (const std::string& method : methods) {
-    if (Status status = program.load_method(method); !status.ok()) {
+/// Lets the methods take their packed weights from `cache`, which is made first if need be: of all that `methods` pack.
+Status use_weight_cache(Program& program, const std::vector<std::string>& methods, WeightCache& cache) {
+  if (!cache.is_made()) {
+    Status status = program.keep_packed_weights(cache.runtime_path());
+    if (status.ok()) {
+      status = program.load_methods(methods);
+    }
+    for (const std::string& method : methods) {
+      program.unload_method(method);
+    }
+    if (status.ok()) {
+      status = cache.make();
+    }
+    if (!status.ok()) {
       return status;
     }
   }
-  return {};
-}
-
-/// Loads the methods with the weights in `cache`, which is made first if need be.
-Status load_methods(Program& program, const std::vector<std::string>& methods, WeightCache& cache) {
-  Status status = program.keep_packed_weights(cache.runtime_path());
-  if (status.ok()) {
-    status = load_methods(program, methods);
-  }
-  if (!status.ok() || cache.is_made()) {
-    return status;
-  }
-  for (const std::string& method : methods) {
-    program.unload_method(method);
-  }
-  status = cache.make();
-  return status.ok() ? load_methods(program, methods, cache) : status;
+  return program.keep_packed_weights(cache.runtime_path());
 }
 
 }  // namespace
@@ -97,11 +92,11 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (Status status = set_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
-  const std::vector<std::string> methods = used_methods(options.fused_code_predictor);
-  const Status status =
-      weight_cache ? load_methods(*model->program, methods, *weight_cache) : load_methods(*model->program, methods);
-  if (!status.ok()) {
-    return status.error();
+  if (weight_cache) {
+    const auto methods = methods_for(Task::kSpeech, options.fused_code_predictor);
+    if (Status status = use_weight_cache(*model->program, methods, *weight_cache); !status.ok()) {
+      return status.error();
+    }
   }
   std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
                                       std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start),
@@ -115,7 +110,17 @@ Engine::~Engine() = default;
 
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
-double Engine::load_ms() const { return impl_->load_ms; }
+Status Engine::preload(Task task) { return impl_->preload(task); }
+
+std::vector<LoadedMethod> Engine::loaded_methods() const { return impl_->program->loaded_methods(); }
+
+double Engine::load_ms() const {
+  double milliseconds = impl_->create_ms;
+  for (const LoadedMethod& method : loaded_methods()) {
+    milliseconds += method.load_ms;
+  }
+  return milliseconds;
+}
 
 void Engine::start_profile() { impl_->program->start_profile(); }
 

@@ -89,14 +89,19 @@ Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
   return ModelFile{std::move(*program), std::move(*metadata)};
 }
 
-std::vector<std::string> used_methods(bool fused_code_predictor) {
-  std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed, contract::kTalker,
-                                      contract::kDecodeAudio};
+std::vector<std::string> methods_for(Task task, bool fused_code_predictor) {
+  if (task == Task::kDecoding) {
+    return {contract::kDecodeAudio};
+  }
+  std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed, contract::kTalker};
   if (fused_code_predictor) {
     methods.emplace_back(contract::kCpGenerate);
   } else {
     methods.emplace_back(contract::kCodePredictor);
     methods.emplace_back(contract::kCpHead);
+  }
+  if (task == Task::kSpeech) {
+    methods.emplace_back(contract::kDecodeAudio);
   }
   return methods;
 }
@@ -106,7 +111,7 @@ Status check_methods(const ModelFile& model, bool fused_code_predictor) {
   if (!present.ok()) {
     return present.error();
   }
-  std::vector<std::string> needed = used_methods(fused_code_predictor);
+  std::vector<std::string> needed = methods_for(Task::kSpeech, fused_code_predictor);
   needed.emplace_back(contract::kTokenizerMethod);
   for (const std::string& name : needed) {
     if (present->count(name) == 0) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <qwen3_tts/engine.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 
@@ -21,10 +22,10 @@ struct ModelFile {
 /// file is wanted.
 Result<ModelFile> open_model(const std::string& path, bool is_profiled = false);
 
-/// The methods that an engine calls.
-std::vector<std::string> used_methods(bool fused_code_predictor);
+/// The methods that are called for a task, in the order of the data flow.
+std::vector<std::string> methods_for(Task task, bool fused_code_predictor);
 
-/// kInvalidModel unless the file has these methods, with the inputs that its contract says.
+/// kInvalidModel unless the file has the methods that speak, with the inputs that its contract says.
 Status check_methods(const ModelFile& model, bool fused_code_predictor);
 
 }  // namespace qwen3_tts

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -12,6 +13,7 @@
 
 #include "file.h"
 #include "process_setup.h"
+#include "scoped_timer.h"
 
 namespace qwen3_tts {
 namespace {
@@ -191,8 +193,21 @@ Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
   return copy;
 }
 
-Status Program::load_method(const std::string& name) {
+Status Program::load_methods(const std::vector<std::string>& names) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  for (const std::string& name : names) {
+    if (Status status = load_method(name); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Program::load_method(const std::string& name) {
+  if (module_->is_method_loaded(name)) {
+    return {};
+  }
+  const Clock::time_point start = Clock::now();
   clear_runtime_error();
   if (profile_ != nullptr) {
     profile_->set_method("load " + name);
@@ -201,12 +216,20 @@ Status Program::load_method(const std::string& name) {
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
   }
+  loaded_.push_back({name, elapsed_ms(start)});
   return {};
 }
 
 void Program::unload_method(const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
   module_->unload_method(name);
+  const auto is_it = [&](const LoadedMethod& method) { return method.name == name; };
+  loaded_.erase(std::remove_if(loaded_.begin(), loaded_.end(), is_it), loaded_.end());
+}
+
+std::vector<LoadedMethod> Program::loaded_methods() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return loaded_;
 }
 
 Result<MethodSpec> Program::method_spec(const std::string& method) {
@@ -266,6 +289,9 @@ Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) 
 Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
                         std::initializer_list<OutputBuffer> outputs) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (Status status = load_method(method); !status.ok()) {
+    return status;
+  }
   clear_runtime_error();
   if (profile_ != nullptr) {
     profile_->set_method(method);

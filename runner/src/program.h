@@ -11,6 +11,7 @@
 
 #include <executorch/extension/module/module.h>
 
+#include <qwen3_tts/engine.h>
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
@@ -54,9 +55,12 @@ class Program {
   /// characters; WeightCache::runtime_path()), or in memory when it is "", as after create().
   Status keep_packed_weights(const std::string& file);
 
-  /// Makes a method ready to run: the delegates pack its weights.
-  Status load_method(const std::string& name);
+  /// Makes methods ready to run, where they are not: the delegates pack their weights. execute() does it too.
+  Status load_methods(const std::vector<std::string>& names);
   void unload_method(const std::string& name);
+
+  /// In the order of loading, without constant methods.
+  std::vector<LoadedMethod> loaded_methods();
 
   /// What goes into a method and comes out. Loads nothing.
   Result<MethodSpec> method_spec(const std::string& method);
@@ -81,6 +85,7 @@ class Program {
   Program(std::string path, bool is_profiled);
 
   Status load();
+  Status load_method(const std::string& name);
   Result<executorch::runtime::EValue> read_constant(const std::string& name);
   Result<executorch::runtime::TensorInfo> input_info(const std::string& method, size_t index);
   /// `what` failed; ExecuTorch's own words are appended.
@@ -90,6 +95,7 @@ class Program {
   std::string path_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
+  std::vector<LoadedMethod> loaded_;
   std::mutex mutex_;
 };
 

@@ -43,6 +43,11 @@ Status check(const ResolvedOptions& o) {
   return failed == std::end(checks) ? Status() : *failed;
 }
 
+Status check_shortest(int64_t min_frames, int64_t max_frames) {
+  const std::string range = "0 to " + std::to_string(max_frames) + ", the longest speech that is allowed";
+  return require(min_frames >= 0 && min_frames <= max_frames, "min_frames", min_frames, range.c_str());
+}
+
 }  // namespace
 
 Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const ModelMetadata& metadata) {
@@ -50,6 +55,7 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
       options.text_layout.value_or(metadata.text_layout),
       options.long_text,
       options.max_new_tokens.value_or(metadata.max_new_tokens),
+      std::max(metadata.min_new_tokens, options.min_frames),
       options.max_new_tokens.has_value() || options.max_frames.has_value(),
       options.frame_budget,
       {options.temperature.value_or(metadata.temperature), options.top_k.value_or(metadata.top_k),
@@ -62,6 +68,7 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
       options.first_chunk_frames,
       options.chunk_frames,
       options.trim_silence,
+      options.codes_only,
   };
   if (Status status = check(resolved); !status.ok()) {
     return status.error();
@@ -73,6 +80,9 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
     }
     // The token after the last frame is drawn, and becomes none.
     resolved.max_new_tokens = std::min(resolved.max_new_tokens - 1, *options.max_frames) + 1;
+  }
+  if (Status status = check_shortest(options.min_frames, resolved.max_new_tokens - 1); !status.ok()) {
+    return status.error();
   }
   // All of the vocabulary is the same as off; a smaller number survives the way through the graph as fp32.
   resolved.talker.top_k = std::min(resolved.talker.top_k, metadata.talker_vocab_size);

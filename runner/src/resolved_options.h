@@ -16,6 +16,7 @@ struct ResolvedOptions {
   TextLayout text_layout;
   LongText long_text;
   int64_t max_new_tokens;
+  int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
   bool limits_utterance;  ///< max_new_tokens was given: it counts over all pieces, the checkpoint's own for each.
   std::optional<int64_t> frame_budget;  ///< 0: off. Unset: from the length of the text.
   SamplingParams talker;
@@ -25,6 +26,7 @@ struct ResolvedOptions {
   int64_t first_chunk_frames;
   int64_t chunk_frames;
   bool trim_silence;
+  bool codes_only;
 };
 
 /// Errors name the option and its value.

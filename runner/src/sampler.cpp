@@ -5,11 +5,15 @@
 #include <functional>
 #include <limits>
 
+#include "scoped_timer.h"
+
 namespace qwen3_tts {
 namespace {
 
 constexpr float kBanned = -std::numeric_limits<float>::infinity();
 constexpr int64_t kNothingToDraw = -1;
+
+thread_local double thread_sampling_ms = 0;
 
 /// The lowest index of the largest logit, or kNothingToDraw.
 int64_t argmax(const float* logits, int64_t size) {
@@ -34,7 +38,10 @@ double weight(float logit, float max_logit) {
 
 }  // namespace
 
+double sampling_ms() { return thread_sampling_ms; }
+
 int64_t Sampler::pick(const float* logits, int64_t size, const SamplingParams& params, float uniform) {
+  const ScopedTimer timer(thread_sampling_ms);
   const int64_t best = argmax(logits, size);
   if (best == kNothingToDraw || params.temperature == 0.0f) {
     return best;
@@ -126,10 +133,11 @@ TalkerLogitsProcessor::TalkerLogitsProcessor(const ModelMetadata& metadata)
     : code_vocab_size_(metadata.code_vocab_size),
       talker_vocab_size_(metadata.talker_vocab_size),
       codec_eos_id_(metadata.codec_eos_id),
-      min_new_tokens_(metadata.min_new_tokens),
       is_penalized_(static_cast<size_t>(metadata.talker_vocab_size), 0) {}
 
-void TalkerLogitsProcessor::process(float* logits, float repetition_penalty, const std::vector<int64_t>& generated) {
+void TalkerLogitsProcessor::process(float* logits, float repetition_penalty, int64_t min_new_tokens,
+                                    const std::vector<int64_t>& generated) {
+  const ScopedTimer timer(thread_sampling_ms);
   std::fill(is_penalized_.begin(), is_penalized_.end(), uint8_t{0});
   for (const int64_t token : generated) {
     uint8_t& done = is_penalized_[static_cast<size_t>(token)];
@@ -138,7 +146,7 @@ void TalkerLogitsProcessor::process(float* logits, float repetition_penalty, con
       logits[token] = logits[token] >= 0.0f ? logits[token] / repetition_penalty : logits[token] * repetition_penalty;
     }
   }
-  if (static_cast<int64_t>(generated.size()) < min_new_tokens_) {
+  if (static_cast<int64_t>(generated.size()) < min_new_tokens) {
     logits[codec_eos_id_] = kBanned;
   }
   for (int64_t id = code_vocab_size_; id < talker_vocab_size_; ++id) {

@@ -38,21 +38,24 @@ class Sampler {
   std::vector<double> weights_;
 };
 
+/// Milliseconds that the calling thread has spent in Sampler::pick() and TalkerLogitsProcessor::process() so far. A
+/// program's operators run on the thread that calls it, so this knows of the codes drawn within `cp_generate` too.
+double sampling_ms();
+
 /// What happens to the talker's logits before a token is drawn.
 class TalkerLogitsProcessor {
  public:
   explicit TalkerLogitsProcessor(const ModelMetadata& metadata);
 
   /// In place, in this order: the repetition penalty for every distinct token of `generated`; the end token is banned
-  /// while `generated` holds fewer than min_new_tokens; control rows other than the end token are banned.
+  /// while `generated` holds fewer than `min_new_tokens`; control rows other than the end token are banned.
   /// `logits`: [talker_vocab_size]; `generated`: every token drawn so far, each in [0, talker_vocab_size).
-  void process(float* logits, float repetition_penalty, const std::vector<int64_t>& generated);
+  void process(float* logits, float repetition_penalty, int64_t min_new_tokens, const std::vector<int64_t>& generated);
 
  private:
   int64_t code_vocab_size_;
   int64_t talker_vocab_size_;
   int64_t codec_eos_id_;
-  int64_t min_new_tokens_;
   std::vector<uint8_t> is_penalized_;  ///< [talker_vocab_size] scratch
 };
 

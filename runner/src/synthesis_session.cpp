@@ -52,9 +52,11 @@ Result<AudioChunk> Impl::make_chunk() {
 Status Impl::make_frames(int64_t count) {
   const int64_t first_frame = num_frames_;
   while (state_ == State::kRunning && num_frames_ - first_frame < count) {
+    const double sampling_before = sampling_ms();
     if (Status status = make_frame(); !status.ok()) {
       return status;
     }
+    stats_.sampler_ms += sampling_ms() - sampling_before;
     if (num_frames_ - decoded_frames_ == engine_.metadata.max_decode_frames) {
       if (Status status = decode_pending(); !status.ok()) {
         return status;
@@ -102,7 +104,8 @@ Result<int64_t> Impl::next_token() {
       return status.error();
     }
   }
-  return talker_->sample(options_.talker, options_.repetition_penalty, uniform(options_.seed, tokens_.size(), 0));
+  return talker_->sample(options_.talker, options_.repetition_penalty, options_.min_new_tokens,
+                         uniform(options_.seed, tokens_.size(), 0));
 }
 
 /// Goes on with the next piece, if there is one.
@@ -123,7 +126,7 @@ Status Impl::end_piece(FinishReason reason) {
 /// Appends the samples of the frames that have none yet, at most max_decode_frames.
 Status Impl::decode_pending() {
   const int64_t count = num_frames_ - decoded_frames_;
-  if (count == 0) {
+  if (count == 0 || options_.codes_only) {
     return {};
   }
   const ScopedTimer timer(stats_.decode_ms);
@@ -230,6 +233,10 @@ Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
   if (Status status = begin(); !status.ok()) {
     return status;
   }
+  if (Status status = load_methods(Task::kDecoding); !status.ok()) {
+    return status;
+  }
+  options_.codes_only = false;
   codes_ = std::move(codes);
   const int64_t total = static_cast<int64_t>(codes_.size()) / metadata.num_code_groups;
   while (num_frames_ < total && !is_stopped_) {

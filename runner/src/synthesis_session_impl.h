@@ -60,6 +60,7 @@ struct SynthesisSession::Impl {
   Status require_not_poisoned() const;
   /// Forgets the utterance before.
   Status begin();
+  Status load_methods(Task task);
 
   // start(), and every piece of the text after the first
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);

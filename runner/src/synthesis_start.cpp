@@ -45,6 +45,12 @@ Status Impl::begin() {
   return codec_decoder_->reset();
 }
 
+/// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
+Status Impl::load_methods(Task task) {
+  const ScopedTimer timer(stats_.load_ms);
+  return engine_.preload(task);
+}
+
 Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& options) {
   if (Status status = begin(); !status.ok()) {
     return status;
@@ -58,6 +64,9 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   if (!planned.ok()) {
     return planned.error();
   }
+  if (Status status = load_methods(options_.codes_only ? Task::kCodes : Task::kSpeech); !status.ok()) {
+    return status;
+  }
   plan_ = std::move(*planned);
   request_ = request;
   request_.text.clear();
@@ -67,7 +76,7 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   }
   code_predictor_->set_sampling(options_.subtalker);
   leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
-  stats_.prompt_ms = elapsed_ms(start_time_);
+  stats_.prompt_ms = elapsed_ms(start_time_) - stats_.load_ms;
   return begin_piece();
 }
 
@@ -89,7 +98,8 @@ Status Impl::begin_piece() {
   if (Status status = read_prompt(*plan); !status.ok()) {
     return status;
   }
-  return is_first && plan->num_context_frames > 0 ? prime_codec(request_.voice->codes) : Status();
+  const bool has_context = is_first && plan->num_context_frames > 0 && !options_.codes_only;
+  return has_context ? prime_codec(request_.voice->codes) : Status();
 }
 
 /// The token after the last frame is drawn, and becomes none.

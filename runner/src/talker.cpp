@@ -101,8 +101,9 @@ Status Talker::step(const float* frame_embedding, const float* text_row) {
   return status;
 }
 
-Result<int64_t> Talker::sample(const SamplingParams& params, float repetition_penalty, float uniform) {
-  processor_.process(logits_.data(), repetition_penalty, tokens_);
+Result<int64_t> Talker::sample(const SamplingParams& params, float repetition_penalty, int64_t min_new_tokens,
+                               float uniform) {
+  processor_.process(logits_.data(), repetition_penalty, min_new_tokens, tokens_);
   const int64_t token = sampler_.pick(logits_.data(), static_cast<int64_t>(logits_.size()), params, uniform);
   if (token < 0) {
     return Error{ErrorCode::kExecution, "the talker's logits of token " + std::to_string(tokens_.size()) +

@@ -41,7 +41,8 @@ class Talker {
   Status step(const float* frame_embedding, const float* text_row);
 
   /// Draws the next token from what the last row gave, and remembers it.
-  Result<int64_t> sample(const SamplingParams& params, float repetition_penalty, float uniform);
+  /// Not the end of the utterance before `min_new_tokens` of them.
+  Result<int64_t> sample(const SamplingParams& params, float repetition_penalty, int64_t min_new_tokens, float uniform);
 
   /// [H] after the final norm; the code predictor reads it.
   const std::vector<float>& hidden() const { return hidden_; }

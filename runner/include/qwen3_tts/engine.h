@@ -52,6 +52,19 @@ struct EngineOptions {
   bool profile = false;
 };
 
+/// What a request asks for. It decides which methods of the model are loaded.
+enum class Task {
+  kSpeech,  ///< Text to samples.
+  kCodes,  ///< Text to codes: SynthesisOptions::codes_only.
+  kDecoding,  ///< Codes to samples: SynthesisSession::decode().
+};
+
+/// A method that is ready to run, and how long that took.
+struct LoadedMethod {
+  std::string name;
+  double load_ms;
+};
+
 /// One method of a model file, its inputs and outputs as "float[<=128, 1024]": type and sizes, "<=" where a size is the
 /// largest of several.
 struct MethodInfo {
@@ -70,17 +83,28 @@ struct ModelInfo {
 /// is no model.
 QWEN3_TTS_API Result<ModelInfo> read_model_info(const std::string& path);
 
-/// A loaded model: programs, metadata, tokenizer and packed weights; immutable and shared by its sessions.
-/// Its methods are locked while they run, so sessions may live in different threads.
+/// An open model: program, metadata, tokenizer and packed weights, shared by its sessions. A method is loaded when a
+/// request first needs it, or by preload(), and is locked while it is loaded and while it runs: sessions may live in
+/// different threads.
 class QWEN3_TTS_API Engine {
  public:
-  /// Maps the .pte, checks its contract and its methods. Errors name the file and the remedy.
+  /// Maps the .pte, checks its contract and its methods. Errors name the file and the remedy. Loads no method, unless
+  /// it has to make a weight cache: then every one that speaks, once.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   const ModelMetadata& metadata() const;
+
+  /// Loads what such requests need and is not loaded yet, so that the first one need not wait for it. Safe from any
+  /// thread, also beside requests.
+  Status preload(Task task);
+
+  /// The methods that are loaded, in the order of loading.
+  std::vector<LoadedMethod> loaded_methods() const;
+
+  /// Milliseconds that create() took, and those methods.
   double load_ms() const;
 
   /// With EngineOptions::profile: forgets what ran until now.

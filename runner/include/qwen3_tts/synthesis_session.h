@@ -67,6 +67,9 @@ struct SynthesisOptions {
   std::optional<int64_t> max_new_tokens;
   /// The same limit, in frames; the smaller one counts.
   std::optional<int64_t> max_frames;
+  /// Shortest speech, in frames, and of every piece when the text is split: it does not end before, which no model is
+  /// trained for. Smaller limits count.
+  int64_t min_frames = 0;
   /// Most frames of speech, which may miss its end; of every piece when the text is split, and then the next one
   /// follows. 0: off. Unset: 12 for each text token, or three times what the recording of an in-context voice takes for
   /// each of its own if that is more, and 75.
@@ -83,6 +86,8 @@ struct SynthesisOptions {
   int64_t chunk_frames = 4;        ///< Frames of the later ones.
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
   bool trim_silence = false;
+  /// Make codes() and no samples: the codec decoder is not even loaded. One empty chunk comes when all codes are made.
+  bool codes_only = false;
 };
 
 /// What ended an utterance. When limits ended some of its pieces and others followed, it is the first such limit.
@@ -105,10 +110,12 @@ struct SynthesisStats {
   int64_t cached_frames = 0;  ///< Of the voice's recording, which the codec decoder need not decode again.
   int64_t frames = 0;
   int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
+  double load_ms = 0;  ///< Loading what no earlier request needed: Engine::preload().
   double prompt_ms = 0;  ///< Text to rows.
   double prefill_ms = 0;  ///< Talker over the prompt.
   double talker_ms = 0;  ///< Talker steps and sampling of code 0.
   double code_predictor_ms = 0;
+  double sampler_ms = 0;  ///< Drawing codes; a part of the two before.
   double decode_ms = 0;
   double sink_ms = 0;  ///< Spent in AudioSink::write.
   double ttfa_ms = 0;  ///< Request to first samples (accepted by the sink in synthesize()).
