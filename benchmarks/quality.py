@@ -79,8 +79,7 @@ class Listener:
         rows = torch.cat([hidden, embeddings[:-1]])
         kv = torch.zeros(predictor.kv_shape(len(rows)))
         states = DecoderStack.forward(predictor, predictor.projection(rows), torch.zeros(1).long(), kv)
-        states = predictor.norm(states)[1:]
-        return torch.cat([head(state[None]) for head, state in zip(predictor.heads, states)])
+        return torch.cat([predictor.logits(group, states[group : group + 1]) for group in range(1, len(rows))])
 
 
 def compare(exact: Sequence[Spoken], other: Sequence[Spoken]) -> Quality:

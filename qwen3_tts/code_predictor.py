@@ -28,8 +28,13 @@ class CodePredictor(DecoderStack):
         )
 
     def forward(self, rows: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        """Hidden [1, Hcp] (after the final norm) of the last row. rows [S, H], position [1], kv (written)."""
-        return self.norm(super().forward(self.projection(rows), position, kv)[-1:])
+        """Hidden [1, Hcp] (before the final norm) of the last row. rows [S, H], position [1], kv (written)."""
+        return super().forward(self.projection(rows), position, kv)[-1:]
+
+    def logits(self, group: int, hidden: Tensor) -> Tensor:
+        """Of code `group`, [1, Vc], from hidden [1, Hcp]."""
+        logits: Tensor = self.heads[group - 1](hidden, norm=self.norm)
+        return logits
 
 
 class CodePredictorHeads(nn.Module):
@@ -40,7 +45,7 @@ class CodePredictorHeads(nn.Module):
         self.predictor = predictor
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return torch.cat([head(hidden) for head in self.predictor.heads])
+        return torch.cat([self.predictor.logits(group + 1, hidden) for group in range(len(self.predictor.heads))])
 
 
 class FusedCodePredictor(nn.Module):
@@ -64,10 +69,10 @@ class FusedCodePredictor(nn.Module):
         codes, total = [code0], row
         rows = torch.cat([hidden, row])  # positions 0 and 1 in one pass
         position = 0
-        for group, head in enumerate(self.predictor.heads, start=1):
+        for group in range(1, len(self.group_offsets)):
             start = torch.full((1,), position, dtype=torch.int64)
-            state = self.predictor(rows, start, kv)
-            code = torch.ops.qwen3_tts.sample(head(state), uniforms, group - 1, sampling)
+            logits = self.predictor.logits(group, self.predictor(rows, start, kv))
+            code = torch.ops.qwen3_tts.sample(logits, uniforms, group - 1, sampling)
             rows = self.embedding(code + self.group_offsets[group])
             codes.append(code)
             total = total + rows

@@ -87,5 +87,5 @@ def test_code_predictor_logits(spoken: tuple[Golden, Utterance], tiny_checkpoint
             for group in range(1, len(offsets)):
                 first, last = (0, 2) if group == 1 else (group, group + 1)
                 hidden = model.code_predictor(rows[first:last], torch.tensor([first]), kv)
-                logits = model.code_predictor.heads[group - 1](hidden)
+                logits = model.code_predictor.logits(group, hidden)
                 assert_close(logits[0], expected[group - 1], FLOAT_TOLERANCE)
