@@ -2,7 +2,8 @@
 
 8da4w / 8da8w: linear layers with int4 (per group) / int8 (per output channel) weights and activations quantized to int8
 row by row while running. int8: convolutions with int8 weights and signals, whose scales are fixed at export
-(codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
+(codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the talker's keys
+and values in half of the memory.
 
 Scales of int4 groups are searched: clipping the largest weight of a group a little rounds the others less. The squared
 error falls by a sixth against scales that reach the largest weight (docs/performance.md).
@@ -22,6 +23,7 @@ from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 LINEAR_CHOICES = ("none", "8da4w", "8da8w")
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
+KV_CACHE_DTYPES = {"none": torch.float32, "fp16": torch.float16}
 EMBEDDING_GROUP_SIZE = 32
 INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 INT4_MIN, INT4_MAX = -8, 7
@@ -41,6 +43,7 @@ class Recipe:
     codec_convolutions: str = "none"
     text_embedding: str = "none"
     codec_embedding: str = "none"
+    kv_cache: str = "none"  # the talker's keys and values
     group_size: int = 32
 
 
@@ -55,7 +58,7 @@ def codec_embedding_choice(qembedding: str) -> str:
 
 
 FLOAT = Recipe()  # nothing quantized: exact to the reference
-_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w")
+_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w", kv_cache="fp16")
 _BALANCED = replace(_QUALITY, talker="8da4w", text_embedding="4w")
 RECIPES = {
     "exact": FLOAT,

@@ -57,6 +57,7 @@ EXPORTS = {
     "tiny-voicedesign": Export("tiny-voicedesign", ("--recipe", "exact")),
     "tiny-mtp": Export("tiny-mtp", ("--recipe", "exact")),
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
+    "tiny-customvoice-fp16-cache": Export("tiny-customvoice", ("--kv-cache", "fp16")),
     "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
 }

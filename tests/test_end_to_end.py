@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ import pytest
 import golden_cases
 import runner_program
 from golden_cases import Golden
+from model import Model
+from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.prompt import Request
+from qwen3_tts.quantization import FLOAT
+from qwen3_tts.reference import Synthesizer
 from runner_program import GREEDY, Run, speak
 
 WAVEFORM_TOLERANCE = 1e-3
@@ -117,6 +123,23 @@ def test_portable_kernels_say_the_same(runner: Path, tiny_pte: Pte, tmp_path: Pa
     portable = speak(runner, tiny_pte("tiny-base-portable"), tmp_path, **flags)
     np.testing.assert_array_equal(portable.codes, xnnpack.codes)
     np.testing.assert_allclose(portable.samples, xnnpack.samples, rtol=0, atol=WAVEFORM_TOLERANCE)
+
+
+def test_narrow_cache_says_what_the_eager_model_says(
+    runner: Path, tiny_pte: Pte, tiny_checkpoint: Pte, tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint(tiny_checkpoint("tiny-customvoice"))
+    synthesizer = Synthesizer(checkpoint, Model(checkpoint, replace(FLOAT, kv_cache="fp16")))
+    limit = 41
+    greedy = replace(checkpoint.config.sampling, temperature=0.0, subtalker_temperature=0.0, max_new_tokens=limit)
+    text = "Half of the memory, the same words."
+    eager = synthesizer.synthesize(Request(text, "auto", "ryan", streaming_text=False), greedy)
+    flags = {"text": text, "speaker": "ryan", "text_layout": "full", "max_new_tokens": limit, **GREEDY}
+    run = speak(runner, tiny_pte("tiny-customvoice-fp16-cache"), tmp_path, **flags)
+    assert len(run.codes) > 20
+    assert run.stats["talker_tokens"] == eager.talker_tokens
+    np.testing.assert_array_equal(run.codes, eager.codes)
+    np.testing.assert_allclose(run.samples, eager.samples, rtol=0, atol=WAVEFORM_TOLERANCE)
 
 
 def test_quantized_model_speaks(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:

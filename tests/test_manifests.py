@@ -57,7 +57,7 @@ def test_derivation_equals_a_real_export(tiny_pte: Pte, tiny_checkpoint: Pte, na
     methods = {
         name: {"inputs": method["inputs"], "outputs": method["outputs"]} for name, method in held["methods"].items()
     }
-    assert manifests.derive_signatures(config, args.max_seq_len) == methods
+    assert manifests.derive_signatures(config, args.max_seq_len, export_unified.recipe_of(args)) == methods
 
 
 @pytest.mark.parametrize("name", ["tiny-base", "tiny-customvoice-8da4w"])
