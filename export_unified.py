@@ -35,6 +35,7 @@ from qwen3_tts.manifest import build_manifest
 from qwen3_tts.quantization import (
     CONVOLUTION_CHOICES,
     EMBEDDING_CHOICES,
+    KV_CACHE_DTYPES,
     LINEAR_CHOICES,
     RECIPES,
     Recipe,
@@ -119,6 +120,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="text rows: 4w = int4 in groups of 32, 8w = int8; code rows are int8 with either",
     )
     parser.add_argument(
+        "--kv-cache",
+        choices=KV_CACHE_DTYPES,
+        help="the talker's keys and values: fp16 = half the memory and traffic of a long utterance; none = fp32",
+    )
+    parser.add_argument(
         "--max-seq-len",
         type=int,
         default=SPEECH_FRAMES + PROMPT_ROWS,
@@ -166,6 +172,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
         "codec_convolutions": args.qconv_codec,
         "text_embedding": args.qembedding,
         "codec_embedding": None if args.qembedding is None else codec_embedding_choice(args.qembedding),
+        "kv_cache": args.kv_cache,
         "group_size": args.qlinear_group_size,
     }
     return replace(RECIPES[args.recipe], **{stage: choice for stage, choice in overrides.items() if choice is not None})

@@ -10,7 +10,8 @@
 | cp_head | hidden [1, Hcp] | logits [G - 1, Vc] |
 | decode_audio | codes [T, G], position [1], history [N], kv | samples [T * samples_per_frame] |
 
-Ids, codes and positions are int64, everything else fp32. `kv` and `history` belong to the caller and are written.
+Ids, codes and positions are int64, everything else fp32; the recipe may narrow the talker's kv. `kv` and `history`
+belong to the caller and are written.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
 from qwen3_tts.codec_quantization import quantize_convolutions
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.quantization import Recipe, quantize_embedding, quantize_stage
+from qwen3_tts.quantization import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
 
 MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
 MAX_DECODE_FRAMES = 16  # a true maximum of 300 frames costs 1.25 GB of planned memory and gains nothing
@@ -70,6 +71,7 @@ class Model:
         quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers")
         quantize_stage(self.code_predictor, recipe.heads, size, "heads")
         quantize_stage(self.codec_decoder, recipe.codec, size)
+        self.talker.kv_dtype = KV_CACHE_DTYPES[recipe.kv_cache]
         if recipe.codec_convolutions == "int8":
             quantize_convolutions(self.codec_decoder, utterances)
 
@@ -80,8 +82,8 @@ class Model:
         rows = Dim("rows", min=1, max=MAX_ROWS)
         frames = Dim("frames", min=1, max=MAX_DECODE_FRAMES)
         position = torch.zeros(1, dtype=torch.int64)
-        talker_kv = torch.zeros(self.talker.kv_shape(max_seq_len))
-        predictor_kv = torch.zeros(self.code_predictor.kv_shape(config.num_code_groups))
+        talker_kv = self.talker.empty_kv(max_seq_len)
+        predictor_kv = self.code_predictor.empty_kv(config.num_code_groups)
         codec = self.codec_decoder
         return [
             Method("encode_text", self.text_embedding, (torch.arange(4),), {0: {0: rows}}),
@@ -114,7 +116,7 @@ class Model:
                     torch.zeros(5, config.num_code_groups, dtype=torch.int64),
                     position,
                     torch.zeros(codec.history_size),
-                    torch.zeros(codec.kv_shape(MAX_DECODE_FRAMES)),
+                    codec.empty_kv(MAX_DECODE_FRAMES),
                 ),
                 {0: {0: frames}},
             ),

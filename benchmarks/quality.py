@@ -69,7 +69,7 @@ class Listener:
 
     def _talker_hidden(self, rows: Tensor) -> Tensor:
         talker = self.model.talker
-        kv = torch.zeros(talker.kv_shape(len(rows)))
+        kv = talker.empty_kv(len(rows))
         position = torch.zeros(1, dtype=torch.int64)
         return talker.norm(DecoderStack.forward(talker, rows, position, kv))
 
@@ -77,7 +77,7 @@ class Listener:
         """[G - 1, Vc] from the talker's hidden [1, H] and the frame's embeddings [G, H]."""
         predictor = self.model.code_predictor
         rows = torch.cat([hidden, embeddings[:-1]])
-        kv = torch.zeros(predictor.kv_shape(len(rows)))
+        kv = predictor.empty_kv(len(rows))
         states = DecoderStack.forward(predictor, predictor.projection(rows), torch.zeros(1).long(), kv)
         return torch.cat([predictor.logits(group, states[group : group + 1]) for group in range(1, len(rows))])
 

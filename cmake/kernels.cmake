@@ -3,7 +3,7 @@
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(kernel_instruction_sets avx2 avx512)
 endif()
-set(kernel_options_avx2 -mavx2 -mfma)
+set(kernel_options_avx2 -mavx2 -mfma -mf16c)
 set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                           -mprefer-vector-width=512)
 

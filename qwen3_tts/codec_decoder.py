@@ -168,9 +168,9 @@ class CodecDecoder(nn.Module):
             if isinstance(module, CausalConv):
                 module.channels_last = channels_last
 
-    def kv_shape(self, max_frames: int) -> tuple[int, int, int, int, int]:
-        """The window behind the first of `max_frames` new frames, and those frames."""
-        return self.transformer.kv_shape(self.config.transformer.window - 1 + max_frames)
+    def empty_kv(self, max_frames: int) -> Tensor:
+        """Room for the window behind the first of `max_frames` new frames, and those frames."""
+        return self.transformer.empty_kv(self.config.transformer.window - 1 + max_frames)
 
     def forward(self, codes: Tensor, position: Tensor, history: Tensor, kv: Tensor) -> Tensor:
         """Samples [T * samples_per_frame] in [-1, 1].

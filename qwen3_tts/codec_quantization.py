@@ -89,7 +89,7 @@ def quantize_convolutions(codec: CodecDecoder, utterances: Sequence[Tensor]) -> 
     ]
     with observed(convolutions) as ranges:
         for codes in utterances:
-            state = torch.zeros(codec.history_size), torch.zeros(codec.kv_shape(len(codes)))
+            state = torch.zeros(codec.history_size), codec.empty_kv(len(codes))
             codec(codes, torch.zeros(1, dtype=torch.int64), *state)
     for convolution, (inputs, outputs) in zip(convolutions, ranges):
         convolution.arithmetic = Int8Convolution(convolution, inputs, outputs)

@@ -80,15 +80,18 @@ class DecoderStack(nn.Module):
     def __init__(self, config: TransformerConfig, qk_norm: bool = True):
         super().__init__()
         self.config = config
+        self.kv_dtype = torch.float32
         self.layers = nn.ModuleList(DecoderLayer(config, i, qk_norm) for i in range(config.num_layers))
 
     def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        """x [S, hidden], position [1] of the first row, kv [layers, 2, kv heads, capacity, head_dim] (written)."""
+        """x [S, hidden], position [1] of the first row, kv as empty_kv() makes it (written)."""
         rope = torch.ops.qwen3_tts.rope(x, position, self.config.head_dim, self.config.rope_theta)
         for layer in self.layers:
             x = layer(x, rope, position, kv)
         return x
 
-    def kv_shape(self, capacity: int) -> tuple[int, int, int, int, int]:
+    def empty_kv(self, capacity: int) -> Tensor:
+        """Keys and values of `capacity` positions: zeros [layers, 2, kv heads, capacity, head_dim]."""
         config = self.config
-        return config.num_layers, 2, config.num_kv_heads, capacity, config.head_dim
+        shape = (config.num_layers, 2, config.num_kv_heads, capacity, config.head_dim)
+        return torch.zeros(shape, dtype=self.kv_dtype)

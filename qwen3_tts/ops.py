@@ -69,6 +69,12 @@ def _rotate(x: Tensor, rope_rows: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
+def _narrow(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rounded to the nearest number that `dtype` has: what is too large becomes the largest, never infinite."""
+    limits = torch.finfo(dtype)
+    return x.clamp(limits.min, limits.max).to(dtype)
+
+
 @torch.library.impl(_library, "attention", "CPU")
 def attention(
     qkv: Tensor,
@@ -85,8 +91,8 @@ def attention(
     """Normalise, rotate, store and attend: [S, num_heads * D].
 
     qkv [S, (num_heads + 2 * KVH) * D]; norms [D] or None; rope [S, D]; position [1] of the first row;
-    kv [L, 2, KVH, C, D], written at slots `position % C`. A row sees the last `window` positions, itself included
-    (0: all of them; then position + S <= C must hold).
+    kv [L, 2, KVH, C, D] in fp32 or fp16, written at slots `position % C` and computed with in fp32. A row sees the last
+    `window` positions, itself included (0: all of them; then position + S <= C must hold).
     """
     _, _, num_kv_heads, capacity, head_dim = kv.shape
     num_rows, first = qkv.shape[0], int(position)
@@ -96,11 +102,11 @@ def attention(
     q = _rotate(_rms_norm(q, q_norm, eps), rope)
     k = _rotate(_rms_norm(k, k_norm, eps), rope)
     rows = torch.arange(first, first + num_rows)
-    kv[layer, 0, :, rows % capacity] = k.transpose(0, 1)
-    kv[layer, 1, :, rows % capacity] = v.transpose(0, 1)
+    kv[layer, 0, :, rows % capacity] = _narrow(k.transpose(0, 1), kv.dtype)
+    kv[layer, 1, :, rows % capacity] = _narrow(v.transpose(0, 1), kv.dtype)
     oldest = max(0, first - window + 1) if window else 0
     seen = torch.arange(oldest, first + num_rows)
-    keys, values = kv[layer, :, :, seen % capacity].repeat_interleave(num_heads // num_kv_heads, dim=1)
+    keys, values = kv[layer, :, :, seen % capacity].float().repeat_interleave(num_heads // num_kv_heads, dim=1)
     scores = torch.einsum("shd,hpd->hsp", q, keys) * head_dim**-0.5
     visible = seen <= rows[:, None]
     if window:

@@ -2,7 +2,8 @@
 
 8da4w / 8da6w / 8da8w: linear layers with int4, int6 or int8 weights, and activations quantized to int8 while running;
 groups of a row share a scale (linear.py). int8: convolutions with int8 weights and signals, whose scales are fixed at
-export (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
+export (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the
+talker's keys and values in half of the memory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ LINEAR_BITS = {"8da4w": 4, "8da6w": 6, "8da8w": 8}
 LINEAR_CHOICES = ("none", *LINEAR_BITS)
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
+KV_CACHE_DTYPES = {"none": torch.float32, "fp16": torch.float16}
 EMBEDDING_GROUP_SIZE = 32
 INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 
@@ -37,6 +39,7 @@ class Recipe:
     codec_convolutions: str = "none"
     text_embedding: str = "none"
     codec_embedding: str = "none"
+    kv_cache: str = "none"  # the talker's keys and values
     group_size: int = 32
 
 
@@ -56,7 +59,7 @@ def codec_embedding_choice(qembedding: str) -> str:
 
 
 FLOAT = Recipe()  # nothing quantized: exact to the reference
-_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w")
+_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w", kv_cache="fp16")
 _BALANCED = replace(_QUALITY, talker="8da4w", code_predictor="8da6w", text_embedding="4w")
 RECIPES = {
     "exact": FLOAT,

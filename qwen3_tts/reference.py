@@ -59,8 +59,8 @@ class Synthesizer:
 
     def _speak(self, prompt: Prompt, options: SamplingConfig, seed: int) -> tuple[Tensor, list[int], Tensor]:
         config = self.config
-        kv = torch.zeros(self.model.talker.kv_shape(self.max_seq_len))
-        scratch = torch.zeros(self.model.code_predictor.kv_shape(config.num_code_groups))
+        kv = self.model.talker.empty_kv(self.max_seq_len)
+        scratch = self.model.code_predictor.empty_kv(config.num_code_groups)
         subtalker = torch.tensor(
             [options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p], dtype=torch.float32
         )
@@ -107,7 +107,7 @@ class Synthesizer:
         skipped = 0 if reference is None else len(reference)
         if reference is not None:
             codes = torch.cat([torch.as_tensor(reference, dtype=torch.int64), codes])
-        history, kv = torch.zeros(codec.history_size), torch.zeros(codec.kv_shape(MAX_DECODE_FRAMES))
+        history, kv = torch.zeros(codec.history_size), codec.empty_kv(MAX_DECODE_FRAMES)
         pieces = [
             codec(codes[start : start + MAX_DECODE_FRAMES], torch.tensor([start]), history, kv)
             for start in range(0, len(codes), MAX_DECODE_FRAMES)

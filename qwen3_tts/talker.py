@@ -20,7 +20,7 @@ class Talker(DecoderStack):
     ) -> tuple[Tensor, Tensor]:
         """Logits [1, V] and hidden [1, H] (after the final norm) of the last row.
 
-        rows [S, H], position [1] of the first row, kv [L, 2, KVH, C, D] (written).
+        rows [S, H], position [1] of the first row, kv as empty_kv() makes it (written).
         """
         hidden = self.norm(super().forward(rows, position, kv)[-1:])
         return self.head(hidden), hidden

@@ -8,30 +8,37 @@
 
 namespace qwen3_tts {
 
-/// Runs a test's kernels in the instruction set that is its parameter:
+/// Runs the kernels of one instruction set as long as it lives.
+class ChosenInstructionSet {
+ public:
+  explicit ChosenInstructionSet(InstructionSet set) { set_instruction_set(set); }
+  ChosenInstructionSet(const ChosenInstructionSet&) = delete;
+  ChosenInstructionSet& operator=(const ChosenInstructionSet&) = delete;
+  ~ChosenInstructionSet() { set_instruction_set(available_instruction_sets().back()); }
+};
+
+inline std::string name_of(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kAvx512:
+      return "Avx512";
+    case InstructionSet::kAvx2:
+      return "Avx2";
+    default:
+      return "Baseline";
+  }
+}
+
+/// A test whose parameter is the instruction set that runs:
 ///
 ///     using SumsTest = InstructionSetTest;
 ///     INSTANTIATE_INSTRUCTION_SETS(SumsTest);
 ///     TEST_P(SumsTest, AreTheSame) { ... }
 class InstructionSetTest : public ::testing::TestWithParam<InstructionSet> {
- protected:
-  InstructionSetTest() { set_instruction_set(GetParam()); }
-  ~InstructionSetTest() override { set_instruction_set(available_instruction_sets().back()); }
-
- public:
-  static std::string name(const ::testing::TestParamInfo<InstructionSet>& info) {
-    switch (info.param) {
-      case InstructionSet::kAvx512:
-        return "Avx512";
-      case InstructionSet::kAvx2:
-        return "Avx2";
-      default:
-        return "Baseline";
-    }
-  }
+  const ChosenInstructionSet chosen_{GetParam()};
 };
 
-#define INSTANTIATE_INSTRUCTION_SETS(Test) \
-  INSTANTIATE_TEST_SUITE_P(Every, Test, ::testing::ValuesIn(available_instruction_sets()), Test::name)
+#define INSTANTIATE_INSTRUCTION_SETS(Test)                                                 \
+  INSTANTIATE_TEST_SUITE_P(Every, Test, ::testing::ValuesIn(available_instruction_sets()), \
+                           [](const auto& tested) { return name_of(tested.param); })
 
 }  // namespace qwen3_tts

@@ -58,7 +58,7 @@ EXPORTS = {
     "tiny-mtp": Export("tiny-mtp", ("--recipe", "exact")),
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
     "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
-    "tiny-customvoice-8da4w": Export("tiny-customvoice", ("--qlinear", "8da4w", "--qembedding", "4w")),
+    "tiny-customvoice-balanced": Export("tiny-customvoice", ("--recipe", "balanced")),
 }
 VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),

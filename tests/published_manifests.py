@@ -18,6 +18,7 @@ import json
 import logging
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from qwen3_tts.code_predictor import CodePredictor
 from qwen3_tts.codec_decoder import CodecDecoder
 from qwen3_tts.config import ModelConfig, Section
 from qwen3_tts.manifest import describe_tensor
-from qwen3_tts.quantization import FLOAT, RECIPES
+from qwen3_tts.quantization import FLOAT, RECIPES, Recipe
 from qwen3_tts.talker import Talker
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
@@ -79,10 +80,10 @@ class Blueprint(Checkpoint):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def derive_signatures(config: ModelConfig, max_seq_len: int) -> Signatures:
-    """The inputs and outputs of every method of an export; the recipe changes weights, which are neither."""
+def derive_signatures(config: ModelConfig, max_seq_len: int, recipe: Recipe) -> Signatures:
+    """The inputs and outputs of every method of an export. Of the recipe only the cache's type is among them."""
     with FakeTensorMode(), torch.no_grad():
-        methods = Model(Blueprint(config), FLOAT).methods(max_seq_len)
+        methods = Model(Blueprint(config), replace(FLOAT, kv_cache=recipe.kv_cache)).methods(max_seq_len)
         return {method.name: _signature(method) for method in methods}
 
 
@@ -149,7 +150,7 @@ def record(size: str, flags: tuple[str, ...]) -> dict[str, Any]:
         "command": " ".join(command),
         "flags": export_unified.recorded_flags(args),
         "contract": export_unified.contract_of(args, config, published_tokenizer()),
-        "methods": derive_signatures(config, args.max_seq_len),
+        "methods": derive_signatures(config, args.max_seq_len, export_unified.recipe_of(args)),
     }
 
 

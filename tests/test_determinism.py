@@ -13,7 +13,7 @@ import pytest
 from runner_program import Run, call, speak
 
 Pte = Callable[[str], Path]
-MODELS = ("tiny-customvoice", "tiny-customvoice-8da4w", "tiny-customvoice-small")
+MODELS = ("tiny-customvoice", "tiny-customvoice-balanced", "tiny-customvoice-small")
 WAYS: dict[str, dict[str, Any]] = {
     "another process": {},
     "chunks of 1": {"chunk_frames": 1},

@@ -16,7 +16,7 @@ from golden_cases import Golden
 from model import Model
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import Recipe
+from qwen3_tts.quantization import RECIPES
 from qwen3_tts.reference import Synthesizer
 from runner_program import GREEDY, Run, speak
 
@@ -84,7 +84,7 @@ def custom_voice(**flags: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("settings", SAMPLING)
-@pytest.mark.parametrize("model", ["tiny-customvoice", "tiny-customvoice-8da4w", "tiny-customvoice-small"])
+@pytest.mark.parametrize("model", ["tiny-customvoice", "tiny-customvoice-balanced", "tiny-customvoice-small"])
 def test_fused_and_stepwise_code_predictors_agree(
     runner: Path, tiny_pte: Pte, tmp_path: Path, settings: str, model: str
 ) -> None:
@@ -130,10 +130,14 @@ def test_quantized_model_says_what_its_eager_stages_say(
 ) -> None:
     """Integers are multiplied exactly and sums differ in their last bits, so the choices are the same."""
     checkpoint = Checkpoint(tiny_checkpoint("tiny-customvoice"))
-    recipe = Recipe("8da4w", "8da6w", "8da8w", text_embedding="4w", codec_embedding="8w")
-    flags = custom_voice(max_new_tokens=33)
-    request = Request(flags["text"], "auto", flags["speaker"])
-    options = replace(checkpoint.config.sampling, max_new_tokens=33, temperature=0.0, subtalker_temperature=0.0)
-    expected = Synthesizer(checkpoint, Model(checkpoint, recipe)).codes(request, options, seed=0)
-    run = speak(runner, tiny_pte("tiny-customvoice-8da4w"), tmp_path, **{**flags, **GREEDY})
-    np.testing.assert_array_equal(run.codes, expected)
+    synthesizer = Synthesizer(checkpoint, Model(checkpoint, RECIPES["balanced"]))
+    limit = 41
+    greedy = replace(checkpoint.config.sampling, temperature=0.0, subtalker_temperature=0.0, max_new_tokens=limit)
+    text = "A quarter of the memory, the same words."
+    eager = synthesizer.synthesize(Request(text, "auto", "ryan", streaming_text=False), greedy)
+    flags = {"text": text, "speaker": "ryan", "text_layout": "full", "max_new_tokens": limit, **GREEDY}
+    run = speak(runner, tiny_pte("tiny-customvoice-balanced"), tmp_path, **flags)
+    assert len(run.codes) > 20
+    assert run.stats["talker_tokens"] == eager.talker_tokens
+    np.testing.assert_array_equal(run.codes, eager.codes)
+    np.testing.assert_allclose(run.samples, eager.samples, rtol=0, atol=WAVEFORM_TOLERANCE)

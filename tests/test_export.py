@@ -86,7 +86,7 @@ def test_one_delegate_between_two_operators_of_a_float_layer(tiny_pte: Pte) -> N
 
 def test_a_quantized_layer_is_six_operators(tiny_pte: Pte) -> None:
     """Four linear layers with their norms and residuals, attention and swiglu; the final norm is a delegate."""
-    pte = tiny_pte("tiny-customvoice-8da4w")
+    pte = tiny_pte("tiny-customvoice-balanced")
     talker = json.loads(export_unified.manifest_path(pte).read_text())["methods"]["talker"]
     layers = talker["operators"]["qwen3_tts::attention"]
     assert talker["operators"]["qwen3_tts::linear"] == 4 * layers + 1

@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <optional>
 #include <vector>
 
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
@@ -16,14 +14,11 @@ namespace qwen3_tts {
 namespace {
 
 using executorch::aten::DimOrderType;
-using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
 using executorch::runtime::EValue;
 
-constexpr int kHeads = 4;
-constexpr int kKvHeads = 2;
 constexpr int kHeadDim = 8;
 
 class OpsTest : public ::testing::Test {
@@ -41,72 +36,8 @@ class OpsTest : public ::testing::Test {
 
   static TensorPtr position(int64_t value) { return make_tensor_ptr({1}, std::vector<int64_t>{value}); }
 
-  static TensorPtr cache(int capacity) {
-    const std::vector<SizesType> sizes = {1, 2, kKvHeads, capacity, kHeadDim};
-    return make_tensor_ptr(sizes, std::vector<float>(static_cast<size_t>(2 * kKvHeads * capacity * kHeadDim)));
-  }
-
-  /// Rows of attention from `first` on, or nothing when the kernel refuses.
-  std::optional<std::vector<float>> attend(const TensorPtr& qkv, int64_t first, const TensorPtr& kv, int64_t window,
-                                           int64_t layer = 0) {
-    KernelRuntimeContext context(nullptr, &allocator_);
-    const auto num_rows = static_cast<SizesType>(qkv->size(0));
-    const auto rotation = make_tensor_ptr({num_rows, kHeadDim}, std::vector<float>(static_cast<size_t>(num_rows) * 8));
-    rope_out(context, *qkv, *position(first < 0 ? 0 : first), kHeadDim, 10000.0, *rotation);
-    const auto out = make_tensor_ptr({num_rows, kHeads * kHeadDim},
-                                     std::vector<float>(static_cast<size_t>(num_rows * kHeads * kHeadDim)));
-    attention_out(context, *qkv, std::nullopt, std::nullopt, *rotation, *position(first), *kv, layer, kHeads, window,
-                  1e-6, *out);
-    if (context.failure_state() != Error::Ok) {
-      return std::nullopt;
-    }
-    return std::vector<float>(out->const_data_ptr<float>(), out->const_data_ptr<float>() + out->numel());
-  }
-
-  static TensorPtr qkv(int num_rows) { return rows(num_rows, (kHeads + 2 * kKvHeads) * kHeadDim, 0.5F); }
-
   executorch::extension::MallocMemoryAllocator allocator_;
 };
-
-TEST_F(OpsTest, AttentionDoesNotDependOnTheSplit) {
-  const TensorPtr all = qkv(7);
-  const auto whole = attend(all, 0, cache(7), 0);
-  ASSERT_TRUE(whole.has_value());
-  const TensorPtr kv = cache(7);
-  std::vector<float> pieces;
-  for (int64_t row = 0; row < 7; ++row) {
-    const auto width = static_cast<SizesType>(all->size(1));
-    const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
-    const auto piece = attend(one, row, kv, 0);
-    ASSERT_TRUE(piece.has_value());
-    pieces.insert(pieces.end(), piece->begin(), piece->end());
-  }
-  EXPECT_EQ(pieces, *whole);
-}
-
-TEST_F(OpsTest, WindowForgetsOlderPositions) {
-  // With a window of three, the ring of four slots holds all that row five sees.
-  const TensorPtr all = qkv(6);
-  const auto width = static_cast<SizesType>(all->size(1));
-  const TensorPtr ring = cache(4);
-  const TensorPtr wide = cache(6);
-  for (int64_t row = 0; row < 6; ++row) {
-    const auto one = make_tensor_ptr({1, width}, all->mutable_data_ptr<float>() + row * width);
-    const auto from_ring = attend(one, row, ring, 3);
-    ASSERT_TRUE(from_ring.has_value());
-    EXPECT_EQ(*from_ring, *attend(one, row, wide, 3)) << row;
-  }
-}
-
-TEST_F(OpsTest, AttentionRefusesWhatDoesNotFit) {
-  EXPECT_TRUE(attend(qkv(2), 6, cache(8), 0).has_value());
-  EXPECT_FALSE(attend(qkv(2), 7, cache(8), 0).has_value()) << "beyond the capacity";
-  EXPECT_FALSE(attend(qkv(1), std::numeric_limits<int64_t>::max(), cache(8), 0).has_value()) << "overflowing position";
-  EXPECT_FALSE(attend(qkv(1), -1, cache(8), 0).has_value()) << "negative position";
-  EXPECT_FALSE(attend(qkv(1), 0, cache(8), 0, 1).has_value()) << "no such layer";
-  EXPECT_FALSE(attend(qkv(3), 0, cache(4), 3).has_value()) << "a ring that forgets what its rows see";
-  EXPECT_FALSE(attend(rows(1, 8, 0.0F), 0, cache(8), 0).has_value()) << "too narrow";
-}
 
 TEST_F(OpsTest, CausalHistoryJoinsAndRemembers) {
   KernelRuntimeContext context;

@@ -240,7 +240,7 @@ TEST_P(PrefixTest, KnownOrNotTheSpeechIsTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(Models, PrefixTest,
                          ::testing::Values("tiny-base", "tiny-customvoice", "tiny-voicedesign",
-                                           "tiny-customvoice-8da4w", "tiny-mtp"));
+                                           "tiny-customvoice-balanced", "tiny-mtp"));
 
 TEST(PrefixSessionsTest, SessionsOfAnEngineShareWhatIsKnown) {
   const auto engine = engine_with("tiny-base", kRoomy);

@@ -82,7 +82,7 @@ def test_code_predictor_logits(spoken: tuple[Golden, Utterance], tiny_checkpoint
         codes = torch.from_numpy(golden["codes"][frame]).long()
         embeddings = model.codec_embedding(codes + torch.tensor(offsets))
         rows = torch.cat([torch.from_numpy(golden["hidden"][frame])[None], embeddings[:-1]])
-        kv = torch.zeros(model.code_predictor.kv_shape(model.config.num_code_groups))
+        kv = model.code_predictor.empty_kv(model.config.num_code_groups)
         with torch.no_grad():
             for group in range(1, len(offsets)):
                 first, last = (0, 2) if group == 1 else (group, group + 1)

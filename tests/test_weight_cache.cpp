@@ -108,7 +108,7 @@ TEST_P(WeightCacheOfModelTest, SamplesAreTheSameWithoutColdAndWarm) {
   EXPECT_EQ(num_files(), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, WeightCacheOfModelTest, ::testing::Values("tiny-base", "tiny-customvoice-8da4w"),
+INSTANTIATE_TEST_SUITE_P(Models, WeightCacheOfModelTest, ::testing::Values("tiny-base", "tiny-customvoice-balanced"),
                          [](const auto& model) {
                            std::string name = model.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -41,7 +41,8 @@ struct EngineOptions {
   /// (instruct, role, language, speaker or voice), and the codec decoder's state after the recording of an in-context
   /// voice. An utterance that begins like an earlier one of any session need not read them again; what was used least
   /// recently goes first, and 0 remembers nothing. Samples are the same with and without. The published models take
-  /// 224 KiB a row, which is 2 MB for a named speaker, and 6 MB more for an in-context voice.
+  /// 112 KiB a row (twice that with the recipe exact), which is 1 MB for a named speaker, and 6 MB more for an
+  /// in-context voice.
   size_t prefix_cache_bytes = size_t{64} << 20;
 
   /// A tokenizer.json (of a converted checkpoint) in place of the tables in the .pte; "" none.

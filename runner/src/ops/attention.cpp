@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <cstddef>
 
 #include <executorch/runtime/kernel/kernel_includes.h>
 #include <executorch/runtime/kernel/thread_parallel_interface.h>
@@ -11,8 +11,12 @@
 #include "ops/ops.h"
 
 namespace qwen3_tts {
+
+using executorch::aten::ScalarType;
+
 namespace {
 
+constexpr int64_t kMaxQueries = 8;  // That read the stored rows together: their scores are kept until all are known.
 constexpr int64_t kMinWorkPerThread = 1 << 16;  // Multiply-adds; below this a second thread costs more than it gives.
 
 struct Shape {
@@ -30,76 +34,129 @@ struct Shape {
   int64_t num_seen(int64_t row) const { return first + row + 1 - oldest(row); }
 };
 
-/// RMS norm (when `weight` is given), then rotation of split halves: [head_dim] -> [head_dim].
-void norm_and_rotate(const float* x, const float* weight, const float* rope, float eps, int64_t head_dim, float* out) {
-  const int64_t half = head_dim / 2;
-  float scale = 1.0F;
-  if (weight != nullptr) {
-    float sum = 0.0F;
-    for (int64_t i = 0; i < head_dim; ++i) {
-      sum += x[i] * x[i];
-    }
-    scale = 1.0F / std::sqrt(sum / static_cast<float>(head_dim) + eps);
+/// A cache [L, 2, KVH, C, D] as bytes: rows of D elements, and the kernels for their type.
+struct Cache {
+  std::byte* data;
+  int64_t row_bytes;
+  const StoredRowsKernels& kernels;
+
+  std::byte* rows(const Shape& shape, int64_t layer, int64_t is_value, int64_t kv_head) const {
+    return data + ((layer * 2 + is_value) * shape.num_kv_heads + kv_head) * shape.capacity * row_bytes;
   }
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = weight == nullptr ? x[i] : weight[i] * (x[i] * scale);
-    const float b = weight == nullptr ? x[half + i] : weight[half + i] * (x[half + i] * scale);
-    out[i] = a * rope[i] - b * rope[half + i];
-    out[half + i] = b * rope[i] + a * rope[half + i];
-  }
+};
+
+Cache to_cache(const Tensor& kv) {
+  const bool is_float = kv.scalar_type() == ScalarType::Float;
+  const AttentionKernels& kernels = attention_kernels();
+  // The cache belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
+  auto* data = static_cast<std::byte*>(const_cast<void*>(kv.const_data_ptr()));
+  return {data, kv.size(4) * static_cast<int64_t>(kv.element_size()),
+          is_float ? kernels.float_rows : kernels.half_rows};
 }
 
-/// Turns scores into softmax weights.
-void softmax(float* scores, int64_t count) {
-  const float highest = *std::max_element(scores, scores + count);
-  float sum = 0.0F;
-  for (int64_t p = 0; p < count; ++p) {
-    scores[p] = std::exp(scores[p] - highest);
-    sum += scores[p];
-  }
-  const float scale = 1.0F / sum;
-  for (int64_t p = 0; p < count; ++p) {
-    scores[p] *= scale;
-  }
-}
+/// What all heads share.
+struct Inputs {
+  const Shape& shape;
+  const Cache& cache;
+  const float* qkv;
+  const float* q_norm;
+  const float* k_norm;
+  const float* rope;
+  float eps;
+  int64_t layer;
+  float* out;
 
-/// Calls `visit(slot, count, offset)` for the stored positions a row sees, oldest first, in contiguous runs of slots.
+  const float* head(int64_t row, int64_t index) const { return qkv + row * shape.qkv_size() + index * shape.head_dim; }
+
+  void norm_and_rotate(const float* x, const float* weight, int64_t row, float* to) const {
+    attention_kernels().norm_and_rotate(x, weight, rope + row * shape.head_dim, eps, shape.head_dim, to);
+  }
+};
+
+/// Calls `visit(slot, count, offset)` for `count` stored positions from `oldest` on, in contiguous runs of slots.
 /// The order does not depend on how the utterance was cut into calls, so neither do the sums.
 template <typename Visit>
-void for_each_run(const Shape& shape, int64_t row, const Visit& visit) {
-  const int64_t count = shape.num_seen(row);
+void for_each_run(const Shape& shape, int64_t oldest, int64_t count, const Visit& visit) {
   for (int64_t done = 0; done < count;) {
-    const int64_t slot = (shape.oldest(row) + done) % shape.capacity;
+    const int64_t slot = (oldest + done) % shape.capacity;
     const int64_t run = std::min(count - done, shape.capacity - slot);
     visit(slot, run, done);
     done += run;
   }
 }
 
-/// One query row of one head over the stored keys and values [capacity, head_dim] of its kv head.
-void attend(const Shape& shape, int64_t row, const float* query, const float* keys, const float* values, float* scores,
-            float* out) {
+/// Writes the new rows' keys and values. `row` [D] is scratch.
+void store_rows(const Inputs& in, int64_t kv_head, float* row) {
+  const Shape& shape = in.shape;
+  std::byte* keys = in.cache.rows(shape, in.layer, 0, kv_head);
+  std::byte* values = in.cache.rows(shape, in.layer, 1, kv_head);
+  for (int64_t r = 0; r < shape.num_rows; ++r) {
+    const int64_t offset = (shape.first + r) % shape.capacity * in.cache.row_bytes;
+    in.norm_and_rotate(in.head(r, shape.num_heads + kv_head), in.k_norm, r, row);
+    in.cache.kernels.store_row(row, shape.head_dim, keys + offset);
+    in.cache.kernels.store_row(in.head(r, shape.num_heads + shape.num_kv_heads + kv_head), shape.head_dim,
+                               values + offset);
+  }
+}
+
+/// Softmax of each query's scores [num_queries, count] over the positions its row sees; no weight for the others.
+void weigh(const Shape& shape, int64_t begin, int64_t end, int64_t oldest, int64_t count, float* scores) {
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t row = i / shape.heads_per_kv_head();
+    float* first_seen = scores + shape.oldest(row) - oldest;
+    float* last_seen = first_seen + shape.num_seen(row);
+    std::fill(scores, first_seen, 0.0F);
+    attention_kernels().softmax(first_seen, shape.num_seen(row));
+    scores += count;
+    std::fill(last_seen, scores, 0.0F);
+  }
+}
+
+/// Queries `begin` … `end` - 1 of a kv head, counted row by row and head by head, over all positions that any of them
+/// sees. Scratch: `queries` [end - begin, D] and `scores` [end - begin, positions].
+void attend(const Inputs& in, int64_t kv_head, int64_t begin, int64_t end, float* queries, float* scores) {
+  const Shape& shape = in.shape;
+  const int64_t group = shape.heads_per_kv_head();
   const int64_t head_dim = shape.head_dim;
+  const int64_t num_queries = end - begin;
+  const int64_t oldest = shape.oldest(begin / group);
+  const int64_t count = shape.first + (end - 1) / group + 1 - oldest;
+  for (int64_t i = begin; i < end; ++i) {
+    in.norm_and_rotate(in.head(i / group, kv_head * group + i % group), in.q_norm, i / group,
+                       queries + (i - begin) * head_dim);
+  }
+  const std::byte* keys = in.cache.rows(shape, in.layer, 0, kv_head);
   const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
-  const AttentionKernels& kernels = attention_kernels();
-  for_each_run(shape, row, [&](int64_t slot, int64_t run, int64_t offset) {
-    kernels.dot_products(query, keys + slot * head_dim, run, head_dim, scale, scores + offset);
+  for_each_run(shape, oldest, count, [&](int64_t slot, int64_t run, int64_t offset) {
+    in.cache.kernels.dot_products(queries, num_queries, keys + slot * in.cache.row_bytes, run, head_dim, scale,
+                                  scores + offset, count);
   });
-  softmax(scores, shape.num_seen(row));
-  std::fill_n(out, head_dim, 0.0F);
-  for_each_run(shape, row, [&](int64_t slot, int64_t run, int64_t offset) {
-    kernels.add_weighted(scores + offset, values + slot * head_dim, run, head_dim, out);
+  weigh(shape, begin, end, oldest, count, scores);
+  float* sums = queries;  // Nobody needs the queries any more.
+  std::fill_n(sums, num_queries * head_dim, 0.0F);
+  const std::byte* values = in.cache.rows(shape, in.layer, 1, kv_head);
+  for_each_run(shape, oldest, count, [&](int64_t slot, int64_t run, int64_t offset) {
+    in.cache.kernels.add_weighted(scores + offset, count, num_queries, values + slot * in.cache.row_bytes, run,
+                                  head_dim, sums);
   });
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t head = kv_head * group + i % group;
+    std::copy_n(sums + (i - begin) * head_dim, head_dim, in.out + (i / group * shape.num_heads + head) * head_dim);
+  }
 }
 
 bool valid_norm(const std::optional<Tensor>& norm, int64_t head_dim) {
   return !norm.has_value() || (is_float(*norm, 1) && norm->numel() == head_dim);
 }
 
+bool is_cache(const Tensor& kv) {
+  return kv.dim() == 5 && (kv.scalar_type() == ScalarType::Float || kv.scalar_type() == ScalarType::Half);
+}
+
 bool valid_arguments(const Tensor& qkv, const std::optional<Tensor>& q_norm, const std::optional<Tensor>& k_norm,
                      const Tensor& rope, const Tensor& position, const Tensor& kv, int64_t layer, int64_t num_heads,
                      int64_t window) {
-  if (!is_float(qkv, 2) || !is_float(rope, 2) || !is_float(kv, 5) || !is_position(position)) {
+  if (!is_float(qkv, 2) || !is_float(rope, 2) || !is_cache(kv) || !is_position(position)) {
     return false;
   }
   const int64_t num_rows = qkv.size(0);
@@ -128,45 +185,34 @@ Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const st
   const std::array<int64_t, 2> sizes = {shape.num_rows, num_heads * head_dim};
   ET_KERNEL_CHECK(context, resize_output(out, sizes), InvalidArgument, out);
 
-  const int64_t longest = shape.num_seen(shape.num_rows - 1);
-  const auto scratch_values = static_cast<size_t>(shape.num_kv_heads * (longest + head_dim));
-  const auto scratch_result = context.allocate_temp(scratch_values * sizeof(float));
+  const int64_t longest = shape.first + shape.num_rows - shape.oldest(0);
+  const int64_t num_queries = shape.num_rows * shape.heads_per_kv_head();
+  const int64_t block = std::min(num_queries, kMaxQueries);
+  const int64_t scratch_size = block * (longest + head_dim);  // Of one kv head.
+  const auto scratch_result =
+      context.allocate_temp(static_cast<size_t>(shape.num_kv_heads * scratch_size) * sizeof(float));
   ET_KERNEL_CHECK(context, scratch_result.ok(), MemoryAllocationFailed, out);
-  auto* scratch = static_cast<float*>(scratch_result.get());
+  auto* const scratch = static_cast<float*>(scratch_result.get());
 
-  const auto* input = qkv.const_data_ptr<float>();
-  const auto* rotation = rope.const_data_ptr<float>();
-  const float* q_weight = q_norm.has_value() ? q_norm->const_data_ptr<float>() : nullptr;
-  const float* k_weight = k_norm.has_value() ? k_norm->const_data_ptr<float>() : nullptr;
-  // The cache belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
-  float* const cache = const_cast<float*>(kv.const_data_ptr<float>());
-  float* const result = out.mutable_data_ptr<float>();
-  const int64_t plane = shape.num_kv_heads * shape.capacity * head_dim;
-  const auto float_eps = static_cast<float>(eps);
-
+  const Cache cache = to_cache(kv);
+  const Inputs inputs = {shape,
+                         cache,
+                         qkv.const_data_ptr<float>(),
+                         q_norm.has_value() ? q_norm->const_data_ptr<float>() : nullptr,
+                         k_norm.has_value() ? k_norm->const_data_ptr<float>() : nullptr,
+                         rope.const_data_ptr<float>(),
+                         static_cast<float>(eps),
+                         layer,
+                         out.mutable_data_ptr<float>()};
   // Everything of one kv head is independent of the others.
   const auto run_kv_head = [&](int64_t kv_head) {
-    float* keys = cache + layer * 2 * plane + kv_head * shape.capacity * head_dim;
-    float* values = keys + plane;
-    float* scores = scratch + kv_head * (longest + head_dim);
-    float* query = scores + longest;
-    for (int64_t row = 0; row < shape.num_rows; ++row) {
-      const int64_t slot = (shape.first + row) % shape.capacity;
-      const float* source = input + row * shape.qkv_size() + (num_heads + kv_head) * head_dim;
-      norm_and_rotate(source, k_weight, rotation + row * head_dim, float_eps, head_dim, keys + slot * head_dim);
-      std::memcpy(values + slot * head_dim, source + shape.num_kv_heads * head_dim,
-                  static_cast<size_t>(head_dim) * sizeof(float));
-    }
-    for (int64_t row = 0; row < shape.num_rows; ++row) {
-      for (int64_t g = 0; g < shape.heads_per_kv_head(); ++g) {
-        const int64_t head = kv_head * shape.heads_per_kv_head() + g;
-        norm_and_rotate(input + row * shape.qkv_size() + head * head_dim, q_weight, rotation + row * head_dim,
-                        float_eps, head_dim, query);
-        attend(shape, row, query, keys, values, scores, result + (row * num_heads + head) * head_dim);
-      }
+    float* queries = scratch + kv_head * scratch_size;
+    store_rows(inputs, kv_head, queries);
+    for (int64_t begin = 0; begin < num_queries; begin += block) {
+      attend(inputs, kv_head, begin, std::min(begin + block, num_queries), queries, queries + block * head_dim);
     }
   };
-  const int64_t work = 2 * shape.num_rows * shape.heads_per_kv_head() * longest * head_dim;  // Of one kv head.
+  const int64_t work = 2 * num_queries * longest * head_dim;  // Of one kv head.
   const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / std::max<int64_t>(1, work));
   executorch::extension::parallel_for(0, shape.num_kv_heads, grain, [&](int64_t begin, int64_t end) {
     for (int64_t kv_head = begin; kv_head < end; ++kv_head) {

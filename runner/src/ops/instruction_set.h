@@ -47,7 +47,7 @@ namespace qwen3_tts {
 /// From the narrowest to the widest.
 enum class InstructionSet {
   kBaseline,  ///< what every processor of the architecture has: SSE2, NEON, plain C++ elsewhere
-  kAvx2,      ///< with FMA
+  kAvx2,      ///< with FMA and F16C: Intel since Haswell, AMD since Zen
   kAvx512,    ///< F, BW, DQ, VL and VNNI: Intel since Cascade Lake, AMD since Zen 4
 };
 

@@ -1,43 +1,251 @@
 #include "ops/kernels/attention_kernels.h"
 
+#include "ops/kernels/half.h"
+#include "ops/kernels/vector_math.h"
+
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
 
-constexpr int64_t kLanes = 16;
+constexpr int64_t kSums = 8;  // vectors that are added to side by side, for an addition takes four cycles
+constexpr int64_t kValueRows = 16;  // stay in the first-level cache while they are added piece by piece
 
-void dot_products(const float* query, const float* keys, int64_t count, int64_t head_dim, float scale, float* scores) {
-  for (int64_t p = 0; p < count; ++p) {
-    const float* key = keys + p * head_dim;
-    float lanes[kLanes] = {};
-    int64_t i = 0;
-    for (; i + kLanes <= head_dim; i += kLanes) {
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        lanes[lane] += query[i + lane] * key[i + lane];
-      }
-    }
-    float sum = 0.0F;
-    for (const float lane : lanes) {
-      sum += lane;
-    }
-    for (; i < head_dim; ++i) {
-      sum += query[i] * key[i];
-    }
-    scores[p] = sum * scale;
+struct FloatRows {
+  using Element = float;
+  static Vector load_lanes(const float* from) { return load(from); }
+  static Element narrow(float value) { return value; }
+};
+
+struct HalfRows {
+  using Element = uint16_t;
+  static Vector load_lanes(const uint16_t* from) { return load_halfs(from); }
+  static Element narrow(float value) { return to_half(within_halfs(value)); }
+};
+
+/// The rest of a row that is no whole vector, with zeros behind it. Sums then have one form, so that the compiler can
+/// fuse additions in no other way for some of them.
+template <typename Rows>
+inline Vector load_rest(const typename Rows::Element* from, int64_t count) {
+  typename Rows::Element lanes[kLanes] = {};
+  memcpy(lanes, from, static_cast<size_t>(count) * sizeof(lanes[0]));
+  return Rows::load_lanes(lanes);
+}
+
+inline void store_rest(float* to, Vector vector, int64_t count) {
+  memcpy(to, &vector, static_cast<size_t>(count) * sizeof(float));
+}
+
+template <typename Rows>
+void store_row(const float* row, int64_t head_dim, void* stored) {
+  auto* to = static_cast<typename Rows::Element*>(stored);
+  for (int64_t i = 0; i < head_dim; ++i) {
+    to[i] = Rows::narrow(row[i]);
   }
 }
 
-void add_weighted(const float* weights, const float* values, int64_t count, int64_t head_dim, float* out) {
-  for (int64_t p = 0; p < count; ++p) {
-    const float weight = weights[p];
-    const float* value = values + p * head_dim;
-    for (int64_t i = 0; i < head_dim; ++i) {
-      out[i] += weight * value[i];
+/// sums [kQueries][4] += queries * keys, lane by lane, at one place of each: query(q), key(k).
+template <int64_t kQueries, int64_t kKeys, typename Query, typename Key>
+inline void add_products(const Query& query, const Key& key, Vector (&sums)[kQueries][4]) {
+  Vector loaded[kKeys];
+  QWEN3_TTS_UNROLL
+  for (int64_t k = 0; k < kKeys; ++k) {
+    loaded[k] = key(k);
+  }
+  QWEN3_TTS_UNROLL
+  for (int64_t q = 0; q < kQueries; ++q) {
+    const Vector factor = query(q);
+    QWEN3_TTS_UNROLL
+    for (int64_t k = 0; k < kKeys; ++k) {
+      sums[q][k] += factor * loaded[k];
     }
+  }
+}
+
+/// dot_products() of kKeys keys, 1 or 4.
+template <typename Rows, int64_t kQueries, int64_t kKeys>
+inline void dot_keys(const float* queries, const typename Rows::Element* keys, int64_t head_dim, float scale,
+                     float* scores, int64_t stride) {
+  Vector sums[kQueries][4] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= head_dim; i += kLanes) {
+    add_products<kQueries, kKeys>([&](int64_t q) { return load(queries + q * head_dim + i); },
+                                  [&](int64_t k) { return Rows::load_lanes(keys + k * head_dim + i); }, sums);
+  }
+  if (i < head_dim) {
+    const int64_t rest = head_dim - i;
+    add_products<kQueries, kKeys>([&](int64_t q) { return load_rest<FloatRows>(queries + q * head_dim + i, rest); },
+                                  [&](int64_t k) { return load_rest<Rows>(keys + k * head_dim + i, rest); }, sums);
+  }
+  QWEN3_TTS_UNROLL
+  for (int64_t q = 0; q < kQueries; ++q) {
+    const Quad totals = sums_of_lanes(sums[q][0], sums[q][1], sums[q][2], sums[q][3]) * scale;
+    memcpy(scores + q * stride, &totals, kKeys * sizeof(float));
+  }
+}
+
+template <typename Rows, int64_t kQueries>
+inline void dot_queries(const float* queries, const typename Rows::Element* keys, int64_t count, int64_t head_dim,
+                        float scale, float* scores, int64_t stride) {
+  int64_t p = 0;
+  for (; p + 4 <= count; p += 4) {
+    dot_keys<Rows, kQueries, 4>(queries, keys + p * head_dim, head_dim, scale, scores + p, stride);
+  }
+  for (; p < count; ++p) {
+    dot_keys<Rows, kQueries, 1>(queries, keys + p * head_dim, head_dim, scale, scores + p, stride);
+  }
+}
+
+template <typename Rows>
+void dot_products(const float* queries, int64_t num_queries, const void* keys, int64_t count, int64_t head_dim,
+                  float scale, float* scores, int64_t stride) {
+  const auto* rows = static_cast<const typename Rows::Element*>(keys);
+  int64_t q = 0;
+  for (; q + 2 <= num_queries; q += 2) {
+    dot_queries<Rows, 2>(queries + q * head_dim, rows, count, head_dim, scale, scores + q * stride, stride);
+  }
+  if (q < num_queries) {
+    dot_queries<Rows, 1>(queries + q * head_dim, rows, count, head_dim, scale, scores + q * stride, stride);
+  }
+}
+
+/// add_weighted() for kVectors vectors of each value.
+template <typename Rows, int64_t kQueries, int64_t kVectors>
+inline void add_piece(const float* weights, int64_t stride, const typename Rows::Element* values, int64_t count,
+                      int64_t head_dim, float* sums) {
+  Vector pieces[kQueries][kVectors];
+  QWEN3_TTS_UNROLL
+  for (int64_t q = 0; q < kQueries; ++q) {
+    for (int64_t v = 0; v < kVectors; ++v) {
+      pieces[q][v] = load(sums + q * head_dim + v * kLanes);
+    }
+  }
+  for (int64_t p = 0; p < count; ++p) {
+    Vector value[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      value[v] = Rows::load_lanes(values + p * head_dim + v * kLanes);
+    }
+    for (int64_t q = 0; q < kQueries; ++q) {
+      for (int64_t v = 0; v < kVectors; ++v) {
+        pieces[q][v] += weights[q * stride + p] * value[v];
+      }
+    }
+  }
+  for (int64_t q = 0; q < kQueries; ++q) {
+    for (int64_t v = 0; v < kVectors; ++v) {
+      store(sums + q * head_dim + v * kLanes, pieces[q][v]);
+    }
+  }
+}
+
+/// add_weighted() for the rest of each value that is no whole vector.
+template <typename Rows>
+inline void add_rest(const float* weights, const typename Rows::Element* values, int64_t count, int64_t head_dim,
+                     float* sums, int64_t rest) {
+  Vector sum = load_rest<FloatRows>(sums, rest);
+  for (int64_t p = 0; p < count; ++p) {
+    sum += weights[p] * load_rest<Rows>(values + p * head_dim, rest);
+  }
+  store_rest(sums, sum, rest);
+}
+
+template <typename Rows, int64_t kQueries>
+inline void add_rows(const float* weights, int64_t stride, const typename Rows::Element* values, int64_t count,
+                     int64_t head_dim, float* sums) {
+  constexpr int64_t kVectors = kSums / kQueries;
+  int64_t i = 0;
+  for (; i + kVectors * kLanes <= head_dim; i += kVectors * kLanes) {
+    add_piece<Rows, kQueries, kVectors>(weights, stride, values + i, count, head_dim, sums + i);
+  }
+  for (; i + kLanes <= head_dim; i += kLanes) {
+    add_piece<Rows, kQueries, 1>(weights, stride, values + i, count, head_dim, sums + i);
+  }
+  for (int64_t q = 0; q < kQueries && i < head_dim; ++q) {
+    add_rest<Rows>(weights + q * stride, values + i, count, head_dim, sums + q * head_dim + i, head_dim - i);
+  }
+}
+
+template <typename Rows>
+void add_weighted(const float* weights, int64_t stride, int64_t num_queries, const void* values, int64_t count,
+                  int64_t head_dim, float* sums) {
+  const auto* rows = static_cast<const typename Rows::Element*>(values);
+  for (int64_t p = 0; p < count; p += kValueRows) {
+    const int64_t num_rows = count - p < kValueRows ? count - p : kValueRows;
+    const auto* piece = rows + p * head_dim;
+    int64_t q = 0;
+    for (; q + 2 <= num_queries; q += 2) {
+      add_rows<Rows, 2>(weights + q * stride + p, stride, piece, num_rows, head_dim, sums + q * head_dim);
+    }
+    if (q < num_queries) {
+      add_rows<Rows, 1>(weights + q * stride + p, stride, piece, num_rows, head_dim, sums + q * head_dim);
+    }
+  }
+}
+
+float sum_of_squares(const float* x, int64_t count) {
+  Vector sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vector values = load(x + i);
+    sums += values * values;
+  }
+  const Vector rest = load_rest<FloatRows>(x + i, count - i);
+  return sum_of_lanes(sums + rest * rest);
+}
+
+void norm_and_rotate(const float* x, const float* weight, const float* rope, float eps, int64_t head_dim, float* out) {
+  const int64_t half = head_dim / 2;
+  const float scale =
+      weight == nullptr ? 1.0F : 1.0F / sqrtf(sum_of_squares(x, head_dim) / static_cast<float>(head_dim) + eps);
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = weight == nullptr ? x[i] : weight[i] * (x[i] * scale);
+    const float b = weight == nullptr ? x[half + i] : weight[half + i] * (x[half + i] * scale);
+    out[i] = a * rope[i] - b * rope[half + i];
+    out[half + i] = b * rope[i] + a * rope[half + i];
+  }
+}
+
+float largest_of(const float* values, int64_t count) {
+  float largest[kLanes];
+  int64_t i = 0;
+  Vector largest_lanes = splat(values[0]);
+  for (; i + kLanes <= count; i += kLanes) {
+    largest_lanes = larger(load(values + i), largest_lanes);
+  }
+  store(largest, largest_lanes);
+  for (; i < count; ++i) {
+    largest[0] = values[i] > largest[0] ? values[i] : largest[0];
+  }
+  for (const float value : largest) {
+    largest[0] = value > largest[0] ? value : largest[0];
+  }
+  return largest[0];
+}
+
+void softmax(float* scores, int64_t count) {
+  const float largest = largest_of(scores, count);
+  Vector sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vector weights = exp_of_negative(load(scores + i) - largest);
+    store(scores + i, weights);
+    sums += weights;
+  }
+  if (i < count) {
+    store_rest(scores + i, exp_of_negative(load_rest<FloatRows>(scores + i, count - i) - largest), count - i);
+    sums += load_rest<FloatRows>(scores + i, count - i);
+  }
+  const float scale = 1.0F / sum_of_lanes(sums);
+  for (i = 0; i < count; ++i) {
+    scores[i] *= scale;
   }
 }
 
 }  // namespace
 
-const AttentionKernels attention_kernels = {dot_products, add_weighted};
+const AttentionKernels attention_kernels = {
+    {store_row<FloatRows>, dot_products<FloatRows>, add_weighted<FloatRows>},
+    {store_row<HalfRows>, dot_products<HalfRows>, add_weighted<HalfRows>},
+    norm_and_rotate,
+    softmax,
+};
 
 }  // namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET
