@@ -7,9 +7,10 @@ set(kernel_options_avx2 -mavx2 -mfma -mf16c)
 set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                           -mprefer-vector-width=512)
 
-# -Wno-psabi: functions that take vectors stay in their file. -Wno-maybe-uninitialized: gcc 12 says it of its own
-# intrinsics' undefined operands (GCC PR105593).
-set(kernel_options -Wno-psabi -Wno-maybe-uninitialized)
+set(kernel_options -Wno-psabi)  # Functions that take vectors stay in their file.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND kernel_options -Wno-maybe-uninitialized)  # gcc 12 says it of its own intrinsics (GCC PR105593).
+endif()
 
 # Adds sources to `target`: each compiled for the architecture's baseline, and by a file that includes it for every
 # other instruction set.
