@@ -1,6 +1,7 @@
 #include "ops/kernels/linear_kernels.h"
 
 #include "ops/kernels/lanes.h"
+#include "ops/kernels/vector_math.h"
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
@@ -19,29 +20,17 @@ uint32_t bits_of(float value) {
   return bits;
 }
 
-float from_bits(uint32_t bits) {
-  float value = 0.0F;
-  __builtin_memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
 void rms_norm(const float* x, const float* weight, float eps, int64_t size, float* out) {
-  constexpr int64_t kLanes = 16;  // the same sums in every instruction set
-  float lanes[kLanes] = {};
+  Vector squares = splat(0.0F);
   int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] += x[i + lane] * x[i + lane];
-    }
+    squares += load(x + i) * load(x + i);
   }
-  float sum = 0.0F;
-  for (const float lane : lanes) {
-    sum += lane;
-  }
+  float sum = sum_of_lanes(squares);
   for (; i < size; ++i) {
     sum += x[i] * x[i];
   }
-  const float scale = 1.0F / __builtin_sqrtf(sum / static_cast<float>(size) + eps);
+  const float scale = 1.0F / sqrtf(sum / static_cast<float>(size) + eps);
   for (i = 0; i < size; ++i) {
     out[i] = weight[i] * (x[i] * scale);
   }
@@ -188,28 +177,21 @@ void multiply(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weig
   }
 }
 
-/// e^x within 2 units of the last place: 2^n times Cephes' polynomial of the rest.
-float exponential(float x) {
-  constexpr float kLogTwoHigh = 0.693359375F;
-  constexpr float kLogTwoLow = -2.12194440e-4F;
-  x = x < -87.0F ? -87.0F : x;
-  x = x > 88.0F ? 88.0F : x;
-  const float shifted = x * 1.44269504F + kRounding;
-  const float n = shifted - kRounding;
-  const float r = (x - n * kLogTwoHigh) - n * kLogTwoLow;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  return (p * r * r + r + 1.0F) * from_bits((bits_of(shifted) << 23) + (127U << 23));
+/// gate * sigmoid(gate) * up; the exponential is that of a negative number, so that it stays finite.
+Vector gated(Vector gate, Vector up) {
+  const Vector power = exp_of_negative(gate < 0.0F ? gate : -gate);
+  const Vector share = gate < 0.0F ? power : splat(1.0F);
+  return gate * (share / (power + 1.0F)) * up;
 }
 
 void swiglu(const float* gate_up, int64_t size, float* out) {
   const float* up = gate_up + size;
-  for (int64_t i = 0; i < size; ++i) {
-    out[i] = gate_up[i] / (1.0F + exponential(-gate_up[i])) * up[i];
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    store(out + i, gated(load(gate_up + i), load(up + i)));
+  }
+  for (; i < size; ++i) {
+    out[i] = gated(splat(gate_up[i]), splat(up[i]))[0];
   }
 }
 
