@@ -7,19 +7,12 @@
 #include <executorch/runtime/kernel/thread_parallel_interface.h>
 
 #include "ops/checks.h"
+#include "ops/kernels/attention_kernels.h"
 #include "ops/ops.h"
-
-// One source, three instruction sets, chosen when the program is loaded. (Resolvers run before a sanitizer is ready.)
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define QWEN3_TTS_VECTORIZED __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#else
-#define QWEN3_TTS_VECTORIZED
-#endif
 
 namespace qwen3_tts {
 namespace {
 
-constexpr int64_t kLanes = 16;
 constexpr int64_t kMinWorkPerThread = 1 << 16;  // Multiply-adds; below this a second thread costs more than it gives.
 
 struct Shape {
@@ -56,39 +49,6 @@ void norm_and_rotate(const float* x, const float* weight, const float* rope, flo
   }
 }
 
-QWEN3_TTS_VECTORIZED
-void dot_products(const float* query, const float* keys, int64_t count, int64_t head_dim, float scale, float* scores) {
-  for (int64_t p = 0; p < count; ++p) {
-    const float* key = keys + p * head_dim;
-    float lanes[kLanes] = {};
-    int64_t i = 0;
-    for (; i + kLanes <= head_dim; i += kLanes) {
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        lanes[lane] += query[i + lane] * key[i + lane];
-      }
-    }
-    float sum = 0.0F;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      sum += lanes[lane];
-    }
-    for (; i < head_dim; ++i) {
-      sum += query[i] * key[i];
-    }
-    scores[p] = sum * scale;
-  }
-}
-
-QWEN3_TTS_VECTORIZED
-void add_weighted(const float* weights, const float* values, int64_t count, int64_t head_dim, float* out) {
-  for (int64_t p = 0; p < count; ++p) {
-    const float weight = weights[p];
-    const float* value = values + p * head_dim;
-    for (int64_t i = 0; i < head_dim; ++i) {
-      out[i] += weight * value[i];
-    }
-  }
-}
-
 /// Turns scores into softmax weights.
 void softmax(float* scores, int64_t count) {
   const float highest = *std::max_element(scores, scores + count);
@@ -121,13 +81,14 @@ void attend(const Shape& shape, int64_t row, const float* query, const float* ke
             float* out) {
   const int64_t head_dim = shape.head_dim;
   const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+  const AttentionKernels& kernels = attention_kernels();
   for_each_run(shape, row, [&](int64_t slot, int64_t run, int64_t offset) {
-    dot_products(query, keys + slot * head_dim, run, head_dim, scale, scores + offset);
+    kernels.dot_products(query, keys + slot * head_dim, run, head_dim, scale, scores + offset);
   });
   softmax(scores, shape.num_seen(row));
   std::fill_n(out, head_dim, 0.0F);
   for_each_run(shape, row, [&](int64_t slot, int64_t run, int64_t offset) {
-    add_weighted(scores + offset, values + slot * head_dim, run, head_dim, out);
+    kernels.add_weighted(scores + offset, values + slot * head_dim, run, head_dim, out);
   });
 }
 
