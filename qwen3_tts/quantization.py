@@ -1,7 +1,7 @@
 """Quantization as data: which stage gets which weights, and the torchao configuration behind each name.
 
 8da4w / 8da8w: linear layers with int4 (per group) / int8 (per output channel) weights and activations quantized to int8
-row by row while running. int8: convolutions with int8 weights and signals, whose scales are fixed at export
+row by row while running. int8: the codec decoder's convolutions with int8 or wider weights and signals
 (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights.
 
 Scales of int4 groups are searched: clipping the largest weight of a group a little rounds the others less. The squared
@@ -61,7 +61,7 @@ RECIPES = {
     "exact": FLOAT,
     "quality": _QUALITY,
     "balanced": _BALANCED,
-    "small": replace(_BALANCED, code_predictor="8da4w", codec="8da8w", codec_convolutions="int8"),
+    "small": replace(_BALANCED, code_predictor="8da4w", codec_convolutions="int8"),
 }
 
 
