@@ -38,8 +38,8 @@ class ConvolutionKernelsTest : public InstructionSetTest {
     const int64_t depth = testing::padded(width, kDepthMultiple);
     std::vector<float> scratch(static_cast<size_t>(depth), 1e9F);  // what an earlier column left
     std::vector<uint8_t> codes(static_cast<size_t>(depth * digits + 1), 77);
-    const float scale = convolution_kernels().quantize({values.data(), alpha, inv_beta, width, depth, digits},
-                                                       scratch.data(), codes.data());
+    const float scale =
+        column_kernels().quantize({values.data(), alpha, inv_beta, width, depth, digits}, scratch.data(), codes.data());
     EXPECT_EQ(codes.back(), 77);
     codes.pop_back();
     std::vector<int> signed_codes;
@@ -190,8 +190,8 @@ TEST_P(ConvolutionKernelsTest, FinishesWhatIsThere) {
     const int64_t stride = width + 2;
     const std::vector<float> residual = numbers(kColumns * stride, 3.0F);
     std::vector<float> out(static_cast<size_t>(kColumns * stride), 7.0F);
-    convolution_kernels().finish({kColumns, width, stride, scales.data(), biases.data(), residual.data(), out.data()},
-                                 sums.data());
+    column_kernels().finish({kColumns, width, stride, scales.data(), biases.data(), residual.data(), out.data()},
+                            sums.data());
     for (int64_t place = 0; place < kColumns * stride; ++place) {
       const auto i = static_cast<size_t>(place % stride);
       const float sum = sums[static_cast<size_t>(place / stride * kPanelOutputs) + std::min<size_t>(i, 31)];
@@ -199,7 +199,7 @@ TEST_P(ConvolutionKernelsTest, FinishesWhatIsThere) {
           place % stride < width ? sum * scales[i] + biases[i] + residual[static_cast<size_t>(place)] : 7.0F;
       EXPECT_NEAR(out[static_cast<size_t>(place)], expected, 2e-6) << width << ", " << place;
     }
-    convolution_kernels().finish({kColumns, width, stride, scales.data(), nullptr, nullptr, out.data()}, sums.data());
+    column_kernels().finish({kColumns, width, stride, scales.data(), nullptr, nullptr, out.data()}, sums.data());
     EXPECT_EQ(out[0], sums[0] * scales[0]);
   }
 }

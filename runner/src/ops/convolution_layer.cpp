@@ -5,7 +5,7 @@
 namespace qwen3_tts {
 void quantize_columns(const ConvolutionLayer& layer, const float* x, int64_t count, float* scratch,
                       const ColumnCodes& codes) {
-  const ConvolutionKernels& kernels = convolution_kernels();
+  const ColumnKernels& kernels = column_kernels();
   for (int64_t t = 0; t < count; ++t) {
     const ConvolutionColumn column = {x + t * layer.width, layer.alpha,   layer.inv_beta,
                                       layer.width,         layer.depth(), layer.digits};
@@ -41,7 +41,7 @@ void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const ColumnCo
                                 layer.bias == nullptr ? nullptr : layer.bias + begin,
                                 residual == nullptr ? nullptr : residual + begin,
                                 out + begin};
-  kernels.finish(outputs, sums);
+  column_kernels().finish(outputs, sums);
 }
 
 }  // namespace qwen3_tts
