@@ -13,6 +13,7 @@ namespace qwen3_tts {
 namespace {
 
 constexpr int64_t kMinWorkPerThread = 1 << 17;  // Multiply-adds; below this a second thread costs more than it gives.
+constexpr int64_t kMaxQuantizedAlone = 1 << 15;  // Values; more of them are worth waking a second thread.
 constexpr int64_t kTileColumns = 8;
 constexpr int64_t kMaxWidth = 1 << 15;  // Products of more bytes could leave 32 bits.
 constexpr int64_t kMaxTaps = 1 << 10;
@@ -125,6 +126,12 @@ class Columns {
   uint8_t* past_;
 };
 
+/// At most kBlockColumns, so that every worker gets as many blocks.
+int64_t block_size(int64_t columns, int64_t workers) {
+  const int64_t blocks = workers * ceil_div(columns, workers * kBlockColumns);
+  return ceil_div(ceil_div(columns, blocks), kTileColumns) * kTileColumns;
+}
+
 /// Cuts columns into blocks, each of which one worker quantizes and, when those before are quantized too, convolves.
 /// Their inputs are then still in its cache.
 struct Blocks {
@@ -135,7 +142,7 @@ struct Blocks {
   Blocks(int64_t num_columns, int64_t work)
       : columns(num_columns),
         workers(std::clamp<int64_t>(work / kMinWorkPerThread, 1, executorch::extension::get_thread_count())),
-        size(std::min(kBlockColumns, ceil_div(ceil_div(columns, workers), kTileColumns) * kTileColumns)) {}
+        size(block_size(num_columns, workers)) {}
 
   int64_t count() const { return ceil_div(columns, size); }
 
@@ -204,7 +211,11 @@ Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& x, const Te
     quantize_columns(layer, input + first * layer.width, count, scratch + worker * layer.depth(), columns.at(first));
   };
   if (layer.panels() * layer.panel_bytes() > num * layer.column_bytes()) {
-    blocks.run(quantize, [](int64_t, int64_t, int64_t) {});
+    if (num * layer.depth() <= kMaxQuantizedAlone) {
+      quantize(0, num, 0);
+    } else {
+      blocks.run(quantize, [](int64_t, int64_t, int64_t) {});
+    }
     run_panels(layer, blocks, columns, result);
     return out;
   }
