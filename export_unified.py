@@ -26,7 +26,6 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 import torch
 
 from model import MAX_DECODE_FRAMES, MAX_ROWS, Method, Model
-from qwen3_tts.calibration import roll_out
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
@@ -106,8 +105,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--qconv-codec",
         choices=CONVOLUTION_CHOICES,
-        help="the codec decoder's convolutions: int8 = weights and signals, calibrated on the model's own speech; a "
-        "quarter of the size, faster, and with an error that wants listening to",
+        help="the codec decoder's convolutions: int8 = weights and signals, 16 bits where a frame is at most four "
+        "columns; its linear layers too, unless --qlinear-codec says otherwise; less than half of the size, and faster",
     )
     parser.add_argument(
         "--qlinear-voice-encoder",
@@ -220,11 +219,7 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     constants = constants_of(contract, tokenizer_json)
     recipe = recipe_of(args)
-    utterances = []
-    if recipe.codec_convolutions != "none":
-        progress("codec decoder", "calibrate")
-        utterances = roll_out(checkpoint)
-    model = Model(checkpoint, recipe, utterances)
+    model = Model(checkpoint, recipe)
     # Portable kernels want their operands in one memory format, and parameters are contiguous.
     model.codec_decoder.set_channels_last(args.backend != "portable")
     methods = model.methods(args.max_seq_len)

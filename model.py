@@ -16,7 +16,6 @@ belong to the caller and are written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +25,7 @@ from torch.export import Dim
 
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
-from qwen3_tts.codec_quantization import quantize_convolutions
+from qwen3_tts.codec_quantization import quantize_codec
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.quantization import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
 
@@ -51,17 +50,16 @@ class Method:
 class Model:
     """The modules of a checkpoint, quantized by a recipe, shared by all methods."""
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, utterances: Sequence[Tensor] = ()):
-        """`utterances`: codes [T, G] each, which int8 convolutions are calibrated on."""
+    def __init__(self, checkpoint: Checkpoint, recipe: Recipe):
         self.config: ModelConfig = checkpoint.config
         self.text_embedding = checkpoint.text_embedding()
         self.codec_embedding = checkpoint.codec_embedding()
         self.talker = checkpoint.talker()
         self.code_predictor = checkpoint.code_predictor()
         self.codec_decoder = checkpoint.codec_decoder()
-        self._quantize(recipe, utterances)
+        self._quantize(recipe)
 
-    def _quantize(self, recipe: Recipe, utterances: Sequence[Tensor]) -> None:
+    def _quantize(self, recipe: Recipe) -> None:
         size = recipe.group_size
         self.text_embedding = _quantized_embedding(self.text_embedding, recipe.text_embedding)
         self.codec_embedding = _quantized_embedding(self.codec_embedding, recipe.codec_embedding)
@@ -73,7 +71,7 @@ class Model:
         quantize_stage(self.codec_decoder, recipe.codec, size)
         self.talker.kv_dtype = KV_CACHE_DTYPES[recipe.kv_cache]
         if recipe.codec_convolutions == "int8":
-            quantize_convolutions(self.codec_decoder, utterances)
+            quantize_codec(self.codec_decoder, with_linears=recipe.codec == "none")
 
     def methods(self, max_seq_len: int) -> list[Method]:
         """METHODS in the order of the data flow. `max_seq_len`: positions of the talker's cache."""

@@ -42,13 +42,21 @@ class CausalConv(nn.Conv2d):
         super().__init__(in_channels, out_channels, (1, kernel), dilation=(1, dilation), groups=groups)
         self.length = (kernel - 1) * dilation
         self.offset = plan.take(in_channels, self.length)
-        self.arithmetic: nn.Module | None = None  # in place of weight and bias (codec_quantization.py)
 
-    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]  # Conv2d has no history
+    def forward(  # type: ignore[override]  # Conv2d has no history
+        self, x: Tensor, history: Tensor, snake: Snake | None = None
+    ) -> Tensor:
+        """The convolution of x, or of snake(x)."""
+        if snake is not None:
+            x = snake(x)
         if self.length:
             x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length, self.channels_last)
-        y = super().forward(x) if self.arithmetic is None else self.arithmetic(x)
+        y = super().forward(x)
         return y.contiguous(memory_format=torch.channels_last) if self.channels_last else y
+
+    def rows(self, x: Tensor, history: Tensor) -> Tensor:
+        """The same for columns [T, C]."""
+        return to_rows(self(to_signal(x), history))
 
 
 class CausalUpsample(CausalConv):
@@ -63,8 +71,11 @@ class CausalUpsample(CausalConv):
         super().__init__(plan, in_channels, rate * out_channels, kernel=kernel // rate)
         self.rate = rate
 
-    def forward(self, x: Tensor, history: Tensor) -> Tensor:  # type: ignore[override]  # Conv2d has no history
-        return torch.ops.qwen3_tts.steps_from_phases(super().forward(x, history), self.rate, self.channels_last)
+    def forward(  # type: ignore[override]  # Conv2d has no history
+        self, x: Tensor, history: Tensor, snake: Snake | None = None
+    ) -> Tensor:
+        phases = super().forward(x, history, snake)
+        return torch.ops.qwen3_tts.steps_from_phases(phases, self.rate, self.channels_last)
 
 
 class Snake(nn.Module):
@@ -89,7 +100,7 @@ class ResidualUnit(nn.Module):
         self.conv2 = CausalConv(plan, channels, channels, kernel=1)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        return x + self.conv2(self.snake2(self.conv1(self.snake1(x), history)), history)
+        return x + self.conv2(self.conv1(x, history, self.snake1), history, self.snake2)
 
 
 class DecoderBlock(nn.Module):
@@ -100,7 +111,7 @@ class DecoderBlock(nn.Module):
         self.units = nn.ModuleList(ResidualUnit(plan, out_channels, d) for d in RESIDUAL_DILATIONS)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        x = self.upsample(self.snake(x), history)
+        x = self.upsample(x, history, self.snake)
         for unit in self.units:
             x = unit(x, history)
         return x
@@ -118,9 +129,10 @@ class ConvNeXtUpsample(nn.Module):
         self.pwconv2 = Linear(4 * channels, channels)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        x = self.conv(x, history)
-        y = self.norm(to_rows(self.dwconv(x, history)))
-        return x + to_signal(self.pwconv2(F.gelu(self.pwconv1(y))))
+        """[T, C] -> [T * rate, C]"""
+        x = self.conv.rows(x, history)
+        y = self.norm(self.dwconv.rows(x, history))
+        return x + self.pwconv2(F.gelu(self.pwconv1(y)))
 
 
 class CodecTransformer(DecoderStack):
@@ -137,6 +149,7 @@ class CodecTransformer(DecoderStack):
 
 class CodecDecoder(nn.Module):
     group_offsets: Tensor  # [G]
+    passes_signals = True  # between convolutions; columns [T, C] when they are quantized (codec_quantization.py)
 
     def __init__(self, config: CodecConfig):
         super().__init__()
@@ -178,13 +191,14 @@ class CodecDecoder(nn.Module):
         codes [T, G] int64, position [1] = frames decoded before, history [N] and kv [layers, 2, heads, W, D] (both
         written, zero at the start of an utterance).
         """
-        vectors = self.codebooks(codes + self.group_offsets)  # [T, G, vector]
+        vectors = self.codebooks(codes + self.group_offsets).float()  # [T, G, vector]
         quantized = self.first_proj(vectors[:, 0]) + self.rest_proj(vectors[:, 1:].sum(1))
-        x = self.pre_conv(to_signal(quantized), history)
-        x = to_signal(self.transformer(to_rows(x), position, kv))
+        x = self.pre_conv.rows(quantized, history)
+        x = self.transformer(x, position, kv)
         for upsample in self.upsample:
             x = upsample(x, history)
-        x = self.conv_in(x, history)
+        x = self.conv_in(to_signal(x) if self.passes_signals else x, history)
         for block in self.blocks:
             x = block(x, history)
-        return to_rows(self.conv_out(self.snake_out(x), history).clamp(-1, 1))[:, 0]
+        x = self.conv_out(x, history, self.snake_out).clamp(-1, 1)
+        return (to_rows(x) if self.passes_signals else x)[:, 0]

@@ -1,116 +1,122 @@
-"""Static int8 for the codec decoder's convolutions: weights per output channel, signals with one scale a tensor.
+"""The codec decoder in integers: convolutions and linear layers whose weights are quantized for each output, and whose
+columns are quantized one by one while running (qwen3_tts::convolution).
 
-The scales of signals are fixed at export, from codes that the model itself made (calibration.py), so that no split of
-an utterance into calls can change them: streaming stays exact. XNNPACK then convolves in integers, and the codec
-takes 5.7 ms a frame in place of 15.4 (docs/performance.md). Depthwise convolutions are small and stay fp32, as does the
-last one, whose error nothing hides.
+A column's scale depends on that column alone: no split of an utterance into calls can change it, and nothing has to be
+calibrated. In front of the first block's residual units, where a frame is at most four columns, codes have two digits
+(16 bits, weights 12): an error there is in everything that follows, and the arithmetic is little (docs/performance.md).
+Depthwise convolutions are small and stay fp32; codebooks become fp16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 import torch
-import torch.ao.quantization.fx._decomposed  # defines torch.ops.quantized_decomposed
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qwen3_tts.codec_decoder import CausalConv, CodecDecoder
+from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, ResidualUnit, Snake
+from qwen3_tts.linear import Linear, RMSNorm
+from qwen3_tts.packed_convolution import pack
 
-QMIN, QMAX = -128, 127
-SMALLEST_SCALE = 1e-8  # of a signal that was always zero
-
-
-@dataclass
-class Range:
-    """Smallest and largest value seen; zero, which pads every signal, is always inside."""
-
-    low: float = 0.0
-    high: float = 0.0
-
-    def add(self, values: Tensor) -> None:
-        self.low = min(self.low, float(values.min()))
-        self.high = max(self.high, float(values.max()))
-
-    @property
-    def scale(self) -> float:
-        return max((self.high - self.low) / (QMAX - QMIN), SMALLEST_SCALE)
-
-    @property
-    def zero_point(self) -> int:
-        return round(QMIN - self.low / self.scale)
+WIDE, NARROW = 2, 1  # digits of codes and weights
 
 
-class Int8Convolution(nn.Module):
-    """The arithmetic of a CausalConv, its input and output rounded to 8 bits: the pattern that XNNPACK takes whole."""
+class QuantizedConv(nn.Module):
+    """A CausalConv over columns [T, C]. Its history keeps the codes of earlier columns and their scales."""
 
-    weight: Tensor  # int8, as the convolution's
-    weight_scales: Tensor  # [out channels]
-    weight_zeros: Tensor  # [out channels], all 0
+    weights: Tensor  # packed, int8
+    scales: Tensor  # [out channels]
 
-    def __init__(self, conv: CausalConv, inputs: Range, outputs: Range):
+    def __init__(self, conv: CausalConv, digits: int):
         super().__init__()
-        scales = conv.weight.abs().amax((1, 2, 3)).clamp_min(SMALLEST_SCALE) / QMAX
-        rounded = torch.round(conv.weight / scales[:, None, None, None]).clamp(-QMAX, QMAX)
-        self.register_buffer("weight", rounded.to(torch.int8))
-        self.register_buffer("weight_scales", scales)
-        self.register_buffer("weight_zeros", torch.zeros_like(scales, dtype=torch.int64))
-        self.bias = conv.bias
-        self.dilation = conv.dilation
-        self.inputs, self.outputs = inputs, outputs
+        weights, scales = pack(conv.weight[:, :, 0], digits)
+        self.register_buffer("weights", weights)
+        self.register_buffer("scales", scales)
+        self.bias, self.digits = conv.bias, digits
+        self.offset, self.dilation = conv.offset, conv.dilation[1]
+        self.rate = conv.rate if isinstance(conv, CausalUpsample) else 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = torch.ops.quantized_decomposed.dequantize_per_channel(
-            self.weight, self.weight_scales, self.weight_zeros, 0, -QMAX, QMAX, torch.int8
+    def forward(self, x: Tensor, history: Tensor, snake: Snake | None = None) -> Tensor:
+        """[T, C] -> [T * rate, out channels / rate]."""
+        y: Tensor = torch.ops.qwen3_tts.convolution(
+            x,
+            self.weights,
+            self.scales,
+            self.bias,
+            None if snake is None else snake_parameters(snake),
+            history,
+            self.offset,
+            self.dilation,
+            self.rate,
         )
-        y = F.conv2d(_rounded(x, self.inputs), weight, self.bias, dilation=self.dilation)
-        return _rounded(y, self.outputs)
+        return y
+
+    def rows(self, x: Tensor, history: Tensor) -> Tensor:
+        y: Tensor = self(x, history)
+        return y
 
 
-def _rounded(x: Tensor, values: Range) -> Tensor:
-    """To the nearest of 256 numbers and back."""
-    parameters = (values.scale, values.zero_point, QMIN, QMAX, torch.int8)
-    quantized = torch.ops.quantized_decomposed.quantize_per_tensor(x, *parameters)
-    return torch.ops.quantized_decomposed.dequantize_per_tensor(quantized, *parameters)
+class ColumnLinear(nn.Module):
+    """A Linear as a convolution with one tap: rows are columns."""
+
+    weights: Tensor  # packed, int8
+    scales: Tensor  # [out features]
+
+    def __init__(self, linear: Linear, digits: int):
+        super().__init__()
+        weights, scales = pack(linear.weight[:, :, None], digits)
+        self.register_buffer("weights", weights)
+        self.register_buffer("scales", scales)
+        self.bias = linear.bias
+
+    def forward(self, x: Tensor, norm: RMSNorm | None = None, residual: Tensor | None = None) -> Tensor:
+        """[T, in features] -> [T, out features]."""
+        x = x if norm is None else norm(x)
+        y: Tensor = torch.ops.qwen3_tts.convolution(x, self.weights, self.scales, self.bias, None, None, 0, 1, 1)
+        return y if residual is None else residual + y
+
+
+class QuantizedResidualUnit(nn.Module):
+    """Both convolutions of a ResidualUnit in one operator, so that what is between them stays in the cache."""
+
+    snake1: Tensor  # [2, channels], and so is snake2
+    snake2: Tensor
+
+    def __init__(self, unit: ResidualUnit, digits: int):
+        super().__init__()
+        self.conv1, self.conv2 = QuantizedConv(unit.conv1, digits), QuantizedConv(unit.conv2, digits)
+        self.register_buffer("snake1", snake_parameters(unit.snake1))
+        self.register_buffer("snake2", snake_parameters(unit.snake2))
+
+    def forward(self, x: Tensor, history: Tensor) -> Tensor:
+        """[T, C] -> [T, C]."""
+        first, second = self.conv1, self.conv2
+        y: Tensor = torch.ops.qwen3_tts.residual_unit(
+            x, first.weights, first.scales, first.bias, self.snake1,
+            second.weights, second.scales, second.bias, self.snake2, history, first.offset, first.dilation,
+        )  # fmt: skip
+        return y
+
+
+def snake_parameters(snake: Snake) -> Tensor:
+    """[2, channels]: alpha, inv_beta."""
+    return torch.cat([snake.alpha.view(1, -1), snake.inv_beta.view(1, -1)])
 
 
 @torch.no_grad()
-def quantize_convolutions(codec: CodecDecoder, utterances: Sequence[Tensor]) -> None:
-    """Give every large convolution of `codec` an Int8Convolution in place of its weights.
+def quantize_codec(codec: CodecDecoder, with_linears: bool) -> None:
+    """Put quantized layers in the place of the convolutions of `codec`, and of its linear layers if asked for.
 
-    utterances: codes [T, G] each; their signals decide the scales.
+    From the first block on, what is passed from layer to layer is then columns [T, C] instead of signals.
     """
-    convolutions = [
-        module
-        for module in codec.modules()
-        if isinstance(module, CausalConv) and module.groups == 1 and module is not codec.conv_out
-    ]
-    with observed(convolutions) as ranges:
-        for codes in utterances:
-            state = torch.zeros(codec.history_size), codec.empty_kv(len(codes))
-            codec(codes, torch.zeros(1, dtype=torch.int64), *state)
-    for convolution, (inputs, outputs) in zip(convolutions, ranges):
-        convolution.arithmetic = Int8Convolution(convolution, inputs, outputs)
-        del convolution.weight, convolution.bias
-
-
-@contextmanager
-def observed(convolutions: Sequence[CausalConv]) -> Iterator[list[tuple[Range, Range]]]:
-    """The ranges of each convolution's inputs and outputs, filled while the block runs."""
-    ranges = [(Range(), Range()) for _ in convolutions]
-
-    def watch(conv: CausalConv, inputs: Range, outputs: Range) -> torch.utils.hooks.RemovableHandle:
-        def add(_: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
-            inputs.add(arguments[0])
-            outputs.add(result)
-
-        return conv.register_forward_hook(add)
-
-    handles = [watch(conv, *pair) for conv, pair in zip(convolutions, ranges)]
-    try:
-        yield ranges
-    finally:
-        for handle in handles:
-            handle.remove()
+    for name, module in list(codec.named_modules()):
+        digits = NARROW if (name.startswith("blocks") and name != "blocks.0.upsample") or name == "conv_out" else WIDE
+        if isinstance(module, ResidualUnit):
+            replacement: nn.Module = QuantizedResidualUnit(module, digits)
+        elif isinstance(module, CausalConv) and module.groups == 1 and ".units." not in name:
+            replacement = QuantizedConv(module, digits)
+        elif isinstance(module, Linear) and with_linears:
+            replacement = ColumnLinear(module, digits)
+        else:
+            continue
+        codec.set_submodule(name, replacement)
+    codec.codebooks.half()
+    codec.passes_signals = False

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qwen3_tts import sampling
+from qwen3_tts import packed_convolution, sampling
 from qwen3_tts.packed_weights import PANEL_ROWS, unpack
 
 _library = torch.library.Library("qwen3_tts", "DEF")
@@ -37,6 +37,16 @@ _define(
 _define("swiglu", "Tensor gate_up")
 _define("causal_history", "Tensor x, Tensor history, int offset, int length, bool channels_last")
 _define("steps_from_phases", "Tensor x, int rate, bool channels_last")
+_define(
+    "convolution",
+    "Tensor x, Tensor weights, Tensor scales, Tensor? bias, Tensor? snake, Tensor? history, "
+    "int offset, int dilation, int rate",
+)
+_define(
+    "residual_unit",
+    "Tensor x, Tensor weights1, Tensor scales1, Tensor? bias1, Tensor? snake1, "
+    "Tensor weights2, Tensor scales2, Tensor? bias2, Tensor? snake2, Tensor history, int offset, int dilation",
+)
 _define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
 
 
@@ -226,6 +236,81 @@ def steps_from_phases(x: Tensor, rate: int, channels_last: bool) -> Tensor:
 @torch.library.register_fake("qwen3_tts::steps_from_phases", lib=_library)
 def _(x: Tensor, rate: int, channels_last: bool) -> Tensor:
     return _empty_signal(x, x.shape[1] // rate, x.shape[3] * rate, channels_last)
+
+
+@torch.library.impl(_library, "convolution", "CPU")
+def convolution(
+    x: Tensor,
+    weights: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+    snake: Tensor | None,
+    history: Tensor | None,
+    offset: int,
+    dilation: int,
+    rate: int,
+) -> Tensor:
+    """A causal convolution in integers of columns x [T, C], through Snake: [T * rate, outputs / rate].
+
+    weights and scales [outputs] are packed (packed_convolution.py), bias [outputs], snake [2, C]; both may be None. One
+    tap needs no history; more keep the codes of (taps - 1) * dilation columns in it, then their scales, at `offset`.
+    """
+    y = packed_convolution.quantized_convolution(x, weights, scales, bias, snake, history, offset, dilation)
+    return y.view(len(x) * rate, -1)
+
+
+@torch.library.register_fake("qwen3_tts::convolution", lib=_library)
+def _(
+    x: Tensor,
+    weights: Tensor,
+    scales: Tensor,
+    bias: Tensor | None,
+    snake: Tensor | None,
+    history: Tensor | None,
+    offset: int,
+    dilation: int,
+    rate: int,
+) -> Tensor:
+    return x.new_empty(x.shape[0] * rate, scales.shape[0] // rate)
+
+
+@torch.library.impl(_library, "residual_unit", "CPU")
+def residual_unit(
+    x: Tensor,
+    weights1: Tensor,
+    scales1: Tensor,
+    bias1: Tensor | None,
+    snake1: Tensor | None,
+    weights2: Tensor,
+    scales2: Tensor,
+    bias2: Tensor | None,
+    snake2: Tensor | None,
+    history: Tensor,
+    offset: int,
+    dilation: int,
+) -> Tensor:
+    """x + two convolutions of x [T, C], the second with one tap: [T, C]. Arguments as those of `convolution`."""
+    convolve = packed_convolution.quantized_convolution
+    y = convolve(x, weights1, scales1, bias1, snake1, history, offset, dilation)
+    return convolve(y, weights2, scales2, bias2, snake2, None, 0, 1) + x
+
+
+@torch.library.register_fake("qwen3_tts::residual_unit", lib=_library)
+def _(
+    x: Tensor,
+    weights1: Tensor,
+    scales1: Tensor,
+    bias1: Tensor | None,
+    snake1: Tensor | None,
+    weights2: Tensor,
+    scales2: Tensor,
+    bias2: Tensor | None,
+    snake2: Tensor | None,
+    history: Tensor,
+    offset: int,
+    dilation: int,
+) -> Tensor:
+    return torch.empty_like(x)
 
 
 @torch.library.impl(_library, "sample", "CPU")

@@ -1,9 +1,9 @@
 """Quantization as data: which stage gets which weights, and what does it.
 
 8da4w / 8da6w / 8da8w: linear layers with int4, int6 or int8 weights, and activations quantized to int8 while running;
-groups of a row share a scale (linear.py). int8: convolutions with int8 weights and signals, whose scales are fixed at
-export (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the
-talker's keys and values in half of the memory.
+groups of a row share a scale (linear.py). int8: the codec decoder's convolutions with int8 or wider weights and signals
+(codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the talker's keys
+and values in half of the memory.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ RECIPES = {
     "exact": FLOAT,
     "quality": _QUALITY,
     "balanced": _BALANCED,
-    "small": replace(_BALANCED, code_predictor="8da4w", codec="8da8w", codec_convolutions="int8"),
+    "small": replace(_BALANCED, code_predictor="8da4w", codec_convolutions="int8"),
 }
 
 

@@ -20,11 +20,12 @@ using testing::must;
 
 constexpr int64_t kFrames = 40;
 
-class CodecDecoderTest : public ::testing::Test {
+/// With an fp32 codec decoder, and with one in integers.
+class CodecDecoderTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     register_ops();
-    program_ = must(Program::create(testing::model_path("tiny-base")));
+    program_ = must(Program::create(testing::model_path(GetParam())));
     metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
     decoder_ = must(CodecDecoder::create(*program_, metadata_));
     for (int64_t i = 0; i < kFrames * metadata_.num_code_groups; ++i) {
@@ -53,7 +54,10 @@ class CodecDecoderTest : public ::testing::Test {
   std::vector<int64_t> codes_;
 };
 
-TEST_F(CodecDecoderTest, AnySplitGivesTheSameBytes) {
+INSTANTIATE_TEST_SUITE_P(Both, CodecDecoderTest, ::testing::Values("tiny-base", "tiny-customvoice-small"),
+                         [](const auto& test) { return test.index == 0 ? "Fp32" : "Integers"; });
+
+TEST_P(CodecDecoderTest, AnySplitGivesTheSameBytes) {
   ASSERT_EQ(metadata_.max_decode_frames, 16);
   const std::vector<float> largest = decode({metadata_.max_decode_frames});
   EXPECT_GT(*std::max_element(largest.begin(), largest.end()), 0.0F);
@@ -62,7 +66,7 @@ TEST_F(CodecDecoderTest, AnySplitGivesTheSameBytes) {
   }
 }
 
-TEST_F(CodecDecoderTest, LaterFramesDoNotReachBack) {
+TEST_P(CodecDecoderTest, LaterFramesDoNotReachBack) {
   const std::vector<float> before = decode({4});
   std::fill(codes_.end() - metadata_.num_code_groups, codes_.end(), 0);
   const std::vector<float> after = decode({4});
@@ -71,7 +75,7 @@ TEST_F(CodecDecoderTest, LaterFramesDoNotReachBack) {
   EXPECT_NE(before, after);
 }
 
-TEST_F(CodecDecoderTest, PrimingIsDecodingWithoutTheSamples) {
+TEST_P(CodecDecoderTest, PrimingIsDecodingWithoutTheSamples) {
   const std::vector<float> whole = decode({16});
   const int64_t primed = 21;
   const auto groups = static_cast<std::ptrdiff_t>(metadata_.num_code_groups);

@@ -35,6 +35,17 @@ Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const
 Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, bool channels_last,
                               Tensor& out);
 
+Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights, const Tensor& scales,
+                        const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
+                        const std::optional<Tensor>& history, int64_t offset, int64_t dilation, int64_t rate,
+                        Tensor& out);
+
+Tensor& residual_unit_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights1, const Tensor& scales1,
+                          const std::optional<Tensor>& bias1, const std::optional<Tensor>& snake1,
+                          const Tensor& weights2, const Tensor& scales2, const std::optional<Tensor>& bias2,
+                          const std::optional<Tensor>& snake2, const Tensor& history, int64_t offset, int64_t dilation,
+                          Tensor& out);
+
 Tensor& sample_out(KernelRuntimeContext& context, const Tensor& logits, const Tensor& uniforms, int64_t index,
                    const Tensor& sampling, Tensor& out);
 

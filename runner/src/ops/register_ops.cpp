@@ -13,19 +13,23 @@ constexpr char kLinear[] = "qwen3_tts::linear.out";
 constexpr char kSwiglu[] = "qwen3_tts::swiglu.out";
 constexpr char kCausalHistory[] = "qwen3_tts::causal_history.out";
 constexpr char kStepsFromPhases[] = "qwen3_tts::steps_from_phases.out";
+constexpr char kConvolution[] = "qwen3_tts::convolution.out";
+constexpr char kResidualUnit[] = "qwen3_tts::residual_unit.out";
 constexpr char kSample[] = "qwen3_tts::sample.out";
 
 }  // namespace
 
 void register_ops() {
   static const executorch::runtime::Error kRegistered = [] {
-    static const std::array<executorch::runtime::Kernel, 7> kKernels = {
+    static const std::array<executorch::runtime::Kernel, 9> kKernels = {
         make_checked_kernel(kRope, EXECUTORCH_FN(rope_out, kRope)),
         make_checked_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
         make_checked_kernel(kLinear, EXECUTORCH_FN(linear_out, kLinear)),
         make_checked_kernel(kSwiglu, EXECUTORCH_FN(swiglu_out, kSwiglu)),
         make_checked_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
         make_checked_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
+        make_checked_kernel(kConvolution, EXECUTORCH_FN(convolution_out, kConvolution)),
+        make_checked_kernel(kResidualUnit, EXECUTORCH_FN(residual_unit_out, kResidualUnit)),
         make_checked_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
     };
     return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});
