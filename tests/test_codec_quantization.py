@@ -18,12 +18,13 @@ from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, Hi
 from qwen3_tts.codec_quantization import (
     NARROW,
     WIDE,
-    QuantizedConv,
     ColumnLinear,
+    QuantizedConv,
     QuantizedResidualUnit,
     quantize_codec,
 )
 from qwen3_tts.layers import to_rows, to_signal
+from qwen3_tts.linear import Linear
 from qwen3_tts.packed_convolution import LARGEST_WEIGHT, pack, sin_squared, unpack
 
 Pte = Callable[[str], Path]
@@ -90,7 +91,7 @@ def test_residual_unit_is_near_fp32() -> None:
 @pytest.mark.parametrize("digits", [NARROW, WIDE])
 def test_linear_layer_is_near_fp32(digits: int) -> None:
     torch.manual_seed(0)
-    linear = nn.Linear(2100, 50).requires_grad_(False)
+    linear = Linear(2100, 50).requires_grad_(False)
     x = torch.randn(3, 2100)
     assert 0 < relative_error(ColumnLinear(linear, digits)(x), linear(x)) < ERRORS[digits]
 
