@@ -80,14 +80,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         choices=RECIPES,
         default="exact",
         help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
-        "code predictor 6, codec fp32; small: code predictor 4 bits and codec int8 too (default: %(default)s). The "
+        "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too (default: %(default)s). The "
         "flags below change single stages",
     )
     parser.add_argument(
         "--qlinear",
         choices=LINEAR_CHOICES,
-        help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da6w = both int6, int8 heads; "
-        "8da8w = int8; none = fp32",
+        help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da5w, 8da6w = both int5 or "
+        "int6, int8 heads; 8da8w = int8; none = fp32",
     )
     parser.add_argument(
         "--qlinear-group-size",

@@ -7,6 +7,7 @@ Codes are unsigned, with the midpoint 2^(bits - 1) for zero, and one block of a 
 | bits | bytes | vectors |
 |---|---|---|
 | 4 | 256 | 4: quad 2 i in the low half of each byte, quad 2 i + 1 in the high half |
+| 5 | 320 | the same 4 with the low four bits, then 1 with the upper bits: quad i in bit i |
 | 6 | 384 | the same 4 with the low four bits, then 2 with the upper two: quads 4 i to 4 i + 3, the first one lowest |
 | 8 | 512 | 8: one for each quad |
 
@@ -34,6 +35,11 @@ def block_bytes(bits: int) -> int:
     return PANEL_ROWS * BLOCK_COLUMNS * bits // 8
 
 
+def _places(width: int) -> Tensor:
+    """Where the upper parts of codes, `width` bits each, stand in a byte: shifts [8 / width, 1]."""
+    return torch.arange(0, 8, width, dtype=torch.uint8)[:, None]
+
+
 def pack_codes(codes: Tensor, bits: int) -> Tensor:
     """Codes [N, K] uint8 -> [N / 16, K / 32, bytes] uint8."""
     rows, columns = codes.shape
@@ -45,8 +51,8 @@ def pack_codes(codes: Tensor, bits: int) -> Tensor:
     halves = low[:, :, 0::2] | (low[:, :, 1::2] << 4)
     if bits == 4:
         return halves.flatten(2)
-    pairs = sum((high[:, :, i::4] << (2 * i) for i in range(1, 4)), high[:, :, 0::4])
-    return torch.cat([halves, pairs], dim=2).flatten(2)
+    tops = high.unflatten(2, (bits - 4, -1)) << _places(bits - 4)
+    return torch.cat([halves, tops.sum(3, dtype=torch.uint8)], dim=2).flatten(2)
 
 
 def unpack_codes(packed: Tensor) -> Tensor:
@@ -58,10 +64,11 @@ def unpack_codes(packed: Tensor) -> Tensor:
     else:
         halves = vectors[:, :, : QUADS // 2]
         quads = torch.stack([halves & 15, halves >> 4], dim=3).flatten(2, 3)
-        if size == block_bytes(6):
-            pairs = vectors[:, :, QUADS // 2 :]
-            high = torch.stack([(pairs >> (2 * i)) & 3 for i in range(4)], dim=3).flatten(2, 3)
-            quads = quads | (high << 4)
+        tops = vectors[:, :, QUADS // 2 :, None]
+        width = tops.shape[2]
+        if width > 0:
+            high = (tops >> _places(width)) & ((1 << width) - 1)
+            quads = quads | (high.flatten(2, 3) << 4)
     quads = quads.view(panels, blocks, QUADS, PANEL_ROWS, QUAD_COLUMNS)
     return quads.permute(0, 3, 1, 2, 4).reshape(panels * PANEL_ROWS, blocks * BLOCK_COLUMNS)
 

@@ -1,9 +1,9 @@
 """Quantization as data: which stage gets which weights, and what does it.
 
-8da4w / 8da6w / 8da8w: linear layers with int4, int6 or int8 weights, and activations quantized to int8 while running;
-groups of a row share a scale (linear.py). int8: the codec decoder's convolutions with int8 or wider weights and signals
-(codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the talker's keys
-and values in half of the memory.
+8da4w / 8da5w / 8da6w / 8da8w: linear layers with weights of 4 to 8 bits, and activations quantized to int8 while
+running; groups of a row share a scale (linear.py). int8: the codec decoder's convolutions with int8 or wider weights
+and signals (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the
+talker's keys and values in half of the memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 
 from qwen3_tts.linear import group_scales, quantize_linears
 
-LINEAR_BITS = {"8da4w": 4, "8da6w": 6, "8da8w": 8}
+LINEAR_BITS = {"8da4w": 4, "8da5w": 5, "8da6w": 6, "8da8w": 8}
 LINEAR_CHOICES = ("none", *LINEAR_BITS)
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
@@ -65,7 +65,7 @@ RECIPES = {
     "exact": FLOAT,
     "quality": _QUALITY,
     "balanced": _BALANCED,
-    "small": replace(_BALANCED, code_predictor="8da4w", codec_convolutions="int8"),
+    "small": replace(_BALANCED, code_predictor="8da5w", codec_convolutions="int8"),
 }
 
 

@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(Both, CodecDecoderTest, ::testing::Values("tiny-base", 
                          [](const auto& test) { return test.index == 0 ? "Fp32" : "Integers"; });
 
 TEST_P(CodecDecoderTest, AnySplitGivesTheSameBytes) {
-  ASSERT_EQ(metadata_.max_decode_frames, 16);
+  ASSERT_EQ(metadata_.max_decode_frames, 4);
   const std::vector<float> largest = decode({metadata_.max_decode_frames});
   EXPECT_GT(*std::max_element(largest.begin(), largest.end()), 0.0F);
   for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1}, {4}, {7}, {15}, {1, 16, 2, 5}}) {

@@ -68,6 +68,9 @@ class RandomWeight {
       return;
     }
     block[quad / 2 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (4 * (quad % 2)));
+    if (bits_ == 5) {
+      block[4 * 64 + byte] |= static_cast<uint8_t>((code >> 4) << quad);
+    }
     if (bits_ == 6) {
       block[(4 + quad / 4) * 64 + byte] |= static_cast<uint8_t>((code >> 4) << (2 * (quad % 4)));
     }
@@ -128,7 +131,7 @@ INSTANTIATE_INSTRUCTION_SETS(LinearTest);
 
 TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
   constexpr int kOutputs = 48;
-  for (const auto& [bits, rows, group_size] : {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(6, 2, 32),
+  for (const auto& [bits, rows, group_size] : {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32),
                                                std::tuple(6, 3, 96), std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
     constexpr int kColumns = 192;
     const RandomWeight weight(bits, kOutputs, kColumns, group_size);

@@ -50,40 +50,42 @@ int64_t Sampler::pick(const float* logits, int64_t size, const SamplingParams& p
   if (!std::isfinite(max_logit)) {
     return best;  // The temperature is so small that the division overflowed: the limit is greedy.
   }
-  collect(logits, size, params.temperature);
-  keep_top_k(params.top_k);
+  collect(logits, size, params);
   if (params.top_p < 1.0f) {
     keep_top_p(params.top_p, max_logit);
   }
   return draw(max_logit, uniform);
 }
 
-void Sampler::collect(const float* logits, int64_t size, float temperature) {
+void Sampler::collect(const float* logits, int64_t size, const SamplingParams& params) {
+  values_.resize(static_cast<size_t>(size));
+  for (size_t id = 0; id < values_.size(); ++id) {
+    values_[id] = logits[id] / params.temperature;
+  }
+  // Banned ids cannot be the k-th largest unless nothing is to be dropped.
+  const bool is_cut = params.top_k > 0 && params.top_k < size;
+  const float threshold = is_cut ? kth_largest(static_cast<size_t>(params.top_k)) : kBanned;
   candidates_.clear();
-  candidates_.reserve(static_cast<size_t>(size));
-  for (int64_t id = 0; id < size; ++id) {
-    const float logit = logits[id] / temperature;
-    if (logit != kBanned) {
-      candidates_.push_back({logit, static_cast<int32_t>(id)});
+  for (size_t id = 0; id < values_.size(); ++id) {
+    if (values_[id] >= threshold && values_[id] != kBanned) {
+      candidates_.push_back({values_[id], static_cast<int32_t>(id)});
     }
   }
 }
 
-void Sampler::keep_top_k(int64_t top_k) {
-  // Banned ids are gone already: they could only be the k-th largest when nothing is to be dropped.
-  if (top_k < 1 || top_k >= static_cast<int64_t>(candidates_.size())) {
-    return;
+/// Of values_, by a heap of the k largest so far: hardly any value gets in.
+float Sampler::kth_largest(size_t k) {
+  const auto end_of_first = values_.begin() + static_cast<std::ptrdiff_t>(k);
+  largest_.assign(values_.begin(), end_of_first);
+  std::make_heap(largest_.begin(), largest_.end(), std::greater<float>());
+  for (auto value = end_of_first; value != values_.end(); ++value) {
+    if (*value > largest_.front()) {
+      std::pop_heap(largest_.begin(), largest_.end(), std::greater<float>());
+      largest_.back() = *value;
+      std::push_heap(largest_.begin(), largest_.end(), std::greater<float>());
+    }
   }
-  values_.clear();
-  for (const Candidate& candidate : candidates_) {
-    values_.push_back(candidate.logit);
-  }
-  const auto kth = values_.begin() + (top_k - 1);
-  std::nth_element(values_.begin(), kth, values_.end(), std::greater<float>());
-  const float threshold = *kth;
-  candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(),
-                                   [threshold](const Candidate& candidate) { return candidate.logit < threshold; }),
-                    candidates_.end());
+  return largest_.front();
 }
 
 void Sampler::keep_top_p(float top_p, float max_logit) {

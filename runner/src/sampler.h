@@ -26,8 +26,8 @@ class Sampler {
     float logit;  ///< After the division by the temperature.
     int32_t id;
   };
-  void collect(const float* logits, int64_t size, float temperature);
-  void keep_top_k(int64_t top_k);
+  void collect(const float* logits, int64_t size, const SamplingParams& params);  ///< Those that top-k keeps.
+  float kth_largest(size_t k);
   void keep_top_p(float top_p, float max_logit);
   int64_t draw(float max_logit, float uniform);
 
@@ -35,6 +35,7 @@ class Sampler {
   std::vector<Candidate> candidates_;  ///< In ascending order of ids.
   std::vector<Candidate> sorted_;
   std::vector<float> values_;
+  std::vector<float> largest_;
   std::vector<double> weights_;
 };
 

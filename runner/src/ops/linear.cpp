@@ -27,7 +27,7 @@ std::optional<PackedWeight> packed_weight(const Tensor& codes, const Tensor& sca
   }
   const int64_t bits = codes.size(2) / (kPanelRows * kBlockColumns / 8);
   const bool is_format =
-      (bits == 4 || bits == 6 || bits == 8) && codes.size(2) == bits * kPanelRows * kBlockColumns / 8;
+      (bits == 4 || bits == 5 || bits == 6 || bits == 8) && codes.size(2) == bits * kPanelRows * kBlockColumns / 8;
   if (!is_format || codes.size(1) * kBlockColumns != columns || codes.size(1) % scales.size(1) != 0) {
     return std::nullopt;
   }

@@ -74,6 +74,19 @@ Lanes::Ints load_inputs(const int8_t* codes) {
   return Lanes::all(inputs);
 }
 
+/// Adds the quads 2 * kPair and 2 * kPair + 1 of a block of five bits; `tops` holds the upper bit of quad i in bit i.
+template <int kPair, typename Add>
+void add_pair_of_five_bits(const uint8_t* block, Lanes::Bytes tops, const Add& add) {
+  constexpr int kUp = kPair < 2 ? 4 - 2 * kPair : 0;  // that brings an even quad's bit to the fifth place
+  constexpr int kDown = kPair > 2 ? 2 * kPair - 4 : 0;
+  const Lanes::Bytes even = Lanes::shifted_right<kDown>(Lanes::shifted_left<kUp>(tops));
+  const Lanes::Bytes odd =
+      kPair < 2 ? Lanes::shifted_left<(kUp > 0 ? kUp - 1 : 0)>(tops) : Lanes::shifted_right<kDown + 1>(tops);
+  const Lanes::Bytes halves = load_codes(block + kPair * kVectorBytes);
+  add(2 * kPair, Lanes::either(Lanes::masked(halves, 0x0F), Lanes::masked(even, 0x10)));
+  add(2 * kPair + 1, Lanes::either(Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F), Lanes::masked(odd, 0x10)));
+}
+
 /// Calls add(quad, bytes) with the codes of a block's eight quads, widened to bytes.
 template <int kBits, typename Add>
 void for_each_quad(const uint8_t* block, const Add& add) {
@@ -87,6 +100,12 @@ void for_each_quad(const uint8_t* block, const Add& add) {
       add(2 * pair, Lanes::masked(halves, 0x0F));
       add(2 * pair + 1, Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F));
     }
+  } else if constexpr (kBits == 5) {
+    const Lanes::Bytes tops = load_codes(block + 4 * kVectorBytes);
+    add_pair_of_five_bits<0>(block, tops, add);
+    add_pair_of_five_bits<1>(block, tops, add);
+    add_pair_of_five_bits<2>(block, tops, add);
+    add_pair_of_five_bits<3>(block, tops, add);
   } else {
     const auto add_pair = [&](int64_t pair, Lanes::Bytes low_high, Lanes::Bytes upper) {
       const Lanes::Bytes halves = load_codes(block + pair * kVectorBytes);
@@ -170,6 +189,8 @@ void multiply(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weig
   switch (weight.bits) {
     case 4:
       return multiply_panels<4>(x, num_rows, weight, begin, end, y);
+    case 5:
+      return multiply_panels<5>(x, num_rows, weight, begin, end, y);
     case 6:
       return multiply_panels<6>(x, num_rows, weight, begin, end, y);
     default:

@@ -10,7 +10,7 @@ namespace qwen3_tts {
 struct PackedWeight {
   const uint8_t* codes;    ///< [N / 16, K / 32, 64 * bits]
   const uint16_t* scales;  ///< [N / 16, groups, 16] bfloat16
-  int64_t bits;            ///< 4, 6 or 8
+  int64_t bits;            ///< 4, 5, 6 or 8
   int64_t num_panels;      ///< N / 16
   int64_t num_groups;      ///< of a row; each has its scale
   int64_t group_blocks;    ///< blocks of a group
