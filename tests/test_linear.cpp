@@ -131,8 +131,9 @@ INSTANTIATE_INSTRUCTION_SETS(LinearTest);
 
 TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
   constexpr int kOutputs = 48;
-  for (const auto& [bits, rows, group_size] : {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32),
-                                               std::tuple(6, 3, 96), std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
+  for (const auto& [bits, rows, group_size] :
+       {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32), std::tuple(6, 3, 96),
+        std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
     constexpr int kColumns = 192;
     const RandomWeight weight(bits, kOutputs, kColumns, group_size);
     const std::vector<float> x = exact_inputs(rows * kColumns, group_size);
