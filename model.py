@@ -111,7 +111,7 @@ class Model:
                 "decode_audio",
                 codec,
                 (
-                    torch.zeros(5, config.num_code_groups, dtype=torch.int64),
+                    torch.zeros(3, config.num_code_groups, dtype=torch.int64),
                     position,
                     torch.zeros(codec.history_size),
                     codec.empty_kv(MAX_DECODE_FRAMES),

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -27,41 +28,45 @@ using executorch::runtime::Error;
 /// A weight [N, K] of random codes, packed as qwen3_tts/packed_weights.py describes, and what it stands for.
 class RandomWeight {
  public:
-  RandomWeight(int bits, int rows, int columns, int group_size)
+  RandomWeight(int64_t bits, int64_t rows, int64_t columns, int64_t group_size)
       : bits_(bits), rows_(rows), columns_(columns), group_size_(group_size) {
-    std::mt19937 random(static_cast<unsigned>(bits * rows + columns));
+    std::mt19937_64 random(static_cast<uint64_t>(bits * rows + columns));
     codes_.resize(static_cast<size_t>(rows * columns * bits / 8));
     scales_.resize(static_cast<size_t>(rows * columns / group_size));
     values_.resize(static_cast<size_t>(rows * columns));
     for (auto& scale : scales_) {
       scale = static_cast<uint16_t>(0x3C00 + random() % 256);
     }
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns; ++column) {
-        const int code = static_cast<int>(random() % (1U << bits));
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        const auto code = static_cast<int64_t>(random() % (1U << bits));
         store(row, column, code);
         values_[static_cast<size_t>(row * columns + column)] =
-            static_cast<double>(code - (1 << (bits - 1))) * scale(row, column);
+            static_cast<double>(code - (int64_t{1} << (bits - 1))) * scale(row, column);
       }
     }
   }
 
-  double value(int row, int column) const { return values_[static_cast<size_t>(row * columns_ + column)]; }
+  double value(int64_t row, int64_t column) const { return values_[static_cast<size_t>(row * columns_ + column)]; }
 
   TensorPtr codes() const {
-    return make_tensor_ptr({rows_ / 16, columns_ / 32, 64 * bits_}, codes_, {}, {}, ScalarType::Byte);
+    return make_tensor_ptr(sizes(rows_ / 16, columns_ / 32, 64 * bits_), codes_, {}, {}, ScalarType::Byte);
   }
 
   TensorPtr scales() const {
     std::vector<executorch::aten::BFloat16> values(scales_.size());
     std::memcpy(values.data(), scales_.data(), scales_.size() * sizeof(uint16_t));
-    return make_tensor_ptr({rows_ / 16, columns_ / group_size_, 16}, std::move(values));
+    return make_tensor_ptr(sizes(rows_ / 16, columns_ / group_size_, 16), std::move(values));
   }
 
  private:
-  void store(int row, int column, int code) {
-    const int quad = column % 32 / 4;
-    const int byte = row % 16 * 4 + column % 4;
+  static std::vector<SizesType> sizes(int64_t a, int64_t b, int64_t c) {
+    return {static_cast<SizesType>(a), static_cast<SizesType>(b), static_cast<SizesType>(c)};
+  }
+
+  void store(int64_t row, int64_t column, int64_t code) {
+    const int64_t quad = column % 32 / 4;
+    const int64_t byte = row % 16 * 4 + column % 4;
     uint8_t* block = codes_.data() + ((row / 16) * (columns_ / 32) + column / 32) * 64 * bits_;
     if (bits_ == 8) {
       block[quad * 64 + byte] = static_cast<uint8_t>(code);
@@ -76,26 +81,26 @@ class RandomWeight {
     }
   }
 
-  double scale(int row, int column) const {
-    const int group = (row / 16) * (columns_ / group_size_) + column / group_size_;
+  double scale(int64_t row, int64_t column) const {
+    const int64_t group = (row / 16) * (columns_ / group_size_) + column / group_size_;
     const uint32_t bits = static_cast<uint32_t>(scales_[static_cast<size_t>(group * 16 + row % 16)]) << 16;
     float value = 0.0F;
     std::memcpy(&value, &bits, sizeof(value));
     return value;
   }
 
-  int bits_;
-  int rows_;
-  int columns_;
-  int group_size_;
+  int64_t bits_;
+  int64_t rows_;
+  int64_t columns_;
+  int64_t group_size_;
   std::vector<uint8_t> codes_;
   std::vector<uint16_t> scales_;
   std::vector<double> values_;
 };
 
 /// Numbers in [-1, 1) whose rounding to int8 in groups of `group_size` is exact: multiples of 1/127 of a largest 1.
-std::vector<float> exact_inputs(int count, int group_size) {
-  std::mt19937 random(7);
+std::vector<float> exact_inputs(int64_t count, int64_t group_size) {
+  std::mt19937 random(static_cast<unsigned>(count));
   std::vector<float> values(static_cast<size_t>(count));
   for (size_t i = 0; i < values.size(); ++i) {
     const bool is_largest = i % static_cast<size_t>(group_size) == 0;
@@ -130,19 +135,20 @@ class LinearTest : public InstructionSetTest {
 INSTANTIATE_INSTRUCTION_SETS(LinearTest);
 
 TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
-  constexpr int kOutputs = 48;
+  constexpr int64_t kOutputs = 48;
   for (const auto& [bits, rows, group_size] :
        {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32), std::tuple(6, 3, 96),
         std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
-    constexpr int kColumns = 192;
+    constexpr int64_t kColumns = 192;
     const RandomWeight weight(bits, kOutputs, kColumns, group_size);
     const std::vector<float> x = exact_inputs(rows * kColumns, group_size);
-    const auto y = multiply(make_tensor_ptr({rows, kColumns}, x), weight.codes(), weight.scales());
+    const auto y =
+        multiply(make_tensor_ptr({rows, static_cast<SizesType>(kColumns)}, x), weight.codes(), weight.scales());
     ASSERT_TRUE(y.has_value());
-    for (int row = 0; row < rows; ++row) {
-      for (int n = 0; n < kOutputs; ++n) {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t n = 0; n < kOutputs; ++n) {
         double expected = 0.0;
-        for (int k = 0; k < kColumns; ++k) {
+        for (int64_t k = 0; k < kColumns; ++k) {
           expected += weight.value(n, k) * static_cast<double>(x[static_cast<size_t>(row * kColumns + k)]);
         }
         EXPECT_NEAR((*y)[static_cast<size_t>(row * kOutputs + n)], expected, 1e-5 * (1.0 + std::abs(expected)))
@@ -189,7 +195,7 @@ TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
     const auto one =
         multiply(make_tensor_ptr({1, 64}, std::vector<float>(begin, begin + 64)), weight.codes(), weight.scales());
     ASSERT_TRUE(one.has_value());
-    EXPECT_EQ(std::memcmp(one->data(), all->data() + row * 32, 32 * sizeof(float)), 0) << row;
+    EXPECT_TRUE(std::equal(one->begin(), one->end(), all->begin() + static_cast<std::ptrdiff_t>(row * 32))) << row;
   }
 }
 
@@ -205,7 +211,7 @@ TEST_P(LinearTest, RefusesWhatDoesNotFit) {
   const auto wide = make_tensor_ptr({1, 96}, std::vector<float>(96));
   const auto short_vector = make_tensor_ptr({31}, std::vector<float>(31));
   const auto rows = make_tensor_ptr({2, 32}, std::vector<float>(64));
-  const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(2 * 2 * 255), {}, {}, ScalarType::Byte);
+  const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(1020), {}, {}, ScalarType::Byte);
   const auto other = RandomWeight(4, 16, 64, 32).scales();
   EXPECT_TRUE(multiply(x, weight.codes(), weight.scales()).has_value());
   EXPECT_FALSE(multiply(wide, weight.codes(), weight.scales()).has_value()) << "other columns";

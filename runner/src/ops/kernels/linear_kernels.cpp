@@ -188,13 +188,17 @@ void multiply(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weig
               float* y) {
   switch (weight.bits) {
     case 4:
-      return multiply_panels<4>(x, num_rows, weight, begin, end, y);
+      multiply_panels<4>(x, num_rows, weight, begin, end, y);
+      break;
     case 5:
-      return multiply_panels<5>(x, num_rows, weight, begin, end, y);
+      multiply_panels<5>(x, num_rows, weight, begin, end, y);
+      break;
     case 6:
-      return multiply_panels<6>(x, num_rows, weight, begin, end, y);
+      multiply_panels<6>(x, num_rows, weight, begin, end, y);
+      break;
     default:
-      return multiply_panels<8>(x, num_rows, weight, begin, end, y);
+      multiply_panels<8>(x, num_rows, weight, begin, end, y);
+      break;
   }
 }
 
