@@ -67,14 +67,14 @@ class RandomWeight {
   void store(int64_t row, int64_t column, int64_t code) {
     const int64_t quad = column % 32 / 4;
     const int64_t byte = row % 16 * 4 + column % 4;
-    uint8_t* block = codes_.data() + ((row / 16) * (columns_ / 32) + column / 32) * 64 * bits_;
+    uint8_t* block = codes_.data() + (row / 16 * (columns_ / 32) + column / 32) * (int64_t{64} * bits_);
     if (bits_ == 8) {
       block[quad * 64 + byte] = static_cast<uint8_t>(code);
       return;
     }
     block[quad / 2 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (4 * (quad % 2)));
     if (bits_ == 5) {
-      block[4 * 64 + byte] |= static_cast<uint8_t>((code >> 4) << quad);
+      block[256 + byte] |= static_cast<uint8_t>((code >> 4) << quad);
     }
     if (bits_ == 6) {
       block[(4 + quad / 4) * 64 + byte] |= static_cast<uint8_t>((code >> 4) << (2 * (quad % 4)));
@@ -187,7 +187,7 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
 
 TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
   const RandomWeight weight(4, 32, 64, 32);
-  const std::vector<float> x = exact_inputs(6 * 64, 50);
+  const std::vector<float> x = exact_inputs(384, 50);
   const auto all = multiply(make_tensor_ptr({6, 64}, x), weight.codes(), weight.scales());
   ASSERT_TRUE(all.has_value());
   for (size_t row = 0; row < 6; ++row) {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#if defined(__AVX2__)
+#ifdef __AVX2__
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -13,7 +13,7 @@
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
 
-#if defined(__AVX512VNNI__)
+#ifdef __AVX512VNNI__
 
 struct Lanes {
   static constexpr int64_t kCount = 16;
