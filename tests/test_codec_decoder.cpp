@@ -61,7 +61,7 @@ TEST_P(CodecDecoderTest, AnySplitGivesTheSameBytes) {
   ASSERT_EQ(metadata_.max_decode_frames, 4);
   const std::vector<float> largest = decode({metadata_.max_decode_frames});
   EXPECT_GT(*std::max_element(largest.begin(), largest.end()), 0.0F);
-  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1}, {4}, {7}, {15}, {1, 16, 2, 5}}) {
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1}, {2}, {3}, {1, 4, 2, 3}}) {
     EXPECT_EQ(decode(sizes), largest) << "calls of " << sizes[0] << " frames";
   }
 }
@@ -76,13 +76,13 @@ TEST_P(CodecDecoderTest, LaterFramesDoNotReachBack) {
 }
 
 TEST_P(CodecDecoderTest, PrimingIsDecodingWithoutTheSamples) {
-  const std::vector<float> whole = decode({16});
-  const int64_t primed = 21;
+  const std::vector<float> whole = decode({4});
+  const int64_t primed = 21;  // not a multiple of a call's frames
   const auto groups = static_cast<std::ptrdiff_t>(metadata_.num_code_groups);
   ASSERT_TRUE(decoder_->reset().ok());
   ASSERT_TRUE(decoder_->prime({codes_.begin(), codes_.begin() + primed * groups}).ok());
-  std::vector<float> samples(static_cast<size_t>(5 * metadata_.samples_per_frame));
-  ASSERT_TRUE(decoder_->decode(codes_.data() + primed * groups, 5, samples.data()).ok());
+  std::vector<float> samples(static_cast<size_t>(3 * metadata_.samples_per_frame));
+  ASSERT_TRUE(decoder_->decode(codes_.data() + primed * groups, 3, samples.data()).ok());
   EXPECT_TRUE(std::equal(samples.begin(), samples.end(), whole.begin() + primed * metadata_.samples_per_frame));
 }
 
