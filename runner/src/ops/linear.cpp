@@ -14,8 +14,6 @@ namespace {
 
 using executorch::aten::ScalarType;
 
-constexpr int64_t kPanelRows = 16;
-constexpr int64_t kBlockColumns = 32;
 constexpr int64_t kMinWorkPerThread =
     1 << 16;  // Weights times rows; below this a second thread costs more than it gives.
 
@@ -59,8 +57,10 @@ void start_sums(const std::optional<Tensor>& bias, const std::optional<Tensor>& 
     return;
   }
   const auto* values = bias->const_data_ptr<float>();
-  for (int64_t i = 0; i < rows * outputs; ++i) {
-    y[i] += values[i % outputs];
+  for (int64_t row = 0; row < rows; ++row, y += outputs) {
+    for (int64_t n = 0; n < outputs; ++n) {
+      y[n] += values[n];
+    }
   }
 }
 

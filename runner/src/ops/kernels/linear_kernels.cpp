@@ -6,8 +6,6 @@
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
 
-constexpr int64_t kPanelRows = 16;
-constexpr int64_t kBlockColumns = 32;
 constexpr int64_t kVectorBytes = 64;
 constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
 constexpr int64_t kParts = kPanelRows / Lanes::kCount;  // of a panel that is wider than a vector

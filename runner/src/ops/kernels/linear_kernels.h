@@ -6,6 +6,9 @@
 
 namespace qwen3_tts {
 
+inline constexpr int64_t kPanelRows = 16;
+inline constexpr int64_t kBlockColumns = 32;
+
 /// A weight [N, K] as qwen3_tts/packed_weights.py packs it: panels of 16 rows, blocks of 32 columns.
 struct PackedWeight {
   const uint8_t* codes;    ///< [N / 16, K / 32, 64 * bits]
@@ -14,8 +17,6 @@ struct PackedWeight {
   int64_t num_panels;      ///< N / 16
   int64_t num_groups;      ///< of a row; each has its scale
   int64_t group_blocks;    ///< blocks of a group
-
-  int64_t columns() const { return num_groups * group_blocks * 32; }
 };
 
 /// Rows [S, K] rounded to int8: codes * scale, with one scale for each group.
