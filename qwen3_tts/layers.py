@@ -1,7 +1,7 @@
 """Decoder layers shared by talker, code predictor and the codec decoder's transformer (spec: Qwen3 decoder blocks).
 
-Rows are [S, hidden]: one utterance, no batch dimension. Written for export: everything between two attention
-operators lowers to one XNNPACK delegate.
+Rows are [S, hidden]: one utterance, no batch dimension. Written for export: in floating point everything
+between attention and swiglu lowers to one XNNPACK delegate; quantized layers are operators of this project.
 """
 
 from __future__ import annotations
