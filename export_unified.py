@@ -220,8 +220,6 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     constants = constants_of(contract, tokenizer_json)
     recipe = recipe_of(args)
     model = Model(checkpoint, recipe)
-    # Portable kernels want their operands in one memory format, and parameters are contiguous.
-    model.codec_decoder.set_channels_last(args.backend != "portable")
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
     return write_program(methods, constants, args.output, recorded_flags(args), progress)

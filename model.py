@@ -25,6 +25,7 @@ from torch.export import Dim
 
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
+from qwen3_tts.codec_packing import pack_codec
 from qwen3_tts.codec_quantization import quantize_codec
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.quantization import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
@@ -72,6 +73,7 @@ class Model:
         self.talker.kv_dtype = KV_CACHE_DTYPES[recipe.kv_cache]
         if recipe.codec_convolutions == "int8":
             quantize_codec(self.codec_decoder, with_linears=recipe.codec == "none")
+        pack_codec(self.codec_decoder)
 
     def methods(self, max_seq_len: int) -> list[Method]:
         """METHODS in the order of the data flow. `max_seq_len`: positions of the talker's cache."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What an export is made of: one that is older is made again.
-SOURCES = ("export_unified.py", "model.py", "qwen3_tts/*.py", "requirements*.txt")
+SOURCES = ("convert_weights.py", "export_unified.py", "model.py", "qwen3_tts/*.py", "requirements*.txt")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ def make_snapshot(size: str) -> Path:
 
 
 def make_checkpoint(size: str) -> Path:
+    """The snapshot as today's convert_weights.py converts it."""
     checkpoint = random_folder(size) / "checkpoint"
-    if not checkpoint.exists():
+    if not is_new(checkpoint / "config.json"):  # which is written last
         run_step("convert", "convert_weights.py", make_snapshot(size), "--output-dir", checkpoint)
     return checkpoint
 
@@ -57,12 +58,14 @@ def make_model(size: str, recipe: str, max_seq_len: int | None = None) -> tuple[
     """An export of the random checkpoint, and what it cost when it was made now."""
     name = recipe if max_seq_len is None else f"{recipe}-{max_seq_len}"
     model = random_folder(size) / f"{name}.pte"
-    if model.exists() and model.stat().st_mtime > newest_source():
+    if is_new(model):
         return model, None
     flags = ["--recipe", recipe] + ([] if max_seq_len is None else ["--max-seq-len", str(max_seq_len)])
     checkpoint = make_checkpoint(size)
     return model, run_step(f"export {name}", "export_unified.py", "--checkpoint", checkpoint, "--output", model, *flags)
 
 
-def newest_source() -> float:
-    return max(path.stat().st_mtime for pattern in SOURCES for path in REPOSITORY.glob(pattern))
+def is_new(path: Path) -> bool:
+    """Whether it was made after the last change of the sources that make it."""
+    newest_source = max(source.stat().st_mtime for pattern in SOURCES for source in REPOSITORY.glob(pattern))
+    return path.exists() and path.stat().st_mtime > newest_source

@@ -2,17 +2,25 @@
 
 Any split of an utterance into calls gives the same samples: every causal convolution gets its earlier inputs from
 `history`, the transformer its last positions from `kv`. Zeros are the state of an utterance that has not begun, which
-is the reference's left padding. Signals are [1, C, 1, T]: XNNPACK convolves in two dimensions.
+is the reference's left padding. Signals are columns [T, C], from the codes to the samples.
+
+These modules say what is computed, in plain PyTorch; codec_packing.py and codec_quantization.py put operators of this
+project in their place.
 """
 
 from __future__ import annotations
+
+from itertools import accumulate, islice, pairwise
+from math import prod
+from operator import mul
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.config import CodecConfig
-from qwen3_tts.layers import DecoderStack, to_rows, to_signal
+from qwen3_tts.convolution import snake, with_past
+from qwen3_tts.layers import DecoderStack
 from qwen3_tts.linear import Linear, RMSNorm
 
 RESIDUAL_DILATIONS = (1, 3, 9)
@@ -31,32 +39,23 @@ class HistoryPlan:
         return offset
 
 
-class CausalConv(nn.Conv2d):
+class CausalConv(nn.Conv1d):
     """Convolution over [past, x]: as long as x."""
-
-    channels_last = True  # of signals in memory: what XNNPACK reads without a transpose
 
     def __init__(
         self, plan: HistoryPlan, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, groups: int = 1
     ):
-        super().__init__(in_channels, out_channels, (1, kernel), dilation=(1, dilation), groups=groups)
+        super().__init__(in_channels, out_channels, kernel, dilation=dilation, groups=groups)
         self.length = (kernel - 1) * dilation
         self.offset = plan.take(in_channels, self.length)
 
-    def forward(  # type: ignore[override]  # Conv2d has no history
-        self, x: Tensor, history: Tensor, snake: Snake | None = None
+    def forward(  # type: ignore[override]  # Conv1d has no history
+        self, x: Tensor, history: Tensor, snake: Snake | None = None, residual: Tensor | None = None
     ) -> Tensor:
-        """The convolution of x, or of snake(x)."""
-        if snake is not None:
-            x = snake(x)
-        if self.length:
-            x = torch.ops.qwen3_tts.causal_history(x, history, self.offset, self.length, self.channels_last)
-        y = super().forward(x)
-        return y.contiguous(memory_format=torch.channels_last) if self.channels_last else y
-
-    def rows(self, x: Tensor, history: Tensor) -> Tensor:
-        """The same for columns [T, C]."""
-        return to_rows(self(to_signal(x), history))
+        """residual + the convolution of x, or of snake(x): [T, C] -> [T, out channels]."""
+        x = x if snake is None else snake(x)
+        y = super().forward(with_past(x, history, self.offset, self.length).t()[None])[0].t()
+        return y if residual is None else residual + y
 
 
 class CausalUpsample(CausalConv):
@@ -64,18 +63,18 @@ class CausalUpsample(CausalConv):
 
     Step `phase` of an input reads the kernel's taps `phase`, `rate + phase`, … over that input and those before it, so
     an ordinary convolution with rate * out_channels outputs computes the same sums, and cutting its columns in `rate`
-    leaves the bytes as they are. XNNPACK's transposed convolution takes twice as long (docs/design.md).
+    leaves the bytes as they are.
     """
 
     def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int, kernel: int):
         super().__init__(plan, in_channels, rate * out_channels, kernel=kernel // rate)
         self.rate = rate
 
-    def forward(  # type: ignore[override]  # Conv2d has no history
-        self, x: Tensor, history: Tensor, snake: Snake | None = None
+    def forward(  # type: ignore[override]  # Conv1d has no history
+        self, x: Tensor, history: Tensor, snake: Snake | None = None, residual: Tensor | None = None
     ) -> Tensor:
-        phases = super().forward(x, history, snake)
-        return torch.ops.qwen3_tts.steps_from_phases(phases, self.rate, self.channels_last)
+        """[T, C] -> [T * rate, out channels / rate]."""
+        return super().forward(x, history, snake).reshape(len(x) * self.rate, -1)
 
 
 class Snake(nn.Module):
@@ -83,32 +82,36 @@ class Snake(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.alpha = nn.Parameter(torch.ones(1, channels, 1, 1))
-        self.inv_beta = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.weight = nn.Parameter(torch.ones(2, channels))  # alpha, inv_beta
 
     def forward(self, x: Tensor) -> Tensor:
-        wave = torch.sin(x * self.alpha)
-        return x + wave * wave * self.inv_beta
+        return snake(x, self.weight)
 
 
 class ResidualUnit(nn.Module):
-    def __init__(self, plan: HistoryPlan, channels: int, dilation: int):
+    """For signals of `frame_size` columns a frame."""
+
+    def __init__(self, plan: HistoryPlan, channels: int, dilation: int, frame_size: int):
         super().__init__()
+        self.frame_size = frame_size
         self.snake1 = Snake(channels)
         self.conv1 = CausalConv(plan, channels, channels, kernel=7, dilation=dilation)
         self.snake2 = Snake(channels)
         self.conv2 = CausalConv(plan, channels, channels, kernel=1)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        return x + self.conv2(self.conv1(x, history, self.snake1), history, self.snake2)
+        y = self.conv1(x, history, self.snake1)
+        return self.conv2(y, history, self.snake2, residual=x)
 
 
 class DecoderBlock(nn.Module):
-    def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int):
+    """Upsampling by `rate` to `frame_size` columns a frame, and residual units."""
+
+    def __init__(self, plan: HistoryPlan, in_channels: int, out_channels: int, rate: int, frame_size: int):
         super().__init__()
         self.snake = Snake(in_channels)
         self.upsample = CausalUpsample(plan, in_channels, out_channels, rate, kernel=2 * rate)
-        self.units = nn.ModuleList(ResidualUnit(plan, out_channels, d) for d in RESIDUAL_DILATIONS)
+        self.units = nn.ModuleList(ResidualUnit(plan, out_channels, d, frame_size) for d in RESIDUAL_DILATIONS)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
         x = self.upsample(x, history, self.snake)
@@ -130,9 +133,9 @@ class ConvNeXtUpsample(nn.Module):
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
         """[T, C] -> [T * rate, C]"""
-        x = self.conv.rows(x, history)
-        y = self.norm(self.dwconv.rows(x, history))
-        return x + self.pwconv2(F.gelu(self.pwconv1(y)))
+        x = self.conv(x, history)
+        y = self.norm(self.dwconv(x, history))
+        return self.pwconv2(F.gelu(self.pwconv1(y)), residual=x)
 
 
 class CodecTransformer(DecoderStack):
@@ -149,7 +152,6 @@ class CodecTransformer(DecoderStack):
 
 class CodecDecoder(nn.Module):
     group_offsets: Tensor  # [G]
-    passes_signals = True  # between convolutions; columns [T, C] when they are quantized (codec_quantization.py)
 
     def __init__(self, config: CodecConfig):
         super().__init__()
@@ -166,20 +168,16 @@ class CodecDecoder(nn.Module):
         )
         widths = [config.decoder_dim >> i for i in range(len(config.upsample_rates) + 1)]
         self.conv_in = CausalConv(plan, config.latent_dim, widths[0], kernel=7)
+        frame_sizes = accumulate(config.upsample_rates, mul, initial=prod(config.upsampling_ratios))
         self.blocks = nn.ModuleList(
-            DecoderBlock(plan, *pair, rate) for pair, rate in zip(zip(widths, widths[1:]), config.upsample_rates)
+            DecoderBlock(plan, *pair, rate, frame_size)
+            for pair, rate, frame_size in zip(pairwise(widths), config.upsample_rates, islice(frame_sizes, 1, None))
         )
         self.snake_out = Snake(widths[-1])
         self.conv_out = CausalConv(plan, widths[-1], 1, kernel=7)
         self.history_size = plan.size
         offsets = torch.arange(groups, device="cpu") * config.codebook_size
         self.register_buffer("group_offsets", offsets, persistent=False)
-
-    def set_channels_last(self, channels_last: bool) -> None:
-        """Choose the memory format of signals; the numbers stay the same."""
-        for module in self.modules():
-            if isinstance(module, CausalConv):
-                module.channels_last = channels_last
 
     def empty_kv(self, max_frames: int) -> Tensor:
         """Room for the window behind the first of `max_frames` new frames, and those frames."""
@@ -193,12 +191,11 @@ class CodecDecoder(nn.Module):
         """
         vectors = self.codebooks(codes + self.group_offsets).float()  # [T, G, vector]
         quantized = self.first_proj(vectors[:, 0]) + self.rest_proj(vectors[:, 1:].sum(1))
-        x = self.pre_conv.rows(quantized, history)
+        x = self.pre_conv(quantized, history)
         x = self.transformer(x, position, kv)
         for upsample in self.upsample:
             x = upsample(x, history)
-        x = self.conv_in(to_signal(x) if self.passes_signals else x, history)
+        x = self.conv_in(x, history)
         for block in self.blocks:
             x = block(x, history)
-        x = self.conv_out(x, history, self.snake_out).clamp(-1, 1)
-        return (to_rows(x) if self.passes_signals else x)[:, 0]
+        return self.conv_out(x, history, self.snake_out).clamp(-1, 1)[:, 0]

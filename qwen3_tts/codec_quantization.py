@@ -1,5 +1,5 @@
 """The codec decoder in integers: convolutions and linear layers whose weights are quantized for each output, and whose
-columns are quantized one by one while running (qwen3_tts::convolution).
+columns are quantized one by one while running (qwen3_tts::quantized_convolution).
 
 A column's scale depends on that column alone: no split of an utterance into calls can change it, and nothing has to be
 calibrated. In front of the first block's residual units, where a frame is at most four columns, codes have two digits
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, ResidualUnit, Snake
 from qwen3_tts.linear import Linear, RMSNorm
-from qwen3_tts.packed_convolution import pack
+from qwen3_tts.quantized_convolution import pack
 
 WIDE, NARROW = 2, 1  # digits of codes and weights
 
@@ -27,30 +27,26 @@ class QuantizedConv(nn.Module):
 
     def __init__(self, conv: CausalConv, digits: int):
         super().__init__()
-        weights, scales = pack(conv.weight[:, :, 0], digits)
+        weights, scales = pack(conv.weight, digits)
         self.register_buffer("weights", weights)
         self.register_buffer("scales", scales)
         self.bias, self.digits = conv.bias, digits
-        self.offset, self.dilation = conv.offset, conv.dilation[1]
+        self.offset, self.dilation = conv.offset, conv.dilation[0]
         self.rate = conv.rate if isinstance(conv, CausalUpsample) else 1
 
     def forward(self, x: Tensor, history: Tensor, snake: Snake | None = None) -> Tensor:
         """[T, C] -> [T * rate, out channels / rate]."""
-        y: Tensor = torch.ops.qwen3_tts.convolution(
+        y: Tensor = torch.ops.qwen3_tts.quantized_convolution(
             x,
             self.weights,
             self.scales,
             self.bias,
-            None if snake is None else snake_parameters(snake),
+            None if snake is None else snake.weight,
             history,
             self.offset,
             self.dilation,
             self.rate,
         )
-        return y
-
-    def rows(self, x: Tensor, history: Tensor) -> Tensor:
-        y: Tensor = self(x, history)
         return y
 
 
@@ -70,7 +66,9 @@ class ColumnLinear(nn.Module):
     def forward(self, x: Tensor, norm: RMSNorm | None = None, residual: Tensor | None = None) -> Tensor:
         """[T, in features] -> [T, out features]."""
         x = x if norm is None else norm(x)
-        y: Tensor = torch.ops.qwen3_tts.convolution(x, self.weights, self.scales, self.bias, None, None, 0, 1, 1)
+        y: Tensor = torch.ops.qwen3_tts.quantized_convolution(
+            x, self.weights, self.scales, self.bias, None, None, 0, 1, 1
+        )
         return y if residual is None else residual + y
 
 
@@ -83,30 +81,22 @@ class QuantizedResidualUnit(nn.Module):
     def __init__(self, unit: ResidualUnit, digits: int):
         super().__init__()
         self.conv1, self.conv2 = QuantizedConv(unit.conv1, digits), QuantizedConv(unit.conv2, digits)
-        self.register_buffer("snake1", snake_parameters(unit.snake1))
-        self.register_buffer("snake2", snake_parameters(unit.snake2))
+        self.register_buffer("snake1", unit.snake1.weight)
+        self.register_buffer("snake2", unit.snake2.weight)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
         """[T, C] -> [T, C]."""
         first, second = self.conv1, self.conv2
-        y: Tensor = torch.ops.qwen3_tts.residual_unit(
+        y: Tensor = torch.ops.qwen3_tts.quantized_residual_unit(
             x, first.weights, first.scales, first.bias, self.snake1,
             second.weights, second.scales, second.bias, self.snake2, history, first.offset, first.dilation,
         )  # fmt: skip
         return y
 
 
-def snake_parameters(snake: Snake) -> Tensor:
-    """[2, channels]: alpha, inv_beta."""
-    return torch.cat([snake.alpha.view(1, -1), snake.inv_beta.view(1, -1)])
-
-
 @torch.no_grad()
 def quantize_codec(codec: CodecDecoder, with_linears: bool) -> None:
-    """Put quantized layers in the place of the convolutions of `codec`, and of its linear layers if asked for.
-
-    From the first block on, what is passed from layer to layer is then columns [T, C] instead of signals.
-    """
+    """Put quantized layers in the place of the convolutions of `codec`, and of its linear layers if asked for."""
     for name, module in list(codec.named_modules()):
         digits = NARROW if (name.startswith("blocks") and name != "blocks.0.upsample") or name == "conv_out" else WIDE
         if isinstance(module, ResidualUnit):
@@ -119,4 +109,3 @@ def quantize_codec(codec: CodecDecoder, with_linears: bool) -> None:
             continue
         codec.set_submodule(name, replacement)
     codec.codebooks.half()
-    codec.passes_signals = False

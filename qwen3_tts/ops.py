@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qwen3_tts import packed_convolution, sampling
+from qwen3_tts import convolution as convolutions
+from qwen3_tts import quantized_convolution as quantized
+from qwen3_tts import sampling
 from qwen3_tts.packed_weights import PANEL_ROWS, unpack
 
 _library = torch.library.Library("qwen3_tts", "DEF")
@@ -35,15 +37,19 @@ _define(
     "Tensor x, Tensor codes, Tensor scales, Tensor? bias, Tensor? norm, float eps, Tensor? residual",
 )
 _define("swiglu", "Tensor gate_up")
-_define("causal_history", "Tensor x, Tensor history, int offset, int length, bool channels_last")
-_define("steps_from_phases", "Tensor x, int rate, bool channels_last")
 _define(
-    "convolution",
+    "causal_convolution",  # XNNPACK takes whatever is named convolution
+    "Tensor x, Tensor weights, Tensor? bias, Tensor? snake, Tensor? residual, Tensor? history, "
+    "int offset, int outputs, int dilation, int rate, int frame_size",
+)
+_define("depthwise_convolution", "Tensor x, Tensor weights, Tensor bias, Tensor history, int offset")
+_define(
+    "quantized_convolution",
     "Tensor x, Tensor weights, Tensor scales, Tensor? bias, Tensor? snake, Tensor? history, "
     "int offset, int dilation, int rate",
 )
 _define(
-    "residual_unit",
+    "quantized_residual_unit",
     "Tensor x, Tensor weights1, Tensor scales1, Tensor? bias1, Tensor? snake1, "
     "Tensor weights2, Tensor scales2, Tensor? bias2, Tensor? snake2, Tensor history, int offset, int dilation",
 )
@@ -195,51 +201,67 @@ def _(gate_up: Tensor) -> Tensor:
     return gate_up.new_empty(gate_up.shape[0], gate_up.shape[1] // 2)
 
 
-def _signal(rows: Tensor, channels_last: bool) -> Tensor:
-    """[T, C] -> [1, C, 1, T] in the memory format asked for."""
-    signal = rows.t()[None, :, None]
-    return signal if channels_last else signal.contiguous()
+@torch.library.impl(_library, "causal_convolution", "CPU")
+def causal_convolution(
+    x: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    snake: Tensor | None,
+    residual: Tensor | None,
+    history: Tensor | None,
+    offset: int,
+    outputs: int,
+    dilation: int,
+    rate: int,
+    frame_size: int,
+) -> Tensor:
+    """residual + a causal convolution of columns x [T, C], through Snake: [T * rate, outputs / rate].
 
-
-def _empty_signal(x: Tensor, channels: int, length: int | torch.SymInt, channels_last: bool) -> Tensor:
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty((1, channels, 1, length), dtype=x.dtype, device=x.device, memory_format=memory_format)
-
-
-@torch.library.impl(_library, "causal_history", "CPU")
-def causal_history(x: Tensor, history: Tensor, offset: int, length: int, channels_last: bool) -> Tensor:
-    """`length` earlier columns before x [1, C, 1, T]: [1, C, 1, length + T]; history keeps the newest `length` columns.
-
-    history [N] is one flat buffer for the whole codec; this layer's columns stand at `offset`, as [length, C].
+    weights are packed (convolution.py), bias [outputs], snake [2, C], residual as the result; these three may be None.
+    One tap needs no history; more keep (taps - 1) * dilation columns, through Snake, in it at `offset`. With frame_size
+    > 0, seven taps are computed by minimal filtering of frames of so many columns, which only rounds otherwise.
     """
-    channels = x.shape[1]
-    past = history[offset : offset + length * channels].view(length, channels)
-    rows = torch.cat([past, x[0, :, 0].t()])
-    past.copy_(rows[-length:])
-    return _signal(rows, channels_last)
+    columns = x if snake is None else convolutions.snake(x, snake)
+    columns = convolutions.with_past(columns, history, offset, (weights.shape[1] - 1) * dilation)
+    y = convolutions.convolve(columns, weights, len(x), dilation)[:, :outputs]
+    y = (y if bias is None else y + bias).reshape(len(x) * rate, -1)
+    return y if residual is None else residual + y
 
 
-@torch.library.register_fake("qwen3_tts::causal_history", lib=_library)
-def _(x: Tensor, history: Tensor, offset: int, length: int, channels_last: bool) -> Tensor:
-    return _empty_signal(x, x.shape[1], x.shape[3] + length, channels_last)
+@torch.library.register_fake("qwen3_tts::causal_convolution", lib=_library)
+def _(
+    x: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    snake: Tensor | None,
+    residual: Tensor | None,
+    history: Tensor | None,
+    offset: int,
+    outputs: int,
+    dilation: int,
+    rate: int,
+    frame_size: int,
+) -> Tensor:
+    return x.new_empty(x.shape[0] * rate, outputs // rate)
 
 
-@torch.library.impl(_library, "steps_from_phases", "CPU")
-def steps_from_phases(x: Tensor, rate: int, channels_last: bool) -> Tensor:
-    """Cut every column of x [1, rate * C, 1, T] into `rate` columns: [1, C, 1, T * rate].
+@torch.library.impl(_library, "depthwise_convolution", "CPU")
+def depthwise_convolution(x: Tensor, weights: Tensor, bias: Tensor, history: Tensor, offset: int) -> Tensor:
+    """A causal convolution of every channel by itself: x [T, C], weights [taps, C], bias [C] -> [T, C].
 
-    Channels last, both are the same bytes; as views of the graph, XNNPACK would transpose twice.
+    The history keeps taps - 1 columns at `offset`.
     """
-    return _signal(x[0, :, 0].t().reshape(-1, x.shape[1] // rate), channels_last)
+    columns = convolutions.with_past(x, history, offset, len(weights) - 1)
+    return sum((columns[tap : tap + len(x)] * weight for tap, weight in enumerate(weights)), bias)
 
 
-@torch.library.register_fake("qwen3_tts::steps_from_phases", lib=_library)
-def _(x: Tensor, rate: int, channels_last: bool) -> Tensor:
-    return _empty_signal(x, x.shape[1] // rate, x.shape[3] * rate, channels_last)
+@torch.library.register_fake("qwen3_tts::depthwise_convolution", lib=_library)
+def _(x: Tensor, weights: Tensor, bias: Tensor, history: Tensor, offset: int) -> Tensor:
+    return torch.empty_like(x)
 
 
-@torch.library.impl(_library, "convolution", "CPU")
-def convolution(
+@torch.library.impl(_library, "quantized_convolution", "CPU")
+def quantized_convolution(
     x: Tensor,
     weights: Tensor,
     scales: Tensor,
@@ -252,14 +274,14 @@ def convolution(
 ) -> Tensor:
     """A causal convolution in integers of columns x [T, C], through Snake: [T * rate, outputs / rate].
 
-    weights and scales [outputs] are packed (packed_convolution.py), bias [outputs], snake [2, C]; both may be None. One
-    tap needs no history; more keep the codes of (taps - 1) * dilation columns in it, then their scales, at `offset`.
+    weights and scales [outputs] are packed (quantized_convolution.py), bias [outputs], snake [2, C]; both may be None.
+    More taps than one keep the codes of (taps - 1) * dilation columns in the history, then their scales, at `offset`.
     """
-    y = packed_convolution.quantized_convolution(x, weights, scales, bias, snake, history, offset, dilation)
+    y = quantized.quantized_convolution(x, weights, scales, bias, snake, history, offset, dilation)
     return y.view(len(x) * rate, -1)
 
 
-@torch.library.register_fake("qwen3_tts::convolution", lib=_library)
+@torch.library.register_fake("qwen3_tts::quantized_convolution", lib=_library)
 def _(
     x: Tensor,
     weights: Tensor,
@@ -274,8 +296,8 @@ def _(
     return x.new_empty(x.shape[0] * rate, scales.shape[0] // rate)
 
 
-@torch.library.impl(_library, "residual_unit", "CPU")
-def residual_unit(
+@torch.library.impl(_library, "quantized_residual_unit", "CPU")
+def quantized_residual_unit(
     x: Tensor,
     weights1: Tensor,
     scales1: Tensor,
@@ -289,13 +311,13 @@ def residual_unit(
     offset: int,
     dilation: int,
 ) -> Tensor:
-    """x + two convolutions of x [T, C], the second with one tap: [T, C]. Arguments as those of `convolution`."""
-    convolve = packed_convolution.quantized_convolution
+    """x + two quantized convolutions of x [T, C], the second with one tap: [T, C]."""
+    convolve = quantized.quantized_convolution
     y = convolve(x, weights1, scales1, bias1, snake1, history, offset, dilation)
     return convolve(y, weights2, scales2, bias2, snake2, None, 0, 1) + x
 
 
-@torch.library.register_fake("qwen3_tts::residual_unit", lib=_library)
+@torch.library.register_fake("qwen3_tts::quantized_residual_unit", lib=_library)
 def _(
     x: Tensor,
     weights1: Tensor,

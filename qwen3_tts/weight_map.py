@@ -72,22 +72,17 @@ def scale_rows(tensor: Tensor, scale: Tensor) -> Tensor:
     return tensor * scale.view(-1, *[1] * (tensor.dim() - 1))
 
 
-def add_height(tensor: Tensor) -> Tensor:
-    """[out, in, kernel] -> [out, in, 1, kernel]"""
-    return tensor.unsqueeze(2)
-
-
 def phases(rate: int) -> Callable[[Tensor], Tensor]:
     """A transposed convolution by `rate` as an ordinary one whose outputs are the `rate` steps of each input, in turn.
 
-    [in, out, n * rate] -> [rate * out, in, 1, n]: output step `phase` sees the newest input through tap `phase`, the
+    [in, out, n * rate] -> [rate * out, in, n]: output step `phase` sees the newest input through tap `phase`, the
     one before it through tap `rate + phase`, and so on.
     """
 
     def transform(weight: Tensor) -> Tensor:
         in_size, out_size, kernel = weight.shape
         taps = weight.reshape(in_size, out_size, kernel // rate, rate).flip(2)  # the oldest input first
-        return taps.permute(3, 1, 0, 2).reshape(rate * out_size, in_size, 1, kernel // rate)
+        return taps.permute(3, 1, 0, 2).reshape(rate * out_size, in_size, kernel // rate)
 
     return transform
 
@@ -101,14 +96,9 @@ def drop_kernel(tensor: Tensor) -> Tensor:
     return tensor.squeeze(2)
 
 
-def snake_alpha(alpha: Tensor) -> Tensor:
-    """[C], a logarithm -> [1, C, 1, 1]"""
-    return torch.exp(alpha).view(1, -1, 1, 1)
-
-
-def snake_inv_beta(beta: Tensor) -> Tensor:
-    """[C], a logarithm -> [1, C, 1, 1]"""
-    return (1.0 / (torch.exp(beta) + SNAKE_EPS)).view(1, -1, 1, 1)
+def snake_weight(alpha: Tensor, beta: Tensor) -> Tensor:
+    """Logarithms [C] -> [2, C]: alpha, 1 / beta."""
+    return torch.stack([torch.exp(alpha), 1.0 / (torch.exp(beta) + SNAKE_EPS)])
 
 
 def centroids(*books: Tensor) -> Tensor:
@@ -131,7 +121,7 @@ def linear(target: str, source: str, out_size: int, in_size: int) -> Iterator[Ro
 
 def conv(target: str, source: str, *shape: int, bias: int) -> Iterator[Row]:
     """Weight of shape [.., .., kernel] and bias of size `bias`."""
-    yield Row(f"{target}.weight", (Source(f"{source}.weight", shape),), add_height)
+    yield plain(f"{target}.weight", f"{source}.weight", *shape)
     yield plain(f"{target}.bias", f"{source}.bias", bias)
 
 
@@ -142,8 +132,8 @@ def transposed_conv(target: str, source: str, in_size: int, out_size: int, kerne
 
 
 def snake(target: str, source: str, channels: int) -> Iterator[Row]:
-    yield Row(f"{target}.alpha", (Source(f"{source}.alpha", (channels,)),), snake_alpha)
-    yield Row(f"{target}.inv_beta", (Source(f"{source}.beta", (channels,)),), snake_inv_beta)
+    sources = tuple(Source(f"{source}.{name}", (channels,)) for name in ("alpha", "beta"))
+    yield Row(f"{target}.weight", sources, snake_weight)
 
 
 def decoder_layers(target: str, source: str, config: TransformerConfig, *, in_codec: bool) -> Iterator[Row]:

@@ -23,9 +23,8 @@ from qwen3_tts.codec_quantization import (
     QuantizedResidualUnit,
     quantize_codec,
 )
-from qwen3_tts.layers import to_rows, to_signal
 from qwen3_tts.linear import Linear
-from qwen3_tts.packed_convolution import LARGEST_WEIGHT, pack, sin_squared, unpack
+from qwen3_tts.quantized_convolution import LARGEST_WEIGHT, pack, unpack
 
 Pte = Callable[[str], Path]
 ERRORS = {NARROW: 0.02, WIDE: 1e-3}  # of a layer, relative to its outputs
@@ -47,13 +46,6 @@ def test_packed_weights_are_the_weights(digits: int, shape: tuple[int, int, int]
     assert_close(found, weight, atol=0.51 * float(weight.abs().max()) / LARGEST_WEIGHT[digits], rtol=0)
 
 
-def test_sine_is_a_sine() -> None:
-    z = torch.linspace(-1000, 1000, 100_001)
-    assert_close(sin_squared(z), z.double().sin().square().float(), atol=5e-5, rtol=0)
-    near = z[z.abs() < 30]
-    assert_close(sin_squared(near), near.double().sin().square().float(), atol=3e-6, rtol=0)
-
-
 @pytest.mark.parametrize("digits", [NARROW, WIDE])
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (7, 9)])
 def test_convolution_is_near_fp32(digits: int, kernel: int, dilation: int) -> None:
@@ -62,7 +54,7 @@ def test_convolution_is_near_fp32(digits: int, kernel: int, dilation: int) -> No
     conv = CausalConv(plan, 48, 40, kernel, dilation).requires_grad_(False)
     snake = random_snake(48)
     x = torch.randn(80, 48)
-    exact = to_rows(conv(to_signal(x), torch.zeros(plan.size), snake))
+    exact = conv(x, torch.zeros(plan.size), snake)
     found = QuantizedConv(conv, digits)(x, torch.zeros(plan.size), snake)
     assert 0 < relative_error(found, exact) < ERRORS[digits]
 
@@ -72,18 +64,18 @@ def test_upsampling_is_near_fp32() -> None:
     plan = HistoryPlan()
     conv = CausalUpsample(plan, 32, 24, rate=5, kernel=10).requires_grad_(False)
     x = torch.randn(11, 32)
-    exact = conv.rows(x, torch.zeros(plan.size))
-    found = QuantizedConv(conv, WIDE).rows(x, torch.zeros(plan.size))
+    exact = conv(x, torch.zeros(plan.size))
+    found = QuantizedConv(conv, WIDE)(x, torch.zeros(plan.size))
     assert 0 < relative_error(found, exact) < ERRORS[WIDE]
 
 
 def test_residual_unit_is_near_fp32() -> None:
     torch.manual_seed(0)
     plan = HistoryPlan()
-    unit = ResidualUnit(plan, 32, dilation=3).requires_grad_(False)
+    unit = ResidualUnit(plan, 32, dilation=3, frame_size=20).requires_grad_(False)
     unit.snake1, unit.snake2 = random_snake(32), random_snake(32)
     x = torch.randn(100, 32)
-    exact = to_rows(unit(to_signal(x), torch.zeros(plan.size)))
+    exact = unit(x, torch.zeros(plan.size))
     found = QuantizedResidualUnit(unit, NARROW)(x, torch.zeros(plan.size))
     assert 0 < relative_error(found, exact) < ERRORS[NARROW]
 
@@ -136,8 +128,7 @@ def test_exported_codec_is_the_eager_one(runner: Path, tiny_pte: Pte, tiny_check
 
 def random_snake(channels: int) -> Snake:
     snake = Snake(channels).requires_grad_(False)
-    snake.alpha.uniform_(0.2, 3)
-    snake.inv_beta.uniform_(0.2, 3)
+    snake.weight.uniform_(0.2, 3)
     return snake
 
 

@@ -13,7 +13,6 @@
 namespace qwen3_tts {
 namespace {
 
-using executorch::aten::DimOrderType;
 using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
@@ -38,50 +37,6 @@ class OpsTest : public ::testing::Test {
 
   executorch::extension::MallocMemoryAllocator allocator_;
 };
-
-TEST_F(OpsTest, CausalHistoryJoinsAndRemembers) {
-  KernelRuntimeContext context;
-  const auto history = make_tensor_ptr({4}, std::vector<float>{0, 0, 1, 2});  // [length 1, C 2] at offset 2
-  const auto x = make_tensor_ptr({1, 2, 1, 3}, std::vector<float>{3, 5, 7, 4, 6, 8});
-  const std::vector<DimOrderType> channels_last = {0, 2, 3, 1};
-  const auto out = make_tensor_ptr({1, 2, 1, 4}, std::vector<float>(8), channels_last);
-  causal_history_out(context, *x, *history, 2, 1, true, *out);
-  ASSERT_EQ(context.failure_state(), Error::Ok);
-  const auto* values = out->const_data_ptr<float>();
-  EXPECT_EQ(std::vector<float>(values, values + 8), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
-  const auto* kept = history->const_data_ptr<float>();
-  EXPECT_EQ(std::vector<float>(kept, kept + 4), (std::vector<float>{0, 0, 7, 8}));
-  causal_history_out(context, *x, *history, 3, 1, true, *out);
-  EXPECT_EQ(context.failure_state(), Error::InvalidArgument) << "beyond the history";
-}
-
-TEST_F(OpsTest, SignalsMayBeContiguous) {
-  KernelRuntimeContext context;
-  const auto history = make_tensor_ptr({2}, std::vector<float>{1, 2});
-  const auto x = make_tensor_ptr({1, 2, 1, 3}, std::vector<float>{3, 5, 7, 4, 6, 8});
-  const auto joined = make_tensor_ptr({1, 2, 1, 4}, std::vector<float>(8));
-  causal_history_out(context, *x, *history, 0, 1, false, *joined);
-  const auto* values = joined->const_data_ptr<float>();
-  EXPECT_EQ(std::vector<float>(values, values + 8), (std::vector<float>{1, 3, 5, 7, 2, 4, 6, 8}));
-  const auto steps = make_tensor_ptr({1, 1, 1, 6}, std::vector<float>(6));
-  steps_from_phases_out(context, *x, 2, false, *steps);
-  ASSERT_EQ(context.failure_state(), Error::Ok);
-  values = steps->const_data_ptr<float>();
-  EXPECT_EQ(std::vector<float>(values, values + 6), (std::vector<float>{3, 4, 5, 6, 7, 8}));
-}
-
-TEST_F(OpsTest, StepsFromPhasesCutsColumns) {
-  KernelRuntimeContext context;
-  const std::vector<DimOrderType> channels_last = {0, 2, 3, 1};
-  const auto x = make_tensor_ptr({1, 6, 1, 2}, std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, channels_last);
-  const auto out = make_tensor_ptr({1, 2, 1, 6}, std::vector<float>(12), channels_last);
-  steps_from_phases_out(context, *x, 3, true, *out);
-  ASSERT_EQ(context.failure_state(), Error::Ok);
-  const auto* values = out->const_data_ptr<float>();
-  EXPECT_EQ(std::vector<float>(values, values + 12), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
-  steps_from_phases_out(context, *x, 4, true, *out);
-  EXPECT_EQ(context.failure_state(), Error::InvalidArgument) << "six channels are not four times anything";
-}
 
 TEST_F(OpsTest, CallsWithOtherArgumentsAreRefused) {
   register_ops();

@@ -1,270 +1,248 @@
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <thread>
+#include <optional>
 
 #include <executorch/runtime/kernel/kernel_includes.h>
 
-#include "ops/checks.h"
+#include "ops/columns.h"
 #include "ops/convolution_layer.h"
+#include "ops/minimal_filtering.h"
 #include "ops/ops.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr int64_t kMinWorkPerThread = 1 << 17;  // Multiply-adds; below this a second thread costs more than it gives.
-constexpr int64_t kMaxQuantizedAlone = 1 << 15;  // Values; more of them are worth waking a second thread.
-constexpr int64_t kTileColumns = 8;
-constexpr int64_t kMaxWidth = 1 << 15;  // Products of more bytes could leave 32 bits.
+constexpr int64_t kBlockColumns = 96;  // whose sums of one panel stay in the first cache
+constexpr int64_t kMaxWidth = 1 << 15;
 constexpr int64_t kMaxTaps = 1 << 10;
 constexpr int64_t kMaxDilation = 1 << 10;
-constexpr auto kValueBytes = static_cast<int64_t>(sizeof(float));
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Arguments
-
-/// [T, width], one column after another.
-bool has_columns(const Tensor& tensor) {
-  return is_float(tensor, 2) && tensor.size(0) > 0 && tensor.strides()[1] == 1 && tensor.strides()[0] == tensor.size(1);
-}
-
-bool is_vector(const std::optional<Tensor>& tensor, int64_t size) {
-  return !tensor.has_value() || (is_float(*tensor, 1) && tensor->numel() == size);
-}
-
-bool is_snake(const std::optional<Tensor>& tensor, int64_t width) {
-  return !tensor.has_value() || (is_float(*tensor, 2) && tensor->size(0) == 2 && tensor->size(1) == width);
+int64_t num_workers(int64_t work) {
+  const int64_t threads = std::min<int64_t>(executorch::extension::get_thread_count(), kMaxWorkers);
+  return std::clamp<int64_t>(work / kMinWorkPerThread, 1, threads);
 }
 
 /// The layer that these tensors are, or one without weights when they do not fit each other.
-ConvolutionLayer make_layer(int64_t width, const Tensor& weights, const Tensor& scales,
-                            const std::optional<Tensor>& bias, const std::optional<Tensor>& snake, int64_t dilation) {
+ConvolutionLayer make_layer(int64_t width, const Tensor& weights, const std::optional<Tensor>& bias, int64_t outputs,
+                            int64_t dilation) {
   ConvolutionLayer layer = {};
-  if (weights.scalar_type() != executorch::aten::ScalarType::Char || weights.dim() != 3 || !is_float(scales, 1) ||
-      width <= 0 || width > kMaxWidth || dilation <= 0 || dilation > kMaxDilation) {
+  if (!is_float(weights, 4) || outputs <= 0 || outputs > kMaxWidth * kMaxWidth || dilation <= 0 ||
+      dilation > kMaxDilation || width > kMaxWidth) {
     return layer;
   }
   layer.width = width;
-  layer.outputs = scales.numel();
+  layer.outputs = outputs;
   layer.taps = weights.size(1);
   layer.dilation = dilation;
-  layer.digits = weights.size(2) > layer.slice_bytes() ? 2 : 1;
-  const bool fits = layer.taps > 0 && layer.taps <= kMaxTaps && layer.outputs > 0 &&
-                    weights.size(0) == layer.panels() && weights.size(2) == layer.tap_bytes() &&
-                    (layer.digits == 1 || layer.depth() <= kMaxWideDepth);
-  if (!fits || !is_vector(bias, layer.outputs) || !is_snake(snake, width)) {
-    return layer;
+  const bool fits = layer.taps > 0 && layer.taps <= kMaxTaps && weights.size(0) == layer.panels() &&
+                    weights.size(2) == width && weights.size(3) == kPanelOutputs && is_vector(bias, outputs);
+  if (fits) {
+    layer.weights = weights.const_data_ptr<float>();
+    layer.bias = bias.has_value() ? bias->const_data_ptr<float>() : nullptr;
   }
-  layer.weights = weights.const_data_ptr<int8_t>();
-  layer.scales = scales.const_data_ptr<float>();
-  layer.bias = bias.has_value() ? bias->const_data_ptr<float>() : nullptr;
-  layer.alpha = snake.has_value() ? snake->const_data_ptr<float>() : nullptr;
-  layer.inv_beta = snake.has_value() ? layer.alpha + width : nullptr;
   return layer;
 }
 
-bool holds_past(const ConvolutionLayer& layer, const Tensor& history, int64_t offset) {
-  return is_float(history, 1) && offset >= 0 && offset <= history.numel() &&
-         layer.past_bytes() <= (history.numel() - offset) * kValueBytes;
-}
+/// New columns, which go through Snake if there is one.
+struct Columns {
+  const float* values;  // [count, width]
+  int64_t count;
+  int64_t width;
+  const float* alpha;  // [width], and inv_beta behind it, or null
 
-/// The history belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
-uint8_t* past_in(const Tensor& history, int64_t offset) {
-  return reinterpret_cast<uint8_t*>(const_cast<float*>(history.const_data_ptr<float>()) + offset);
-}
-
-bool resize_columns(Tensor& out, int64_t columns, int64_t width) {
-  return is_float(out, 2) && resize_output(out, std::array<int64_t, 2>{columns, width}) && has_columns(out);
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Columns and their past
-
-/// All columns that a call reads: the history's, then new ones. Ends by keeping the newest in the history.
-class Columns {
- public:
-  static int64_t bytes(const ConvolutionLayer& layer, int64_t columns) {
-    return (layer.past() + columns) * (kValueBytes + layer.column_bytes());
-  }
-
-  /// memory: bytes() of them. past: the history's past_bytes(), unless the layer has no past.
-  Columns(const ConvolutionLayer& layer, int64_t columns, uint8_t* past, void* memory)
-      : layer_(layer), columns_(columns), past_(layer.past() > 0 ? past : nullptr) {
-    codes_.scales = static_cast<float*>(memory);
-    codes_.codes = reinterpret_cast<uint8_t*>(codes_.scales + layer.past() + columns);
-    if (past_ != nullptr) {
-      std::memcpy(codes_.codes, past_, past_code_bytes());
-      std::memcpy(codes_.scales, past_ + past_code_bytes(), past_scale_bytes());
+  /// `num` of them from `first` on.
+  void write(int64_t first, int64_t num, float* out) const {
+    const float* from = values + first * width;
+    if (alpha == nullptr) {
+      std::copy_n(from, num * width, out);
+      return;
+    }
+    for (int64_t t = 0; t < num; ++t, from += width, out += width) {
+      convolution_kernels().snake(from, alpha, alpha + width, width, out);
     }
   }
-  Columns(const Columns&) = delete;
-  Columns& operator=(const Columns&) = delete;
-
-  ~Columns() {
-    if (past_ != nullptr) {
-      std::memcpy(past_, codes_.codes + columns_ * layer_.column_bytes(), past_code_bytes());
-      std::memcpy(past_ + past_code_bytes(), codes_.scales + columns_, past_scale_bytes());
-    }
-  }
-
-  /// Those that the outputs from new column `first` on read.
-  ColumnCodes from(int64_t first) const {
-    return {codes_.codes + first * layer_.column_bytes(), codes_.scales + first};
-  }
-  /// New column `first` and those behind it.
-  ColumnCodes at(int64_t first) const { return from(layer_.past() + first); }
-
- private:
-  size_t past_code_bytes() const { return static_cast<size_t>(layer_.past() * layer_.column_bytes()); }
-  size_t past_scale_bytes() const { return static_cast<size_t>(layer_.past() * kValueBytes); }
-
-  const ConvolutionLayer& layer_;
-  int64_t columns_;
-  ColumnCodes codes_ = {};
-  uint8_t* past_;
 };
 
-/// At most kBlockColumns, so that every worker gets as many blocks.
-int64_t block_size(int64_t columns, int64_t workers) {
-  const int64_t blocks = workers * ceil_div(columns, workers * kBlockColumns);
-  return ceil_div(ceil_div(columns, blocks), kTileColumns) * kTileColumns;
-}
-
-/// Cuts columns into blocks, each of which one worker quantizes and, when those before are quantized too, convolves.
-/// Their inputs are then still in its cache.
+/// Cuts columns into blocks of at most kBlockColumns, so that every worker gets as many.
 struct Blocks {
   int64_t columns;
   int64_t workers;
   int64_t size;
 
-  Blocks(int64_t num_columns, int64_t work)
+  Blocks(int64_t num_columns, int64_t num_workers)
       : columns(num_columns),
-        workers(std::clamp<int64_t>(work / kMinWorkPerThread, 1, executorch::extension::get_thread_count())),
-        size(block_size(num_columns, workers)) {}
+        workers(num_workers),
+        size(ceil_div(num_columns, workers * ceil_div(num_columns, workers * kBlockColumns))) {}
 
-  int64_t count() const { return ceil_div(columns, size); }
-
-  /// quantize(first, count, worker), then convolve(first, count, worker) of every block.
-  template <typename Quantize, typename Convolve>
-  void run(const Quantize& quantize, const Convolve& convolve) const {
-    std::atomic<int64_t> num_quantized{0};
-    for_each_task(this->count(), workers, [&](int64_t block, int64_t worker) {
+  /// visit(first, count, worker) of every block.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for_each_task(ceil_div(columns, size), workers, [&](int64_t block, int64_t worker) {
       const int64_t first = block * size;
-      const int64_t num = std::min(size, columns - first);
-      quantize(first, num, worker);
-      // Somebody works at every block before this one: blocks are taken in order.
-      while (num_quantized.load(std::memory_order_acquire) != block) {
-        std::this_thread::yield();
-      }
-      num_quantized.store(block + 1, std::memory_order_release);
-      convolve(first, num, worker);
+      visit(first, std::min(size, columns - first), worker);
     });
   }
 };
 
-void convolve_block(const ConvolutionLayer& layer, const ColumnCodes& codes, int64_t count, const float* residual,
-                    float* out) {
-  for (int64_t panel = 0; panel < layer.panels(); ++panel) {
-    convolve_panel(layer, panel, codes, count, residual, out);
+/// Outputs of one panel for the columns [place, place + count), at most kBlockColumns. `columns`: past() of them, then
+/// these.
+void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const float* columns, int64_t place, int64_t count,
+                    const ConvolutionOutputs& outputs) {
+  const ConvolutionKernels& kernels = convolution_kernels();
+  alignas(64) std::array<float, kBlockColumns * kPanelOutputs> sums;
+  std::fill_n(sums.data(), count * kPanelOutputs, 0.0F);
+  for (int64_t tap = 0; tap < layer.taps; ++tap) {
+    kernels.multiply(columns + tap * layer.dilation * layer.width, layer.width, count,
+                     layer.panel(panel) + tap * layer.tap_size(), layer.width, sums.data());
   }
+  kernels.finish(outputs.panel(layer, panel, place, count, 1), sums.data());
 }
 
 /// For weights that are larger than the columns: each panel is read by one worker only.
-void run_panels(const ConvolutionLayer& layer, const Blocks& blocks, const Columns& columns, float* out) {
+void convolve_panels(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks,
+                     const ConvolutionOutputs& outputs) {
   for_each_task(layer.panels(), blocks.workers, [&](int64_t panel, int64_t) {
-    for (int64_t first = 0; first < blocks.columns; first += kBlockColumns) {
-      convolve_panel(layer, panel, columns.from(first), std::min(kBlockColumns, blocks.columns - first), nullptr,
-                     out + first * layer.outputs);
+    for (int64_t first = 0; first < blocks.columns; first += blocks.size) {
+      convolve_panel(layer, panel, columns + first * layer.width, first, std::min(blocks.size, blocks.columns - first),
+                     outputs);
     }
   });
+}
+
+void convolve_blocks(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks,
+                     const ConvolutionOutputs& outputs) {
+  blocks.for_each([&](int64_t first, int64_t count, int64_t) {
+    for (int64_t panel = 0; panel < layer.panels(); ++panel) {
+      convolve_panel(layer, panel, columns + first * layer.width, first, count, outputs);
+    }
+  });
+}
+
+/// A layer of one output and no dilation: its window is one piece of memory. `weights`: room for past() + 1 columns.
+void convolve_single_output(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks, float* weights,
+                            const ConvolutionOutputs& outputs) {
+  const int64_t size = layer.taps * layer.width;
+  for (int64_t i = 0; i < size; ++i) {
+    weights[i] = layer.weights[i * kPanelOutputs];
+  }
+  blocks.for_each([&](int64_t first, int64_t count, int64_t) {
+    for (int64_t t = first; t < first + count; ++t) {
+      const float sum = convolution_kernels().dot(columns + t * layer.width, weights, size);
+      outputs.out[t] = sum + (layer.bias == nullptr ? 0.0F : *layer.bias) +
+                       (outputs.residual == nullptr ? 0.0F : outputs.residual[t]);
+    }
+  });
+}
+
+/// A layer without a past: every block of columns goes through Snake and is convolved while it is in the cache.
+/// `scratch`: a block of columns for each worker.
+void convolve_new_blocks(const ConvolutionLayer& layer, const Columns& columns, const Blocks& blocks, float* scratch,
+                         const ConvolutionOutputs& outputs) {
+  blocks.for_each([&](int64_t first, int64_t count, int64_t worker) {
+    float* const block = scratch + worker * blocks.size * layer.width;
+    columns.write(first, count, block);
+    for (int64_t panel = 0; panel < layer.panels(); ++panel) {
+      convolve_panel(layer, panel, block, first, count, outputs);
+    }
+  });
+}
+
+bool is_like(const std::optional<Tensor>& residual, const Tensor& out) {
+  return !residual.has_value() ||
+         (has_columns(*residual) && residual->size(0) == out.size(0) && residual->size(1) == out.size(1));
 }
 
 }  // namespace
 
-Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights, const Tensor& scales,
-                        const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
-                        const std::optional<Tensor>& history, int64_t offset, int64_t dilation, int64_t rate,
-                        Tensor& out) {
+Tensor& causal_convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights,
+                               const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
+                               const std::optional<Tensor>& residual, const std::optional<Tensor>& history,
+                               int64_t offset, int64_t outputs, int64_t dilation, int64_t rate, int64_t frame_size,
+                               Tensor& out) {
   ET_KERNEL_CHECK(context, has_columns(x), InvalidArgument, out);
-  const ConvolutionLayer layer = make_layer(x.size(1), weights, scales, bias, snake, dilation);
-  ET_KERNEL_CHECK(context, layer.weights != nullptr, InvalidArgument, out);
-  ET_KERNEL_CHECK(context, history.has_value() ? holds_past(layer, *history, offset) : layer.past() == 0,
-                  InvalidArgument, out);
   const int64_t num = x.size(0);
-  ET_KERNEL_CHECK(context,
-                  rate > 0 && layer.outputs % rate == 0 && resize_columns(out, num * rate, layer.outputs / rate),
+  const int64_t width = x.size(1);
+  const ConvolutionLayer layer = make_layer(width, weights, bias, outputs, dilation);
+  const int64_t past_size = layer.past() * width;
+  const bool fits = layer.weights != nullptr && is_snake(snake, width) &&
+                    (history.has_value() ? has_room(*history, offset, past_size) : past_size == 0) &&
+                    (frame_size == 0 || (frame_size > 0 && layer.taps == kFilterTaps && num % frame_size == 0));
+  ET_KERNEL_CHECK(context, fits, InvalidArgument, out);
+  ET_KERNEL_CHECK(context, rate > 0 && outputs % rate == 0 && resize_columns(out, num * rate, outputs / rate),
                   InvalidArgument, out);
+  ET_KERNEL_CHECK(context, is_like(residual, out), InvalidArgument, out);
 
-  const Blocks blocks(num, num * layer.column_work());
-  const int64_t scratch_bytes = blocks.workers * layer.depth() * kValueBytes;
-  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + Columns::bytes(layer, num)));
-  ET_KERNEL_CHECK(context, temp.ok(), MemoryAllocationFailed, out);
-  auto* const scratch = static_cast<float*>(temp.get());
-  uint8_t* const past = history.has_value() ? past_in(*history, offset) : nullptr;
-  const Columns columns(layer, num, past, static_cast<uint8_t*>(temp.get()) + scratch_bytes);
-
-  const auto* input = x.const_data_ptr<float>();
-  auto* result = out.mutable_data_ptr<float>();
-  const auto quantize = [&](int64_t first, int64_t count, int64_t worker) {
-    quantize_columns(layer, input + first * layer.width, count, scratch + worker * layer.depth(), columns.at(first));
-  };
-  if (layer.panels() * layer.panel_bytes() > num * layer.column_bytes()) {
-    if (num * layer.depth() <= kMaxQuantizedAlone) {
-      quantize(0, num, 0);
-    } else {
-      blocks.run(quantize, [](int64_t, int64_t, int64_t) {});
-    }
-    run_panels(layer, blocks, columns, result);
+  const Columns columns = {x.const_data_ptr<float>(), num, width,
+                           snake.has_value() ? snake->const_data_ptr<float>() : nullptr};
+  const ConvolutionOutputs places = {residual.has_value() ? residual->const_data_ptr<float>() : nullptr,
+                                     out.mutable_data_ptr<float>()};
+  const Blocks blocks(num, num_workers(num * layer.column_work()));
+  const bool has_more_weights = layer.column_work() > num * width;
+  if (past_size == 0 && columns.alpha == nullptr) {
+    (has_more_weights ? convolve_panels : convolve_blocks)(layer, columns.values, blocks, places);
     return out;
   }
-  blocks.run(quantize, [&](int64_t first, int64_t count, int64_t) {
-    convolve_block(layer, columns.from(first), count, nullptr, result + first * layer.outputs);
-  });
+  const bool is_local = past_size == 0 && !has_more_weights;
+  const bool is_single = outputs == 1 && dilation == 1 && past_size > 0;
+  std::optional<MinimalFiltering> filtering;
+  int64_t size = is_local ? blocks.workers * blocks.size * width : past_size + num * width;
+  if (frame_size > 0) {
+    filtering.emplace(layer, num / frame_size, frame_size);
+    size += filtering->shared_size() + blocks.workers * filtering->worker_size();
+  } else if (is_single) {
+    size += layer.taps * width;
+  }
+  const auto temp = context.allocate_temp(static_cast<size_t>(size * kValueBytes));
+  ET_KERNEL_CHECK(context, temp.ok(), MemoryAllocationFailed, out);
+  auto* const memory = static_cast<float*>(temp.get());
+  if (is_local) {
+    convolve_new_blocks(layer, columns, blocks, memory, places);
+    return out;
+  }
+
+  float* const past = past_size > 0 ? past_in(*history, offset) : nullptr;
+  std::copy_n(past, past_size, memory);
+  blocks.for_each(
+      [&](int64_t first, int64_t count, int64_t) { columns.write(first, count, memory + past_size + first * width); });
+  std::copy_n(memory + num * width, past_size, past);
+  float* const rest = memory + past_size + num * width;
+  if (filtering.has_value()) {
+    filtering->evaluate(memory, blocks.workers, rest);
+    filtering->multiply(blocks.workers, rest, rest + filtering->shared_size(), places);
+  } else if (is_single) {
+    convolve_single_output(layer, memory, blocks, rest, places);
+  } else {
+    (has_more_weights ? convolve_panels : convolve_blocks)(layer, memory, blocks, places);
+  }
   return out;
 }
 
-Tensor& residual_unit_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights1, const Tensor& scales1,
-                          const std::optional<Tensor>& bias1, const std::optional<Tensor>& snake1,
-                          const Tensor& weights2, const Tensor& scales2, const std::optional<Tensor>& bias2,
-                          const std::optional<Tensor>& snake2, const Tensor& history, int64_t offset, int64_t dilation,
-                          Tensor& out) {
+Tensor& depthwise_convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights,
+                                  const Tensor& bias, const Tensor& history, int64_t offset, Tensor& out) {
   ET_KERNEL_CHECK(context, has_columns(x), InvalidArgument, out);
-  const ConvolutionLayer layer1 = make_layer(x.size(1), weights1, scales1, bias1, snake1, dilation);
-  ET_KERNEL_CHECK(context, layer1.weights != nullptr && holds_past(layer1, history, offset), InvalidArgument, out);
-  const ConvolutionLayer layer2 = make_layer(layer1.outputs, weights2, scales2, bias2, snake2, 1);
-  ET_KERNEL_CHECK(context, layer2.weights != nullptr && layer2.taps == 1 && layer2.outputs == layer1.width,
-                  InvalidArgument, out);
   const int64_t num = x.size(0);
-  ET_KERNEL_CHECK(context, resize_columns(out, num, layer2.outputs), InvalidArgument, out);
-
-  const Blocks blocks(num, num * (layer1.column_work() + layer2.column_work()));
-  // Of each worker: a column that is being quantized, the values between the layers, and their codes.
-  const int64_t depth = std::max(layer1.depth(), layer2.depth());
-  const int64_t worker_bytes =
-      (depth + blocks.size * layer1.outputs) * kValueBytes + Columns::bytes(layer2, blocks.size);
-  const int64_t scratch_bytes = ceil_div(worker_bytes, kValueBytes) * kValueBytes * blocks.workers;
-  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + Columns::bytes(layer1, num)));
+  const int64_t width = x.size(1);
+  ET_KERNEL_CHECK(context, has_columns(weights) && weights.size(1) == width && is_vector(bias, width), InvalidArgument,
+                  out);
+  const int64_t past_size = (weights.size(0) - 1) * width;
+  ET_KERNEL_CHECK(context, has_room(history, offset, past_size) && resize_columns(out, num, width), InvalidArgument,
+                  out);
+  const auto temp = context.allocate_temp(static_cast<size_t>(past_size + num * width) * kValueBytes);
   ET_KERNEL_CHECK(context, temp.ok(), MemoryAllocationFailed, out);
-  auto* const memory = static_cast<uint8_t*>(temp.get());
-  const Columns columns(layer1, num, past_in(history, offset), memory + scratch_bytes);
-  const auto scratch = [&](int64_t worker) {
-    return reinterpret_cast<float*>(memory + worker * (scratch_bytes / blocks.workers));
-  };
-
-  const auto* input = x.const_data_ptr<float>();
-  auto* result = out.mutable_data_ptr<float>();
-  const auto quantize = [&](int64_t first, int64_t count, int64_t worker) {
-    quantize_columns(layer1, input + first * layer1.width, count, scratch(worker), columns.at(first));
-  };
-  blocks.run(quantize, [&](int64_t first, int64_t count, int64_t worker) {
-    float* const between = scratch(worker) + depth;
-    convolve_block(layer1, columns.from(first), count, nullptr, between);
-    const Columns inner(layer2, count, nullptr, between + count * layer1.outputs);
-    quantize_columns(layer2, between, count, scratch(worker), inner.at(0));
-    convolve_block(layer2, inner.from(0), count, input + first * layer1.width, result + first * layer2.outputs);
-  });
+  auto* const columns = static_cast<float*>(temp.get());
+  float* const past = past_in(history, offset);
+  std::copy_n(past, past_size, columns);
+  std::copy_n(x.const_data_ptr<float>(), num * width, columns + past_size);
+  std::copy_n(columns + num * width, past_size, past);
+  for (int64_t t = 0; t < num; ++t) {
+    float* const sums = out.mutable_data_ptr<float>() + t * width;
+    std::copy_n(bias.const_data_ptr<float>(), width, sums);
+    for (int64_t tap = 0; tap < weights.size(0); ++tap) {
+      convolution_kernels().multiply_add(columns + (t + tap) * width, weights.const_data_ptr<float>() + tap * width,
+                                         width, sums);
+    }
+  }
   return out;
 }
 

@@ -1,72 +1,50 @@
 #pragma once
 
-#include <atomic>
+#include <algorithm>
 #include <cstdint>
-
-#include <executorch/runtime/kernel/thread_parallel_interface.h>
 
 #include "ops/kernels/convolution_kernels.h"
 
-/// Causal convolutions of columns [T, width] with quantized weights and columns.
+/// Causal convolutions of columns [T, width] in fp32.
 ///
-/// A convolution is the sum over its taps of products of shifted columns with [width, outputs]. Each column is
-/// quantized by itself, once, when it is new, and a column's sums are formed in one order: no split of an utterance
-/// into calls, and no number of threads, changes a bit.
+/// A convolution is the sum over its taps of products of shifted columns with [width, outputs]. A column's sums are
+/// formed in one order, whatever is computed beside it: no split of an utterance into calls, and no number of threads,
+/// changes a bit.
 namespace qwen3_tts {
 
 struct ConvolutionLayer {
-  int64_t width;    // inputs of a column
+  int64_t width;  // inputs of a column
   int64_t outputs;
-  int64_t digits;   // of codes, and of weights: 1 or 2
   int64_t taps;
   int64_t dilation;
-  const int8_t* weights;  // [panels, taps, tap_bytes]: what multiply or multiply_wide reads
-  const float* scales;    // [outputs]: the value of a weight's code 1
-  const float* bias;      // [outputs] or null
-  const float* alpha;     // [width] of the Snake before, or null
-  const float* inv_beta;
+  const float* weights;  // [panels, taps, width, kPanelOutputs]
+  const float* bias;     // [outputs] or null
 
   int64_t past() const { return (taps - 1) * dilation; }
-  int64_t depth() const { return (width + kDepthMultiple - 1) / kDepthMultiple * kDepthMultiple; }
   int64_t panels() const { return (outputs + kPanelOutputs - 1) / kPanelOutputs; }
-  int64_t slice_bytes() const { return kPanelOutputs * (4 + depth()); }
-  int64_t tap_bytes() const { return slice_bytes() + (digits == 1 ? 0 : kPanelOutputs * (4 + depth() / 2)); }
-  int64_t panel_bytes() const { return taps * tap_bytes(); }
-  int64_t column_bytes() const { return digits * depth(); }
-  /// Codes and scales of the earlier columns, which the history keeps.
-  int64_t past_bytes() const { return past() * (column_bytes() + static_cast<int64_t>(sizeof(float))); }
+  int64_t tap_size() const { return width * kPanelOutputs; }
+  const float* panel(int64_t index) const { return weights + index * taps * tap_size(); }
   /// Multiply-adds of a column.
-  int64_t column_work() const { return panels() * kPanelOutputs * depth() * taps * (digits == 1 ? 1 : 3); }
+  int64_t column_work() const { return panels() * taps * tap_size(); }
 };
 
-/// Quantized columns.
-struct ColumnCodes {
-  uint8_t* codes;  // [columns, digits, depth]
-  float* scales;   // [columns]
+/// Where a layer's outputs go, and what is added to them: both [columns, layer.outputs].
+struct ConvolutionOutputs {
+  const float* residual;  // or null
+  float* out;
+
+  /// Those of one panel in every `step`th column from `column` on.
+  PanelOutputs panel(const ConvolutionLayer& layer, int64_t index, int64_t column, int64_t count, int64_t step) const {
+    const int64_t begin = index * kPanelOutputs;
+    const int64_t place = column * layer.outputs + begin;
+    return {count,
+            std::min(kPanelOutputs, layer.outputs - begin),
+            step * layer.outputs,
+            nullptr,
+            layer.bias == nullptr ? nullptr : layer.bias + begin,
+            residual == nullptr ? nullptr : residual + place,
+            out + place};
+  }
 };
-
-constexpr int64_t kBlockColumns = 96;  // whose sums of one panel stay in the first cache
-
-/// Quantizes `count` columns of x [count, width]; `scratch` holds depth() values.
-void quantize_columns(const ConvolutionLayer& layer, const float* x, int64_t count, float* scratch,
-                      const ColumnCodes& codes);
-
-/// Outputs of one panel for `count` columns, at most kBlockColumns. codes: past() columns, then these; residual (or
-/// null) and out [count, outputs].
-void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const ColumnCodes& codes, int64_t count,
-                    const float* residual, float* out);
-
-/// Calls visit(task, worker) for every task; whoever is free takes the next one, in their order.
-template <typename Visit>
-void for_each_task(int64_t num_tasks, int64_t num_workers, const Visit& visit) {
-  std::atomic<int64_t> next{0};
-  executorch::extension::parallel_for(0, num_workers, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t worker = begin; worker < end; ++worker) {
-      for (int64_t task = next.fetch_add(1); task < num_tasks; task = next.fetch_add(1)) {
-        visit(task, worker);
-      }
-    }
-  });
-}
 
 }  // namespace qwen3_tts

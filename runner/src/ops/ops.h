@@ -29,22 +29,25 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
 
 Tensor& swiglu_out(KernelRuntimeContext& context, const Tensor& gate_up, Tensor& out);
 
-Tensor& causal_history_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& history, int64_t offset,
-                           int64_t length, bool channels_last, Tensor& out);
+Tensor& causal_convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights,
+                               const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
+                               const std::optional<Tensor>& residual, const std::optional<Tensor>& history,
+                               int64_t offset, int64_t outputs, int64_t dilation, int64_t rate, int64_t frame_size,
+                               Tensor& out);
 
-Tensor& steps_from_phases_out(KernelRuntimeContext& context, const Tensor& x, int64_t rate, bool channels_last,
-                              Tensor& out);
+Tensor& depthwise_convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights,
+                                  const Tensor& bias, const Tensor& history, int64_t offset, Tensor& out);
 
-Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights, const Tensor& scales,
-                        const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
-                        const std::optional<Tensor>& history, int64_t offset, int64_t dilation, int64_t rate,
-                        Tensor& out);
+Tensor& quantized_convolution_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights,
+                                  const Tensor& scales, const std::optional<Tensor>& bias,
+                                  const std::optional<Tensor>& snake, const std::optional<Tensor>& history,
+                                  int64_t offset, int64_t dilation, int64_t rate, Tensor& out);
 
-Tensor& residual_unit_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights1, const Tensor& scales1,
-                          const std::optional<Tensor>& bias1, const std::optional<Tensor>& snake1,
-                          const Tensor& weights2, const Tensor& scales2, const std::optional<Tensor>& bias2,
-                          const std::optional<Tensor>& snake2, const Tensor& history, int64_t offset, int64_t dilation,
-                          Tensor& out);
+Tensor& quantized_residual_unit_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& weights1,
+                                    const Tensor& scales1, const std::optional<Tensor>& bias1,
+                                    const std::optional<Tensor>& snake1, const Tensor& weights2, const Tensor& scales2,
+                                    const std::optional<Tensor>& bias2, const std::optional<Tensor>& snake2,
+                                    const Tensor& history, int64_t offset, int64_t dilation, Tensor& out);
 
 Tensor& sample_out(KernelRuntimeContext& context, const Tensor& logits, const Tensor& uniforms, int64_t index,
                    const Tensor& sampling, Tensor& out);

@@ -11,10 +11,10 @@ constexpr char kRope[] = "qwen3_tts::rope.out";
 constexpr char kAttention[] = "qwen3_tts::attention.out";
 constexpr char kLinear[] = "qwen3_tts::linear.out";
 constexpr char kSwiglu[] = "qwen3_tts::swiglu.out";
-constexpr char kCausalHistory[] = "qwen3_tts::causal_history.out";
-constexpr char kStepsFromPhases[] = "qwen3_tts::steps_from_phases.out";
-constexpr char kConvolution[] = "qwen3_tts::convolution.out";
-constexpr char kResidualUnit[] = "qwen3_tts::residual_unit.out";
+constexpr char kCausalConvolution[] = "qwen3_tts::causal_convolution.out";
+constexpr char kDepthwiseConvolution[] = "qwen3_tts::depthwise_convolution.out";
+constexpr char kQuantizedConvolution[] = "qwen3_tts::quantized_convolution.out";
+constexpr char kQuantizedResidualUnit[] = "qwen3_tts::quantized_residual_unit.out";
 constexpr char kSample[] = "qwen3_tts::sample.out";
 
 }  // namespace
@@ -26,10 +26,10 @@ void register_ops() {
         make_checked_kernel(kAttention, EXECUTORCH_FN(attention_out, kAttention)),
         make_checked_kernel(kLinear, EXECUTORCH_FN(linear_out, kLinear)),
         make_checked_kernel(kSwiglu, EXECUTORCH_FN(swiglu_out, kSwiglu)),
-        make_checked_kernel(kCausalHistory, EXECUTORCH_FN(causal_history_out, kCausalHistory)),
-        make_checked_kernel(kStepsFromPhases, EXECUTORCH_FN(steps_from_phases_out, kStepsFromPhases)),
-        make_checked_kernel(kConvolution, EXECUTORCH_FN(convolution_out, kConvolution)),
-        make_checked_kernel(kResidualUnit, EXECUTORCH_FN(residual_unit_out, kResidualUnit)),
+        make_checked_kernel(kCausalConvolution, EXECUTORCH_FN(causal_convolution_out, kCausalConvolution)),
+        make_checked_kernel(kDepthwiseConvolution, EXECUTORCH_FN(depthwise_convolution_out, kDepthwiseConvolution)),
+        make_checked_kernel(kQuantizedConvolution, EXECUTORCH_FN(quantized_convolution_out, kQuantizedConvolution)),
+        make_checked_kernel(kQuantizedResidualUnit, EXECUTORCH_FN(quantized_residual_unit_out, kQuantizedResidualUnit)),
         make_checked_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
     };
     return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});

@@ -204,15 +204,37 @@ float sum_of_squares(const float* x, int64_t count) {
   return sum_of_lanes(sums + rest * rest);
 }
 
+/// A vector of each half, or the part of one that `get` loads and `put` stores.
+template <typename Load, typename Store>
+inline void rotate(const Load& get, const Store& put, const float* x, const float* weight, const float* rope,
+                   float scale, int64_t half) {
+  Vector a = get(x) * scale;
+  Vector b = get(x + half) * scale;
+  if (weight != nullptr) {
+    a *= get(weight);
+    b *= get(weight + half);
+  }
+  const Vector cosine = get(rope);
+  const Vector sine = get(rope + half);
+  put(0, a * cosine - b * sine);
+  put(half, b * cosine + a * sine);
+}
+
 void norm_and_rotate(const float* x, const float* weight, const float* rope, float eps, int64_t head_dim, float* out) {
   const int64_t half = head_dim / 2;
   const float scale =
       weight == nullptr ? 1.0F : 1.0F / sqrtf(sum_of_squares(x, head_dim) / static_cast<float>(head_dim) + eps);
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = weight == nullptr ? x[i] : weight[i] * (x[i] * scale);
-    const float b = weight == nullptr ? x[half + i] : weight[half + i] * (x[half + i] * scale);
-    out[i] = a * rope[i] - b * rope[half + i];
-    out[half + i] = b * rope[i] + a * rope[half + i];
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    rotate([](const float* from) { return load(from); },
+           [&](int64_t place, Vector value) { store(out + i + place, value); }, x + i,
+           weight == nullptr ? nullptr : weight + i, rope + i, scale, half);
+  }
+  if (i < half) {
+    const int64_t rest = half - i;
+    rotate([&](const float* from) { return load_rest<FloatRows>(from, rest); },
+           [&](int64_t place, Vector value) { store_rest(out + i + place, value, rest); }, x + i,
+           weight == nullptr ? nullptr : weight + i, rope + i, scale, half);
   }
 }
 

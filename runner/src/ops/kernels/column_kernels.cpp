@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "ops/kernels/sine.h"
+
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -68,18 +70,6 @@ ALWAYS_INLINE Floats round_product(Floats x, float factor) {
 #else
   return round_even(x * factor);
 #endif
-}
-
-/// sin(z)^2: z less the nearest multiple of pi, whose first part is exact for 2^16 multiples, then the minimax
-/// polynomial of degree 7, which errs by 1e-6. The sign that is lost does not matter to the square.
-ALWAYS_INLINE Floats sin_squared(Floats z) {
-  const Floats turns = round_even(z * 0.318309886F);
-  const Floats r = z - turns * 3.140625F - turns * 9.67653590e-4F;
-  const Floats r2 = r * r;
-  Floats sine = r2 * -1.8363654e-04F + 8.3063252e-03F;
-  sine = r2 * sine - 1.6664828e-01F;
-  sine = (r2 * sine + 9.9999662e-01F) * r;
-  return sine * sine;
 }
 
 ALWAYS_INLINE Floats snake(const ConvolutionColumn& column, int64_t i) {

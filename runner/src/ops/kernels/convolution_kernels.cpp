@@ -1,300 +1,235 @@
 #include "ops/kernels/convolution_kernels.h"
 
-#include <cstring>
-
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include "ops/kernels/sine.h"
+#include "ops/kernels/vector_math.h"
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
+constexpr int64_t kVectors = kPanelOutputs / kLanes;  // of a panel's outputs
+#ifdef __AVX512F__
+constexpr int64_t kTileRows = 12;  // whose sums, with the weights, fill the registers
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int64_t kTileRows = 3;
+#else
+constexpr int64_t kTileRows = 1;
+#endif
+constexpr int64_t kPrefetchedRows = 24;  // of weights ahead: where columns are few, memory sets the pace
 
-// Tiles of a few rows and all outputs of a panel, whose sums stay in registers.
+// ---------------------------------------------------------------------------------------------------------------------
+// Columns
 
-constexpr int64_t kHeaderBytes = kPanelOutputs * 4;  // in front of a panel's weights
-constexpr int64_t kQuadBytes = kPanelOutputs * 4;    // the weights of four inputs
-/// Of the products of digits: both high, the code's low one, the weight's low one.
-constexpr float kFactors[] = {kDigitBase * kWeightBase, kWeightBase, kDigitBase};
+/// The first `count` values, then zeros.
+inline Vector load_some(const float* from, int64_t count) {
+  Vector vector = {};
+  memcpy(&vector, from, static_cast<size_t>(count) * sizeof(float));
+  return vector;
+}
 
-#ifdef __AVX512VNNI__
+inline Vector load_up_to(const float* from, int64_t count) {
+  return count >= kLanes ? load(from) : load_some(from, count);
+}
 
-constexpr int64_t kLargestTile = 8;
-constexpr int64_t kPrefetchedBytes = 4096;  // ahead: where columns are few, memory sets the pace
-constexpr int64_t kVectors = kPanelOutputs / 16;
-using Floats = float __attribute__((vector_size(64)));
-using Ints = int32_t __attribute__((vector_size(64)));
-
-ALWAYS_INLINE void prefetch_weights(const int8_t* weights, int64_t bytes) {
-  for (int64_t line = 0; line < bytes; line += 64) {
-    __builtin_prefetch(weights + kPrefetchedBytes + line);
+inline void store_up_to(float* to, Vector vector, int64_t count) {
+  if (count >= kLanes) {
+    store(to, vector);
+  } else {
+    memcpy(to, &vector, static_cast<size_t>(count) * sizeof(float));
   }
 }
 
-/// The four quads of a step are unrolled by hand, and so is everything inside: the compiler then keeps sums in
-/// registers and pointers few. 16 independent sums hide the product's latency; more would spill.
-template <int64_t kRows>
-ALWAYS_INLINE void multiply_quad(const uint8_t* codes, int64_t stride, const int8_t* weights,
-                                 __m512i (&sums)[kRows][kVectors]) {
-  const __m512i low = _mm512_loadu_si512(weights);
-  const __m512i high = _mm512_loadu_si512(weights + 64);
-#pragma GCC unroll 8
-  for (int64_t row = 0; row < kRows; ++row) {
-    int32_t quad = 0;
-    std::memcpy(&quad, codes + row * stride, sizeof(quad));
-    const __m512i inputs = _mm512_set1_epi32(quad);
-    sums[row][0] = _mm512_dpbusd_epi32(sums[row][0], inputs, low);
-    sums[row][1] = _mm512_dpbusd_epi32(sums[row][1], inputs, high);
+void snake(const float* x, const float* alpha, const float* inv_beta, int64_t width, float* out) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const int64_t count = width - i;
+    const Vector value = load_up_to(x + i, count);
+    const Vector wave = sin_squared(value * load_up_to(alpha + i, count));
+    store_up_to(out + i, value + wave * load_up_to(inv_beta + i, count), count);
   }
 }
 
-template <int64_t kRows>
-ALWAYS_INLINE void add_scaled(const __m512i (&sums)[kRows][kVectors], const float* scales, float factor, float* out) {
-#pragma GCC unroll 8
-  for (int64_t row = 0; row < kRows; ++row) {
-    const __m512 scale = _mm512_set1_ps(scales[row] * factor);
-#pragma GCC unroll 2
-    for (int64_t i = 0; i < kVectors; ++i) {
-      float* place = out + row * kPanelOutputs + i * 16;
-      const auto product = __builtin_convertvector(reinterpret_cast<Ints>(sums[row][i]), Floats);
-      _mm512_storeu_ps(place, _mm512_fmadd_ps(reinterpret_cast<__m512>(product), scale, _mm512_loadu_ps(place)));
+float dot(const float* x, const float* weights, int64_t size) {
+  Vector sums[2] = {};  // two, so that additions wait for each other half as long
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
+    sums[0] += load(x + i) * load(weights + i);
+    sums[1] += load(x + i + kLanes) * load(weights + i + kLanes);
+  }
+  for (; i < size; i += kLanes) {
+    sums[0] += load_up_to(x + i, size - i) * load_up_to(weights + i, size - i);
+  }
+  return sum_of_lanes(sums[0] + sums[1]);
+}
+
+void multiply_add(const float* x, const float* weights, int64_t width, float* out) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const int64_t count = width - i;
+    store_up_to(out + i, load_up_to(out + i, count) + load_up_to(x + i, count) * load_up_to(weights + i, count), count);
+  }
+}
+
+void finish(const PanelOutputs& outputs, const float* sums) {
+  for (int64_t i = 0; i < outputs.width; i += kLanes) {
+    const int64_t count = outputs.width - i;
+    const Vector biases = outputs.biases == nullptr ? Vector{} : load_up_to(outputs.biases + i, count);
+    for (int64_t t = 0; t < outputs.columns; ++t) {
+      Vector x = load(sums + t * kPanelOutputs + i) + biases;
+      const int64_t place = t * outputs.stride + i;
+      if (outputs.residual != nullptr) {
+        x += load_up_to(outputs.residual + place, count);
+      }
+      store_up_to(outputs.out + place, x, count);
     }
   }
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Products
+
 template <int64_t kRows>
-void multiply_tile(const uint8_t* codes, int64_t stride, const float* scales, float factor, const int8_t* weights,
-                   int64_t depth, float* out) {
-  __m512i sums[kRows][kVectors];
-#pragma GCC unroll 8
+void multiply_tile(const float* rows, int64_t stride, const float* weights, int64_t depth, float* sums) {
+  Vector tile[kRows][kVectors];
+  QWEN3_TTS_UNROLL
   for (int64_t row = 0; row < kRows; ++row) {
-    sums[row][0] = _mm512_loadu_si512(weights);
-    sums[row][1] = _mm512_loadu_si512(weights + 64);
+    QWEN3_TTS_UNROLL
+    for (int64_t i = 0; i < kVectors; ++i) {
+      tile[row][i] = load(sums + row * kPanelOutputs + i * kLanes);
+    }
   }
-  weights += kHeaderBytes;
-  for (int64_t k = 0; k < depth; k += 16) {
-    prefetch_weights(weights, 4 * kQuadBytes);
-    multiply_quad<kRows>(codes + k, stride, weights, sums);
-    multiply_quad<kRows>(codes + k + 4, stride, weights + kQuadBytes, sums);
-    multiply_quad<kRows>(codes + k + 8, stride, weights + 2 * kQuadBytes, sums);
-    multiply_quad<kRows>(codes + k + 12, stride, weights + 3 * kQuadBytes, sums);
-    weights += 4 * kQuadBytes;
-  }
-  add_scaled(sums, scales, factor, out);
-}
-
-/// The signed low digits of one of the two quads that share these bytes.
-template <int64_t kQuad>
-ALWAYS_INLINE __m512i low_digits(const int8_t* pairs) {
-  const __m512i bytes = _mm512_loadu_si512(pairs);
-  const __m512i digits = _mm512_and_si512(kQuad == 0 ? bytes : _mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(15));
-  return _mm512_sub_epi8(digits, _mm512_set1_epi8(kWeightBase / 2));
-}
-
-template <int64_t kRows>
-struct WideSums {
-  __m512i both_high[kRows][kVectors];
-  __m512i low_codes[kRows][kVectors];    // with high weights
-  __m512i low_weights[kRows][kVectors];  // with high codes
-};
-
-/// kQuad: which of the two quads that share the bytes of low digits.
-template <int64_t kQuad, int64_t kRows>
-ALWAYS_INLINE void multiply_wide_quad(const uint8_t* codes, int64_t stride, const int8_t* weights, const int8_t* pairs,
-                                      int64_t depth, WideSums<kRows>& sums) {
-#pragma GCC unroll 2
-  for (int64_t i = 0; i < kVectors; ++i) {
-    const __m512i high = _mm512_loadu_si512(weights + i * 64);
-    const __m512i low = low_digits<kQuad>(pairs + i * 64);
-#pragma GCC unroll 4
+  for (int64_t k = 0; k < depth; ++k) {
+    Vector factors[kVectors];
+    QWEN3_TTS_UNROLL
+    for (int64_t i = 0; i < kVectors; ++i) {
+      factors[i] = load(weights + i * kLanes);
+    }
+    __builtin_prefetch(weights + kPrefetchedRows * kPanelOutputs);
+    __builtin_prefetch(weights + kPrefetchedRows * kPanelOutputs + kPanelOutputs / 2);
+    QWEN3_TTS_UNROLL
     for (int64_t row = 0; row < kRows; ++row) {
-      int32_t quad = 0;
-      std::memcpy(&quad, codes + row * stride, sizeof(quad));
-      const __m512i high_codes = _mm512_set1_epi32(quad);
-      std::memcpy(&quad, codes + row * stride + depth, sizeof(quad));
-      sums.both_high[row][i] = _mm512_dpbusd_epi32(sums.both_high[row][i], high_codes, high);
-      sums.low_codes[row][i] = _mm512_dpbusd_epi32(sums.low_codes[row][i], _mm512_set1_epi32(quad), high);
-      sums.low_weights[row][i] = _mm512_dpbusd_epi32(sums.low_weights[row][i], high_codes, low);
-    }
-  }
-}
-
-template <int64_t kRows>
-void multiply_wide_tile(const uint8_t* codes, int64_t stride, const float* scales, const int8_t* weights, int64_t depth,
-                        float* out) {
-  const int8_t* pairs = weights + kHeaderBytes + depth * kPanelOutputs;
-  WideSums<kRows> sums;
-#pragma GCC unroll 4
-  for (int64_t row = 0; row < kRows; ++row) {
-#pragma GCC unroll 2
-    for (int64_t i = 0; i < kVectors; ++i) {
-      sums.both_high[row][i] = _mm512_loadu_si512(weights + i * 64);
-      sums.low_codes[row][i] = sums.both_high[row][i];
-      sums.low_weights[row][i] = _mm512_loadu_si512(pairs + i * 64);
-    }
-  }
-  weights += kHeaderBytes;
-  pairs += kHeaderBytes;
-  for (int64_t k = 0; k < depth; k += 16) {
-    prefetch_weights(weights, 4 * kQuadBytes);
-    prefetch_weights(pairs, 2 * kQuadBytes);
-    multiply_wide_quad<0>(codes + k, stride, weights, pairs, depth, sums);
-    multiply_wide_quad<1>(codes + k + 4, stride, weights + kQuadBytes, pairs, depth, sums);
-    multiply_wide_quad<0>(codes + k + 8, stride, weights + 2 * kQuadBytes, pairs + kQuadBytes, depth, sums);
-    multiply_wide_quad<1>(codes + k + 12, stride, weights + 3 * kQuadBytes, pairs + kQuadBytes, depth, sums);
-    weights += 4 * kQuadBytes;
-    pairs += 2 * kQuadBytes;
-  }
-  add_scaled(sums.both_high, scales, kFactors[0], out);
-  add_scaled(sums.low_codes, scales, kFactors[1], out);
-  add_scaled(sums.low_weights, scales, kFactors[2], out);
-}
-
-#elif defined(__AVX2__)
-
-constexpr int64_t kLargestTile = 2;
-constexpr int64_t kVectors = kPanelOutputs / 8;
-
-/// Bytes are multiplied in pairs whose sums must fit 16 bits: magnitudes, with the sign moved to the weights, do.
-template <int64_t kRows>
-void multiply_tile(const uint8_t* codes, int64_t stride, const float* scales, float factor, const int8_t* weights,
-                   int64_t depth, float* out) {
-  const __m256i offset = _mm256_set1_epi8(static_cast<char>(kCodeOffset));
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i sums[kRows][kVectors] = {};
-  weights += kHeaderBytes;
-  for (int64_t k = 0; k < depth; k += 4) {
-    __m256i inputs[kRows];
-    __m256i magnitudes[kRows];
-#pragma GCC unroll 2
-    for (int64_t row = 0; row < kRows; ++row) {
-      int32_t quad = 0;
-      std::memcpy(&quad, codes + row * stride + k, sizeof(quad));
-      inputs[row] = _mm256_xor_si256(_mm256_set1_epi32(quad), offset);
-      magnitudes[row] = _mm256_abs_epi8(inputs[row]);
-    }
-#pragma GCC unroll 4
-    for (int64_t i = 0; i < kVectors; ++i) {
-      const __m256i quads = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + i * 32));
-#pragma GCC unroll 2
-      for (int64_t row = 0; row < kRows; ++row) {
-        const __m256i pairs = _mm256_maddubs_epi16(magnitudes[row], _mm256_sign_epi8(quads, inputs[row]));
-        sums[row][i] = _mm256_add_epi32(sums[row][i], _mm256_madd_epi16(pairs, ones));
+      const Vector value = splat(rows[row * stride + k]);
+      QWEN3_TTS_UNROLL
+      for (int64_t i = 0; i < kVectors; ++i) {
+        tile[row][i] += value * factors[i];
       }
     }
-    weights += kQuadBytes;
+    weights += kPanelOutputs;
   }
+  QWEN3_TTS_UNROLL
   for (int64_t row = 0; row < kRows; ++row) {
-    const __m256 scale = _mm256_set1_ps(scales[row] * factor);
+    QWEN3_TTS_UNROLL
     for (int64_t i = 0; i < kVectors; ++i) {
-      float* place = out + row * kPanelOutputs + i * 8;
-      const __m256 product = _mm256_cvtepi32_ps(sums[row][i]);
-      _mm256_storeu_ps(place, _mm256_fmadd_ps(product, scale, _mm256_loadu_ps(place)));
+      store(sums + row * kPanelOutputs + i * kLanes, tile[row][i]);
     }
   }
 }
 
-#else
-
-constexpr int64_t kLargestTile = 1;
-
+/// At most kRows rows.
 template <int64_t kRows>
-void multiply_tile(const uint8_t* codes, int64_t, const float* scales, float factor, const int8_t* weights,
-                   int64_t depth, float* out) {
-  static_assert(kRows == 1);
-  int32_t sums[kPanelOutputs] = {};
-  weights += kHeaderBytes;
-  for (int64_t k = 0; k < depth; k += 4) {
-    const int a = codes[k] - kCodeOffset;
-    const int b = codes[k + 1] - kCodeOffset;
-    const int c = codes[k + 2] - kCodeOffset;
-    const int d = codes[k + 3] - kCodeOffset;
-    for (int64_t i = 0; i < kPanelOutputs; ++i) {
-      sums[i] += a * weights[4 * i] + b * weights[4 * i + 1] + c * weights[4 * i + 2] + d * weights[4 * i + 3];
+void multiply_rest(const float* rows, int64_t stride, int64_t count, const float* weights, int64_t depth, float* sums) {
+  if (count == kRows) {
+    multiply_tile<kRows>(rows, stride, weights, depth, sums);
+  } else if constexpr (kRows > 1) {
+    multiply_rest<kRows - 1>(rows, stride, count, weights, depth, sums);
+  }
+}
+
+void multiply(const float* rows, int64_t stride, int64_t count, const float* weights, int64_t depth, float* sums) {
+  for (; count > 0; count -= kTileRows, rows += kTileRows * stride, sums += kTileRows * kPanelOutputs) {
+    multiply_rest<kTileRows>(rows, stride, count < kTileRows ? count : kTileRows, weights, depth, sums);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Minimal filtering. M(x) = x (x^2 - 1) (x^2 - 4) (x - 1/2) has the finite points as roots. Inputs are multiplied with
+// the coefficients of M(x) / (x - p), and of M(x) for infinity; weights are evaluated at p and divided by M'(p).
+
+void evaluate_inputs(const float* const* columns, int64_t width, float* out, int64_t plane) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const int64_t count = width - i;
+    Vector d[kTileInputs];
+    QWEN3_TTS_UNROLL
+    for (int64_t k = 0; k < kTileInputs; ++k) {
+      d[k] = load_up_to(columns[k] + i, count);
     }
-    weights += kQuadBytes;
-  }
-  const float scale = scales[0] * factor;
-  for (int64_t i = 0; i < kPanelOutputs; ++i) {
-    out[i] += static_cast<float>(sums[i]) * scale;
-  }
-}
-
-#endif
-
-template <int64_t kRows>
-ALWAYS_INLINE int64_t multiply_tiles(const uint8_t* codes, int64_t stride, const float* scales, float factor,
-                                     int64_t row, int64_t rows, const int8_t* weights, int64_t depth, float* sums) {
-  if constexpr (kRows <= kLargestTile) {
-    for (; row + kRows <= rows; row += kRows) {
-      multiply_tile<kRows>(codes + row * stride, stride, scales + row, factor, weights, depth,
-                           sums + row * kPanelOutputs);
+    Vector e[kTileInputs - 1];  // times (x - 1/2), which all points but 1/2 share
+    QWEN3_TTS_UNROLL
+    for (int64_t k = 0; k + 1 < kTileInputs; ++k) {
+      e[k] = d[k + 1] - d[k] * 0.5F;
+    }
+    const Vector even1 = e[4] - e[2] * 4.0F;
+    const Vector odd1 = e[3] - e[1] * 4.0F;
+    const Vector even2 = e[4] - e[2];
+    const Vector odd2 = (e[3] - e[1]) * 2.0F;
+    const Vector values[] = {e[4] - e[2] * 5.0F + e[0] * 4.0F,
+                             even1 + odd1,
+                             even1 - odd1,
+                             even2 + odd2,
+                             even2 - odd2,
+                             d[5] - d[3] * 5.0F + d[1] * 4.0F,
+                             e[5] - e[3] * 5.0F + e[1] * 4.0F};
+    QWEN3_TTS_UNROLL
+    for (int64_t point = 0; point < kTileInputs; ++point) {
+      store_up_to(out + point * plane + i, values[point], count);
     }
   }
-  return row;
 }
 
-void multiply_rows(const uint8_t* codes, int64_t stride, const float* scales, float factor, int64_t rows,
-                   const int8_t* weights, int64_t depth, float* sums) {
-  int64_t row = 0;
-  row = multiply_tiles<8>(codes, stride, scales, factor, row, rows, weights, depth, sums);
-  row = multiply_tiles<4>(codes, stride, scales, factor, row, rows, weights, depth, sums);
-  row = multiply_tiles<2>(codes, stride, scales, factor, row, rows, weights, depth, sums);
-  multiply_tiles<1>(codes, stride, scales, factor, row, rows, weights, depth, sums);
+/// At 0, 1, -1, 2, -2 and 1/2.
+inline void evaluate_half(Vector g0, Vector g1, Vector g2, Vector g3, Vector (&values)[6]) {
+  const Vector even1 = g0 + g2;
+  const Vector odd1 = g1 + g3;
+  const Vector even2 = g0 + g2 * 4.0F;
+  const Vector odd2 = (g1 + g3 * 4.0F) * 2.0F;
+  values[0] = g0 * -0.5F;
+  values[1] = (even1 + odd1) * (-1.0F / 3);
+  values[2] = (even1 - odd1) * (1.0F / 9);
+  values[3] = (even2 + odd2) * (1.0F / 36);
+  values[4] = (even2 - odd2) * (-1.0F / 60);
+  values[5] = (g0 + g1 * 0.5F + (g2 + g3 * 0.5F) * 0.25F) * (32.0F / 45);
 }
 
-void multiply(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
-              int64_t depth, float* sums) {
-  multiply_rows(codes, stride, scales, 1.0F, rows, weights, depth, sums);
-}
-
-#ifdef __AVX512VNNI__
-
-/// Four rows take 24 sums; fewer pay more for each weight.
-template <int64_t kRows>
-ALWAYS_INLINE int64_t multiply_wide_tiles(const uint8_t* codes, int64_t stride, const float* scales, int64_t row,
-                                          int64_t rows, const int8_t* weights, int64_t depth, float* sums) {
-  for (; row + kRows <= rows; row += kRows) {
-    multiply_wide_tile<kRows>(codes + row * stride, stride, scales + row, weights, depth, sums + row * kPanelOutputs);
-  }
-  return row;
-}
-
-void multiply_wide(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
-                   int64_t depth, float* sums) {
-  int64_t row = multiply_wide_tiles<4>(codes, stride, scales, 0, rows, weights, depth, sums);
-  row = multiply_wide_tiles<2>(codes, stride, scales, row, rows, weights, depth, sums);
-  multiply_wide_tiles<1>(codes, stride, scales, row, rows, weights, depth, sums);
-}
-
-#else
-
-void multiply_wide(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
-                   int64_t depth, float* sums) {
-  const int8_t* pairs = weights + kHeaderBytes + depth * kPanelOutputs;
-  int8_t low[kHeaderBytes + kMaxWideDepth * kPanelOutputs];
-  std::memcpy(low, pairs, kHeaderBytes);
-  pairs += kHeaderBytes;
-  int8_t* quads = low + kHeaderBytes;
-  for (int64_t k = 0; k < depth; k += 8) {
-    for (int64_t i = 0; i < kQuadBytes; ++i) {
-      const auto pair = static_cast<uint8_t>(pairs[i]);
-      quads[i] = static_cast<int8_t>((pair & 15) - kWeightBase / 2);
-      quads[kQuadBytes + i] = static_cast<int8_t>((pair >> 4) - kWeightBase / 2);
+void evaluate_weights(const float* weights, int64_t tap_stride, int64_t depth, float* out) {
+  const int64_t plane = depth * kPanelOutputs;
+  for (int64_t i = 0; i < plane; i += kLanes) {
+    Vector taps[kFilterTaps];
+    QWEN3_TTS_UNROLL
+    for (int64_t tap = 0; tap < kFilterTaps; ++tap) {
+      taps[tap] = load(weights + tap * tap_stride + i);
     }
-    pairs += kQuadBytes;
-    quads += 2 * kQuadBytes;
+    Vector first[6];
+    Vector second[6];
+    evaluate_half(taps[0], taps[1], taps[2], taps[3], first);
+    evaluate_half(taps[4], taps[5], taps[6], Vector{}, second);
+    QWEN3_TTS_UNROLL
+    for (int64_t point = 0; point < 6; ++point) {
+      store(out + point * plane + i, first[point]);
+      store(out + (kTileInputs + point) * plane + i, second[point]);
+    }
+    store(out + 6 * plane + i, taps[3]);  // at infinity
   }
-  multiply_rows(codes, stride, scales, kFactors[0], rows, weights, depth, sums);
-  multiply_rows(codes + depth, stride, scales, kFactors[1], rows, weights, depth, sums);
-  multiply_rows(codes, stride, scales, kFactors[2], rows, low, depth, sums);
 }
 
-#endif
+void interpolate(const float* sums, int64_t plane, float* out) {
+  QWEN3_TTS_UNROLL
+  for (int64_t i = 0; i < kPanelOutputs; i += kLanes) {
+    Vector m[kTileInputs];
+    QWEN3_TTS_UNROLL
+    for (int64_t point = 0; point < kTileInputs; ++point) {
+      m[point] = load(sums + point * plane + i);
+    }
+    const Vector even1 = m[1] + m[2];
+    const Vector odd1 = m[1] - m[2];
+    const Vector even2 = m[3] + m[4];
+    const Vector odd2 = m[3] - m[4];
+    store(out + i, m[0] + even1 + even2 + m[5]);
+    store(out + kPanelOutputs + i, odd1 + odd2 * 2.0F + m[5] * 0.5F);
+    store(out + 2 * kPanelOutputs + i, even1 + even2 * 4.0F + m[5] * 0.25F);
+    store(out + 3 * kPanelOutputs + i, odd1 + odd2 * 8.0F + m[5] * 0.125F + m[6]);
+  }
+}
 
 }  // namespace
 
-const ConvolutionKernels convolution_kernels = {multiply, multiply_wide};
+const ConvolutionKernels convolution_kernels = {snake,           multiply,         dot,         multiply_add,
+                                                evaluate_inputs, evaluate_weights, interpolate, finish};
 
 }  // namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET

@@ -7,22 +7,44 @@
 
 namespace qwen3_tts {
 
-inline constexpr int64_t kWeightBase = 16;      // of weights with two digits: in [-127, 127] and [-8, 7]
-inline constexpr int64_t kMaxWideDepth = 4096;  // of weights with two digits
+/// Minimal filtering of seven taps (Winograd 1980): a tile of four outputs from ten inputs takes 13 products, not 28.
+///
+/// The taps are cut into two halves of four, of which the last is zero. Four outputs of one half are the product of
+/// polynomials evaluated at 0, 1, -1, 2, -2, 1/2 and infinity (Toom-Cook). The second half's inputs are the first
+/// half's of the next tile, so every tile's inputs are evaluated once; and its last tap being zero, it is zero at
+/// infinity.
+inline constexpr int64_t kTileOutputs = 4;
+inline constexpr int64_t kTileInputs = 7;  // of one half, and as many points
+inline constexpr int64_t kFilterTaps = 7;
+inline constexpr int64_t kFilterSlices = 13;  // points of the first half, then those of the second but infinity
 
 struct ConvolutionKernels {
-  /// sums [rows, kPanelOutputs] += scales[row] * (codes of the row · weights). `codes`: rows of `depth` bytes,
-  /// `stride` apart. `weights`: kPanelOutputs int32, -kCodeOffset times the sum of each output's weights, then
-  /// [depth / 4, kPanelOutputs, 4] int8 in [-127, 127], not aligned. What a row gets does not depend on the others.
-  void (*multiply)(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
-                   int64_t depth, float* sums);
+  /// out[i] = x[i] + sin(x[i] alpha[i])^2 inv_beta[i], for `width` values.
+  void (*snake)(const float* x, const float* alpha, const float* inv_beta, int64_t width, float* out);
 
-  /// The same for codes and weights of two digits, without the product of both low ones, which is below the rounding of
-  /// the others: `codes` are rows of high digits, then low ones. Behind the weights stand the low digits: a header
-  /// again, then [depth / 8, kPanelOutputs, 4] bytes, each with a digit of an even quad of inputs and one of the next,
-  /// plus 8, the even one in its low half.
-  void (*multiply_wide)(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
-                        int64_t depth, float* sums);
+  /// sums [count, kPanelOutputs] += rows · weights [depth, kPanelOutputs]. `rows` are `stride` apart. What a row gets
+  /// does not depend on the others.
+  void (*multiply)(const float* rows, int64_t stride, int64_t count, const float* weights, int64_t depth, float* sums);
+
+  /// The sum of x[i] * weights[i], for `size` values.
+  float (*dot)(const float* x, const float* weights, int64_t size);
+
+  /// out[i] += x[i] * weights[i], for `width` values.
+  void (*multiply_add)(const float* x, const float* weights, int64_t width, float* out);
+
+  /// The columns [kTileInputs, width] of a tile evaluated at every point: point p at out + p * plane.
+  void (*evaluate_inputs)(const float* const* columns, int64_t width, float* out, int64_t plane);
+
+  /// Taps [depth, kPanelOutputs], tap t at weights + t * tap_stride, evaluated: out [kFilterSlices, depth,
+  /// kPanelOutputs].
+  void (*evaluate_weights)(const float* weights, int64_t tap_stride, int64_t depth, float* out);
+
+  /// The outputs [kTileOutputs, kPanelOutputs] of a tile whose sums at point p are at sums + p * plane.
+  void (*interpolate)(const float* sums, int64_t plane, float* out);
+
+  /// Columns [outputs.columns, outputs.width] from the sums [outputs.columns, kPanelOutputs]; outputs.scales is not
+  /// read.
+  void (*finish)(const PanelOutputs& outputs, const float* sums);
 };
 
 QWEN3_TTS_DECLARE_KERNELS(ConvolutionKernels, convolution_kernels)

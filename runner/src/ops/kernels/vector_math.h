@@ -9,7 +9,7 @@
 #ifdef __clang__
 #define QWEN3_TTS_UNROLL
 #else
-#define QWEN3_TTS_UNROLL _Pragma("GCC unroll 8")
+#define QWEN3_TTS_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 /// Vectors as wide as the registers of the instruction set that is being compiled: for kernels only. gcc and clang

@@ -1,9 +1,9 @@
-#include "ops/convolution_layer.h"
+#include "ops/quantized_layer.h"
 
 #include <algorithm>
 
 namespace qwen3_tts {
-void quantize_columns(const ConvolutionLayer& layer, const float* x, int64_t count, float* scratch,
+void quantize_columns(const QuantizedLayer& layer, const float* x, int64_t count, float* scratch,
                       const ColumnCodes& codes) {
   const ColumnKernels& kernels = column_kernels();
   for (int64_t t = 0; t < count; ++t) {
@@ -13,9 +13,9 @@ void quantize_columns(const ConvolutionLayer& layer, const float* x, int64_t cou
   }
 }
 
-void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const ColumnCodes& codes, int64_t count,
+void convolve_panel(const QuantizedLayer& layer, int64_t panel, const ColumnCodes& codes, int64_t count,
                     const float* residual, float* out) {
-  const ConvolutionKernels& kernels = convolution_kernels();
+  const QuantizedConvolutionKernels& kernels = quantized_convolution_kernels();
   alignas(64) float sums[kBlockColumns * kPanelOutputs];
   std::fill_n(sums, count * kPanelOutputs, 0.0F);
   const int64_t begin = panel * kPanelOutputs;

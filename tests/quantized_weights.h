@@ -4,9 +4,9 @@
 #include <cstring>
 #include <vector>
 
-#include "ops/kernels/convolution_kernels.h"
+#include "ops/kernels/quantized_convolution_kernels.h"
 
-/// Weights for the tests of qwen3_tts::convolution.
+/// Weights for the tests of qwen3_tts::quantized_convolution.
 namespace qwen3_tts::testing {
 
 inline int64_t padded(int64_t size, int64_t multiple) { return (size + multiple - 1) / multiple * multiple; }
@@ -37,7 +37,7 @@ struct Digits {
     return digits == 1 ? high : high * static_cast<double>(kWeightBase) + at(output, input, tap, 1);
   }
 
-  /// [panels, taps, tap_bytes()], as qwen3_tts/packed_convolution.py packs them.
+  /// [panels, taps, tap_bytes()], as qwen3_tts/quantized_convolution.py packs them.
   std::vector<int8_t> pack() const {
     std::vector<int8_t> packed;
     for (int64_t panel = 0; panel < panels(); ++panel) {

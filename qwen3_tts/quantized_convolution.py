@@ -7,7 +7,7 @@ from those sums. Inputs are padded to a multiple of 16, outputs to whole panels.
 Weights have one digit in [-127, 127], or two, 16 * high + low, which is 12 bits. The low digits have a slice of their
 own behind that of the high ones, plus 8 and two to a byte. Codes of columns are in [-127, 127], or 255 * high + low,
 about 16 bits. The file is mapped: a model is ready without packing anything, and its weights are in memory once. (In
-C++: runner/src/ops/convolution_layer.h.)
+C++: runner/src/ops/quantized_layer.h.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from qwen3_tts.convolution import snake
 
 PANEL_OUTPUTS = 32
 DEPTH_MULTIPLE = 16
@@ -102,21 +104,6 @@ def quantize_columns(x: Tensor, digits: int, depth: int) -> tuple[Tensor, Tensor
     return split_digits(codes, digits).transpose(0, 1), torch.where(is_number, peaks / largest, 0.0)
 
 
-def sin_squared(z: Tensor) -> Tensor:
-    """The kernel's polynomial, so that hardly a code differs from its codes."""
-    turns = torch.round(z * 0.318309886)
-    r = z - turns * 3.140625 - turns * 9.67653590e-4
-    r2 = r * r
-    sine = r2 * -1.8363654e-4 + 8.3063252e-3
-    sine = r2 * sine - 1.6664828e-1
-    return ((r2 * sine + 9.9999662e-1) * r).square()
-
-
-def snake(x: Tensor, parameters: Tensor | None) -> Tensor:
-    """x + sin(x alpha)^2 inv_beta, with parameters [2, inputs] = alpha, inv_beta."""
-    return x if parameters is None else x + sin_squared(x * parameters[0]) * parameters[1]
-
-
 def past_columns(history: Tensor, offset: int, past: int, digits: int, depth: int) -> tuple[Tensor, Tensor]:
     """Views of the history: codes [past, digits, depth] uint8, plus CODE_OFFSET, and scales [past]."""
     memory = history[offset:].view(torch.uint8)
@@ -149,14 +136,15 @@ def quantized_convolution(
     packed: Tensor,
     scales: Tensor,
     bias: Tensor | None,
-    snake_parameters: Tensor | None,
+    snake_weight: Tensor | None,
     history: Tensor | None,
     offset: int,
     dilation: int,
 ) -> Tensor:
     """x [T, inputs] -> [T, outputs]; the history is read and written."""
     depth, digits = depth_and_digits(packed, x.shape[1])
-    columns, column_scales = quantize_columns(snake(x, snake_parameters), digits, depth)
+    x = x if snake_weight is None else snake(x, snake_weight)
+    columns, column_scales = quantize_columns(x, digits, depth)
     past = (packed.shape[1] - 1) * dilation
     if past:
         assert history is not None

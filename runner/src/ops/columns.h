@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include <executorch/runtime/kernel/thread_parallel_interface.h>
+
+#include "ops/checks.h"
+
+/// What the convolutions of columns [T, width] share.
+namespace qwen3_tts {
+
+constexpr auto kValueBytes = static_cast<int64_t>(sizeof(float));
+constexpr int64_t kMaxWorkers = 64;
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// [T, width], one column after another.
+inline bool has_columns(const executorch::aten::Tensor& tensor) {
+  return is_float(tensor, 2) && tensor.size(0) > 0 && tensor.size(1) > 0 && tensor.strides()[1] == 1 &&
+         tensor.strides()[0] == tensor.size(1);
+}
+
+inline bool is_vector(const std::optional<executorch::aten::Tensor>& tensor, int64_t size) {
+  return !tensor.has_value() || (is_float(*tensor, 1) && tensor->numel() == size);
+}
+
+/// [2, width]: alpha, inv_beta.
+inline bool is_snake(const std::optional<executorch::aten::Tensor>& tensor, int64_t width) {
+  return !tensor.has_value() || (is_float(*tensor, 2) && tensor->size(0) == 2 && tensor->size(1) == width);
+}
+
+inline bool resize_columns(executorch::aten::Tensor& out, int64_t columns, int64_t width) {
+  return is_float(out, 2) && resize_output(out, std::array<int64_t, 2>{columns, width}) && has_columns(out);
+}
+
+/// Room for `size` values from `offset` on.
+inline bool has_room(const executorch::aten::Tensor& history, int64_t offset, int64_t size) {
+  return is_float(history, 1) && offset >= 0 && offset <= history.numel() && size <= history.numel() - offset;
+}
+
+/// The history belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
+inline float* past_in(const executorch::aten::Tensor& history, int64_t offset) {
+  return const_cast<float*>(history.const_data_ptr<float>()) + offset;
+}
+
+/// Calls visit(task, worker) for every task; whoever is free takes the next one, in their order.
+template <typename Visit>
+void for_each_task(int64_t num_tasks, int64_t num_workers, const Visit& visit) {
+  std::atomic<int64_t> next{0};
+  executorch::extension::parallel_for(0, num_workers, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t worker = begin; worker < end; ++worker) {
+      for (int64_t task = next.fetch_add(1); task < num_tasks; task = next.fetch_add(1)) {
+        visit(task, worker);
+      }
+    }
+  });
+}
+
+}  // namespace qwen3_tts
