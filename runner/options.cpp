@@ -204,7 +204,7 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
       ->type_name("N")
       ->group(group);
   app.add_option("--weight_cache", options.engine.weight_cache,
-                 "File that keeps packed weights, so that the next start is faster")
+                 "File that keeps the packed weights of an fp32 model: the next start is faster")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--profile", options.profile,
