@@ -2,10 +2,15 @@
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(kernel_instruction_sets avx2 avx512)
+  set(kernel_definition QWEN3_TTS_X86_KERNELS)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$" AND NOT APPLE)  # Apple's baseline has it.
+  set(kernel_instruction_sets dotprod)
+  set(kernel_definition QWEN3_TTS_ARM_KERNELS)
 endif()
 set(kernel_options_avx2 -mavx2 -mfma -mf16c)
 set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                           -mprefer-vector-width=512)
+set(kernel_options_dotprod -march=armv8.2-a+dotprod)
 
 set(kernel_options -Wno-psabi)  # Functions that take vectors stay in their file.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -30,6 +35,6 @@ function(add_kernels target)
     endforeach()
   endforeach()
   if(kernel_instruction_sets)
-    target_compile_definitions(${target} PUBLIC QWEN3_TTS_X86_KERNELS)
+    target_compile_definitions(${target} PUBLIC ${kernel_definition})
   endif()
 endfunction()

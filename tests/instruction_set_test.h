@@ -23,6 +23,8 @@ inline std::string name_of(InstructionSet set) {
       return "Avx512";
     case InstructionSet::kAvx2:
       return "Avx2";
+    case InstructionSet::kDotprod:
+      return "Dotprod";
     default:
       return "Baseline";
   }

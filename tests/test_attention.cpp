@@ -193,6 +193,9 @@ TEST_P(AttentionTest, TheChosenInstructionSetRuns) {
   const std::vector<const AttentionKernels*> tables = {&baseline::attention_kernels, &avx2::attention_kernels,
                                                        &avx512::attention_kernels};
   EXPECT_EQ(&attention_kernels(), tables[static_cast<size_t>(std::get<0>(GetParam()))]);
+#elif defined(QWEN3_TTS_ARM_KERNELS)
+  const bool is_baseline = std::get<0>(GetParam()) == InstructionSet::kBaseline;
+  EXPECT_EQ(&attention_kernels(), is_baseline ? &baseline::attention_kernels : &dotprod::attention_kernels);
 #else
   EXPECT_EQ(&attention_kernels(), &baseline::attention_kernels);
 #endif

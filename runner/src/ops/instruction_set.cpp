@@ -5,6 +5,10 @@
 #ifdef QWEN3_TTS_X86_KERNELS
 #include <cpuid.h>
 #endif
+#ifdef QWEN3_TTS_ARM_KERNELS
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace qwen3_tts {
 namespace {
@@ -31,8 +35,13 @@ bool is_available(InstructionSet set) {
     case InstructionSet::kAvx2:
       return has_avx2;
     default:
-      return true;
+      return set == InstructionSet::kBaseline;
   }
+}
+#elif defined(QWEN3_TTS_ARM_KERNELS)
+bool is_available(InstructionSet set) {
+  return set == InstructionSet::kBaseline ||
+         (set == InstructionSet::kDotprod && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0);
 }
 #else
 bool is_available(InstructionSet set) { return set == InstructionSet::kBaseline; }
@@ -47,7 +56,8 @@ std::atomic<InstructionSet>& chosen() {
 
 std::vector<InstructionSet> available_instruction_sets() {
   std::vector<InstructionSet> sets;
-  for (const auto set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+  for (const auto set :
+       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kDotprod}) {
     if (is_available(set)) {
       sets.push_back(set);
     }

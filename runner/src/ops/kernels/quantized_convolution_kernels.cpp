@@ -4,6 +4,8 @@
 
 #ifdef __AVX2__
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include "ops/kernels/lanes.h"
 #endif
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
@@ -191,6 +193,44 @@ void multiply_tile(const uint8_t* codes, int64_t stride, const float* scales, fl
       float* place = out + row * kPanelOutputs + i * 8;
       const __m256 product = _mm256_cvtepi32_ps(sums[row][i]);
       _mm256_storeu_ps(place, _mm256_fmadd_ps(product, scale, _mm256_loadu_ps(place)));
+    }
+  }
+}
+
+#elif defined(__aarch64__)
+
+constexpr int64_t kLargestTile = 2;
+constexpr int64_t kVectors = kPanelOutputs / Lanes::kCount;
+
+template <int64_t kRows>
+void multiply_tile(const uint8_t* codes, int64_t stride, const float* scales, float factor, const int8_t* weights,
+                   int64_t depth, float* out) {
+  constexpr auto kOffsets = static_cast<int32_t>(0x80808080U);  // kCodeOffset in every byte
+  Lanes::Ints sums[kRows][kVectors] = {};
+  weights += kHeaderBytes;
+  for (int64_t k = 0; k < depth; k += 4) {
+    Lanes::Ints inputs[kRows];
+#pragma GCC unroll 2
+    for (int64_t row = 0; row < kRows; ++row) {
+      int32_t quad = 0;
+      std::memcpy(&quad, codes + row * stride + k, sizeof(quad));
+      inputs[row] = Lanes::all(quad ^ kOffsets);
+    }
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < kVectors; ++i) {
+      const auto quads = Lanes::load_bytes(reinterpret_cast<const uint8_t*>(weights) + i * 16);
+#pragma GCC unroll 2
+      for (int64_t row = 0; row < kRows; ++row) {
+        sums[row][i] = Lanes::add_products<false>(sums[row][i], quads, inputs[row]);
+      }
+    }
+    weights += kQuadBytes;
+  }
+  for (int64_t row = 0; row < kRows; ++row) {
+    const Lanes::Floats scale = Lanes::scaled(Lanes::to_floats(Lanes::all(1)), scales[row] * factor);
+    for (int64_t i = 0; i < kVectors; ++i) {
+      float* place = out + row * kPanelOutputs + i * Lanes::kCount;
+      Lanes::store(place, Lanes::multiply_add(Lanes::to_floats(sums[row][i]), scale, Lanes::load(place)));
     }
   }
 }
