@@ -38,6 +38,7 @@ nlohmann::ordered_json to_json(const RunRecord& record, const Engine& engine, co
       {"code_predictor_ms", stats.code_predictor_ms},
       {"sampler_ms", stats.sampler_ms},
       {"decode_ms", stats.decode_ms},
+      {"decode_wait_ms", stats.decode_wait_ms},
       {"sink_ms", stats.sink_ms},
       {"ttfa_ms", stats.ttfa_ms},
       {"total_ms", stats.total_ms},

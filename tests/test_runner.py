@@ -23,10 +23,10 @@ Pte = Callable[[str], Path]
 SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
     "prompt frames audio_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
-    "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms ttfa_ms total_ms rtf peak_rss_mb seed "
-    "fused threads finish_reason".split()
+    "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms decode_wait_ms ttfa_ms total_ms rtf "
+    "peak_rss_mb seed fused threads finish_reason".split()
 )
-PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_ms", "sink_ms")
+PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_wait_ms", "sink_ms")
 LEAD_IN = 480  # samples: 20 ms at 24 kHz
 LOUD = 0.005
 

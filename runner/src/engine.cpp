@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <executorch/runtime/kernel/thread_parallel_interface.h>
+
 #include "contract.h"
 #include "engine_impl.h"
 #include "file.h"
@@ -40,6 +42,17 @@ Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& 
     return read_tables(model);
   }
   return read_tokenizer_json(tokenizer_path, model.metadata);
+}
+
+/// The same file once more, so that the codec decoder can run beside the other stages: a module runs one method at a
+/// time. That pays with two threads (docs/performance.md); more of them speed the stages up by themselves. A profile is
+/// of one module. Null: the codec decoder has its turn.
+Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options) {
+  constexpr int64_t kPipelinedThreads = 2;
+  if (options.profile || executorch::extension::get_thread_count() != kPipelinedThreads) {
+    return std::unique_ptr<Program>();
+  }
+  return Program::create(options.model_path);
 }
 
 /// Lets the methods take their packed weights from `cache`, which is made first if need be: of all that `methods` pack.
@@ -92,15 +105,23 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (Status status = set_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
+  auto codec_program = open_codec(options);
+  if (!codec_program.ok()) {
+    return codec_program.error();
+  }
   if (weight_cache) {
     const auto methods = methods_for(Task::kSpeech, options.fused_code_predictor);
-    if (Status status = use_weight_cache(*model->program, methods, *weight_cache); !status.ok()) {
+    Status status = use_weight_cache(*model->program, methods, *weight_cache);
+    if (status.ok() && *codec_program != nullptr) {
+      status = (*codec_program)->keep_packed_weights(weight_cache->runtime_path());
+    }
+    if (!status.ok()) {
       return status.error();
     }
   }
-  std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(model->metadata),
-                                      std::move(*tokenizer), options.fused_code_predictor, elapsed_ms(start),
-                                      PrefixCache(options.prefix_cache_bytes)});
+  std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(*codec_program),
+                                      std::move(model->metadata), std::move(*tokenizer), options.fused_code_predictor,
+                                      elapsed_ms(start), PrefixCache(options.prefix_cache_bytes)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -110,9 +131,27 @@ Engine::~Engine() = default;
 
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
+Status Engine::Impl::preload(Task task) const {
+  std::vector<std::string> methods = methods_for(task, fused_code_predictor);
+  if (is_pipelined() && methods.back() == contract::kDecodeAudio) {
+    methods.pop_back();
+    if (Status status = codec_program->load_methods({contract::kDecodeAudio}); !status.ok()) {
+      return status;
+    }
+  }
+  return program->load_methods(methods);
+}
+
 Status Engine::preload(Task task) { return impl_->preload(task); }
 
-std::vector<LoadedMethod> Engine::loaded_methods() const { return impl_->program->loaded_methods(); }
+std::vector<LoadedMethod> Engine::loaded_methods() const {
+  std::vector<LoadedMethod> methods = impl_->program->loaded_methods();
+  if (impl_->is_pipelined()) {
+    const std::vector<LoadedMethod> more = impl_->codec_program->loaded_methods();
+    methods.insert(methods.end(), more.begin(), more.end());
+  }
+  return methods;
+}
 
 double Engine::load_ms() const {
   double milliseconds = impl_->create_ms;

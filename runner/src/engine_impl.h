@@ -13,12 +13,17 @@
 
 namespace qwen3_tts {
 
-/// What all sessions share. Only the program and the cache change while they are used, each under its own lock.
+/// What all sessions share. Only the programs and the cache change while they are used, each under its own lock.
 struct Engine::Impl {
-  Status preload(Task task) const { return program->load_methods(methods_for(task, fused_code_predictor)); }
+  Status preload(Task task) const;
+  /// Where the codec decoder runs.
+  Program& codec() const { return codec_program == nullptr ? *program : *codec_program; }
+  /// Whether the codec decoder may run beside the other stages.
+  bool is_pipelined() const { return codec_program != nullptr; }
 
   std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
   std::unique_ptr<Program> program;
+  std::unique_ptr<Program> codec_program;  ///< The same file once more, for the codec decoder alone; or null.
   ModelMetadata metadata;
   TextTokenizer tokenizer;
   bool fused_code_predictor;

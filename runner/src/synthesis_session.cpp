@@ -12,6 +12,23 @@ namespace qwen3_tts {
 
 using Impl = SynthesisSession::Impl;
 
+namespace {
+
+/// Adds the time that sampling takes as long as it lives.
+class SamplingTimer {
+ public:
+  explicit SamplingTimer(double& total) : total_(total) {}
+  SamplingTimer(const SamplingTimer&) = delete;
+  SamplingTimer& operator=(const SamplingTimer&) = delete;
+  ~SamplingTimer() { total_ += sampling_ms() - before_; }
+
+ private:
+  double& total_;
+  double before_ = sampling_ms();
+};
+
+}  // namespace
+
 const char* to_string(FinishReason reason) {
   switch (reason) {
     case FinishReason::kEos:
@@ -35,6 +52,9 @@ Result<AudioChunk> Impl::make_chunk() {
   const int64_t first_frame = decoded_frames_;
   const int64_t wanted = first_frame == 0 ? options_.first_chunk_frames : options_.chunk_frames;
   samples_.clear();
+  if (is_stopped_) {
+    drop_frames_ahead();
+  }
   while (state_ == State::kRunning && samples_.empty()) {
     if (Status status = make_frames(wanted); !status.ok()) {
       return status.error();
@@ -42,32 +62,60 @@ Result<AudioChunk> Impl::make_chunk() {
     if (options_.trim_silence) {
       leading_silence_.trim(samples_);
     }
+    if (has_ended_ && (decoded_frames_ == num_frames_ || options_.codes_only)) {
+      state_ = State::kFinished;
+    }
   }
   stats_.samples += static_cast<int64_t>(samples_.size());
   return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), engine_.metadata.sample_rate,
                     first_frame,     decoded_frames_ - first_frame,         state_ == State::kFinished};
 }
 
-/// `count` frames more and their samples; fewer at the end of the utterance.
+/// Who stops an utterance has not heard them, and does not wait for them.
+void Impl::drop_frames_ahead() {
+  num_frames_ = decoded_frames_;
+  stats_.frames = num_frames_;
+  codes_.resize(static_cast<size_t>(num_frames_ * engine_.metadata.num_code_groups));
+  tokens_.resize(decoded_tokens_);
+  finish(FinishReason::kStopped);
+}
+
+/// The samples of `count` frames more; fewer at the end of the utterance.
 Status Impl::make_frames(int64_t count) {
-  const int64_t first_frame = num_frames_;
-  while (state_ == State::kRunning && num_frames_ - first_frame < count) {
-    const double sampling_before = sampling_ms();
+  const int64_t end = (options_.codes_only ? num_frames_ : decoded_frames_) + count;
+  Status status = make_frames_beside(end);
+  Status waited = wait_for_samples();  // The decoder writes to samples_, whatever happened beside it.
+  return status.ok() ? waited : status;
+}
+
+/// Makes frames up to `end` and starts to decode them, max_decode_frames at a time. While the last ones are being
+/// decoded, makes some of the next frames: as many as one call decodes or one delivery holds.
+Status Impl::make_frames_beside(int64_t end) {
+  const int64_t most = engine_.metadata.max_decode_frames;
+  while (!has_ended_ && num_frames_ < end) {
+    Status status = num_frames_ - decoded_frames_ == most ? decode_pending() : Status();
+    if (status.ok()) {
+      status = make_frame();
+    }
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  if (Status status = decode_pending(); !status.ok()) {
+    return status;
+  }
+  const int64_t ahead = end + std::min(most, options_.chunk_frames);
+  while (!has_ended_ && num_frames_ < ahead && decode_worker_->is_busy()) {
     if (Status status = make_frame(); !status.ok()) {
       return status;
     }
-    stats_.sampler_ms += sampling_ms() - sampling_before;
-    if (num_frames_ - decoded_frames_ == engine_.metadata.max_decode_frames) {
-      if (Status status = decode_pending(); !status.ok()) {
-        return status;
-      }
-    }
   }
-  return decode_pending();
+  return {};
 }
 
 /// One frame more, or the end of a piece.
 Status Impl::make_frame() {
+  const SamplingTimer sampling_timer(stats_.sampler_ms);
   if (is_stopped_) {
     finish(FinishReason::kStopped);
     return {};
@@ -86,6 +134,7 @@ Status Impl::make_frame() {
     return end_piece(limit_.reason);
   }
   const ScopedTimer timer(stats_.code_predictor_ms);
+  const OneCore one_core(decode_worker_->is_busy());
   if (Status status = code_predictor_->predict(talker_->hidden(), *token, options_.seed, drawn); !status.ok()) {
     return status;
   }
@@ -97,6 +146,7 @@ Status Impl::make_frame() {
 /// Draws with the random numbers of as many tokens as there were in the utterance: no two pieces share any.
 Result<int64_t> Impl::next_token() {
   const ScopedTimer timer(stats_.talker_ms);
+  const OneCore one_core(decode_worker_->is_busy());
   const auto num_piece_frames = static_cast<int64_t>(talker_->tokens().size());
   if (num_piece_frames > 0) {
     Status status = talker_->step(code_predictor_->frame_embedding(), prompt_.text_row(num_piece_frames - 1));
@@ -123,22 +173,40 @@ Status Impl::end_piece(FinishReason reason) {
   return {};
 }
 
-/// Appends the samples of the frames that have none yet, at most max_decode_frames.
+/// Appends the samples of the frames that have none yet, at most max_decode_frames; or begins to, when there are more
+/// frames to make meanwhile. Not of the first ones: somebody waits for them, and both threads are faster than one.
 Status Impl::decode_pending() {
   const int64_t count = num_frames_ - decoded_frames_;
   if (count == 0 || options_.codes_only) {
     return {};
   }
-  const ScopedTimer timer(stats_.decode_ms);
+  if (Status status = wait_for_samples(); !status.ok()) {
+    return status;
+  }
+  const bool is_beside = engine_.is_pipelined() && !has_ended_ && decoded_frames_ > 0;
   const size_t size = samples_.size();
   samples_.resize(size + static_cast<size_t>(count * engine_.metadata.samples_per_frame));
   const int64_t* codes = codes_.data() + decoded_frames_ * engine_.metadata.num_code_groups;
   decoded_frames_ = num_frames_;
+  decoded_tokens_ = tokens_.size();
+  if (is_beside) {
+    decode_worker_->start({codes, codes + count * engine_.metadata.num_code_groups}, count, samples_.data() + size);
+    return {};
+  }
+  const ScopedTimer timer(stats_.decode_ms);
+  const ScopedTimer wait_timer(stats_.decode_wait_ms);
   return codec_decoder_->decode(codes, count, samples_.data() + size);
 }
 
+Status Impl::wait_for_samples() {
+  const ScopedTimer timer(stats_.decode_wait_ms);
+  Status status = decode_worker_->wait();
+  stats_.decode_ms += decode_worker_->take_decode_ms();
+  return status;
+}
+
 void Impl::finish(FinishReason reason) {
-  state_ = State::kFinished;
+  has_ended_ = true;
   stats_.finish_reason = reason;
 }
 
@@ -237,6 +305,7 @@ Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
     return status;
   }
   options_.codes_only = false;
+  has_ended_ = true;  // No frames are made, so nothing runs beside the decoder.
   codes_ = std::move(codes);
   const int64_t total = static_cast<int64_t>(codes_.size()) / metadata.num_code_groups;
   while (num_frames_ < total && !is_stopped_) {
@@ -256,6 +325,7 @@ Status Impl::decode_into(std::vector<int64_t> codes, AudioSink& sink) {
     }
   }
   codes_.resize(static_cast<size_t>(num_frames_ * metadata.num_code_groups));
+  state_ = State::kFinished;
   finish(num_frames_ == total ? FinishReason::kEos : FinishReason::kStopped);
   return sink.close();
 }

@@ -9,6 +9,7 @@
 
 #include "code_predictor.h"
 #include "codec_decoder.h"
+#include "decode_worker.h"
 #include "embedding.h"
 #include "engine_impl.h"
 #include "leading_silence.h"
@@ -72,11 +73,14 @@ struct SynthesisSession::Impl {
 
   // next()
   Result<AudioChunk> make_chunk();
+  void drop_frames_ahead();
   Status make_frames(int64_t count);
+  Status make_frames_beside(int64_t end);
   Status make_frame();
   Result<int64_t> next_token();
   Status end_piece(FinishReason reason);
   Status decode_pending();
+  Status wait_for_samples();
   void finish(FinishReason reason);
 
   Status write(const AudioChunk& chunk, AudioSink& sink);
@@ -88,6 +92,7 @@ struct SynthesisSession::Impl {
   std::unique_ptr<Talker> talker_;
   std::unique_ptr<CodePredictor> code_predictor_;
   std::unique_ptr<CodecDecoder> codec_decoder_;
+  std::unique_ptr<DecodeWorker> decode_worker_;  ///< Does nothing unless the engine is pipelined.
 
   State state_ = State::kIdle;
   std::atomic<bool> is_stopped_{false};
@@ -99,7 +104,9 @@ struct SynthesisSession::Impl {
   FinishReason end_reason_ = FinishReason::kEos;  ///< Of the first piece that a limit ended.
   Prompt prompt_;
   int64_t num_frames_ = 0;      ///< Frames made.
-  int64_t decoded_frames_ = 0;  ///< Frames turned into samples.
+  int64_t decoded_frames_ = 0;  ///< Frames turned into samples, or being so.
+  size_t decoded_tokens_ = 0;   ///< Tokens drawn up to there.
+  bool has_ended_ = false;      ///< No more frames are made; the last ones may have no samples yet.
   std::vector<int64_t> tokens_;  ///< Drawn by the talker, the last one of every piece too.
   std::vector<int64_t> codes_;   ///< [num_frames_, G]
   std::vector<float> samples_;   ///< Of the chunk being made.

@@ -21,13 +21,14 @@ Result<std::unique_ptr<Impl>> Impl::create(Engine::Impl& engine) {
   if (!code_predictor.ok()) {
     return code_predictor.error();
   }
-  auto codec_decoder = CodecDecoder::create(program, engine.metadata);
+  auto codec_decoder = CodecDecoder::create(engine.codec(), engine.metadata);
   if (!codec_decoder.ok()) {
     return codec_decoder.error();
   }
   impl->talker_ = std::move(*talker);
   impl->code_predictor_ = std::move(*code_predictor);
   impl->codec_decoder_ = std::move(*codec_decoder);
+  impl->decode_worker_ = std::make_unique<DecodeWorker>(*impl->codec_decoder_);
   return impl;
 }
 
@@ -40,6 +41,8 @@ Status Impl::begin() {
   end_reason_ = FinishReason::kEos;
   num_frames_ = 0;
   decoded_frames_ = 0;
+  decoded_tokens_ = 0;
+  has_ended_ = false;
   tokens_.clear();
   codes_.clear();
   return codec_decoder_->reset();
@@ -156,6 +159,7 @@ Status Impl::make_prompt(const PromptPlan& plan, int64_t num_known) {
 /// Brings the codec decoder to where it is after the voice's recording.
 Status Impl::prime_codec(const std::vector<int64_t>& codes) {
   const ScopedTimer timer(stats_.decode_ms);
+  const ScopedTimer wait_timer(stats_.decode_wait_ms);
   const std::string key = codes_key(codes);
   if (const auto known = engine_.prefix_cache.find(key); known != nullptr) {
     stats_.cached_frames = static_cast<int64_t>(codes.size()) / engine_.metadata.num_code_groups;

@@ -116,7 +116,8 @@ struct SynthesisStats {
   double talker_ms = 0;  ///< Talker steps and sampling of code 0.
   double code_predictor_ms = 0;
   double sampler_ms = 0;  ///< Drawing codes; a part of the two before.
-  double decode_ms = 0;
+  double decode_ms = 0;  ///< Codec decoder; beside the two stages before, when there are two threads.
+  double decode_wait_ms = 0;  ///< Of decode_ms, what the other stages waited: the part of total_ms.
   double sink_ms = 0;  ///< Spent in AudioSink::write.
   double ttfa_ms = 0;  ///< Request to first samples (accepted by the sink in synthesize()).
   double total_ms = 0;  ///< Request to last sample.
