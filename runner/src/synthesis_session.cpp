@@ -82,17 +82,16 @@ void Impl::drop_frames_ahead() {
 
 /// The samples of `count` frames more; fewer at the end of the utterance.
 Status Impl::make_frames(int64_t count) {
-  const int64_t end = (options_.codes_only ? num_frames_ : decoded_frames_) + count;
-  Status status = make_frames_beside(end);
+  Status status = make_frames_beside(options_.codes_only ? num_frames_ : decoded_frames_, count);
   Status waited = wait_for_samples();  // The decoder writes to samples_, whatever happened beside it.
   return status.ok() ? waited : status;
 }
 
-/// Makes frames up to `end` and starts to decode them, max_decode_frames at a time. While the last ones are being
-/// decoded, makes some of the next frames: as many as one call decodes or one delivery holds.
-Status Impl::make_frames_beside(int64_t end) {
+/// Makes frames until there are `count` from `first` on, and starts to decode them, max_decode_frames at a time. While
+/// the last ones are being decoded, makes some of the next frames: as many as one call decodes or one delivery holds.
+Status Impl::make_frames_beside(int64_t first, int64_t count) {
   const int64_t most = engine_.metadata.max_decode_frames;
-  while (!has_ended_ && num_frames_ < end) {
+  while (!has_ended_ && num_frames_ - first < count) {
     Status status = num_frames_ - decoded_frames_ == most ? decode_pending() : Status();
     if (status.ok()) {
       status = make_frame();
@@ -104,8 +103,8 @@ Status Impl::make_frames_beside(int64_t end) {
   if (Status status = decode_pending(); !status.ok()) {
     return status;
   }
-  const int64_t ahead = end + std::min(most, options_.chunk_frames);
-  while (!has_ended_ && num_frames_ < ahead && decode_worker_->is_busy()) {
+  const int64_t most_ahead = std::min(most, options_.chunk_frames);
+  while (!has_ended_ && num_frames_ - decoded_frames_ < most_ahead && decode_worker_->is_busy()) {
     if (Status status = make_frame(); !status.ok()) {
       return status;
     }

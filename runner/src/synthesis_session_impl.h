@@ -75,7 +75,7 @@ struct SynthesisSession::Impl {
   Result<AudioChunk> make_chunk();
   void drop_frames_ahead();
   Status make_frames(int64_t count);
-  Status make_frames_beside(int64_t end);
+  Status make_frames_beside(int64_t first, int64_t count);
   Status make_frame();
   Result<int64_t> next_token();
   Status end_piece(FinishReason reason);
