@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("the backend needs triton to be imported, which is made for Linux", allow_module_level=True)
 
 import torch
 from executorch.backends.cuda.cuda_backend import CudaBackend

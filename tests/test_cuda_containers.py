@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import gpu_check
 from cuda_models import GROUPS, FewGroups
 from cuda_without_gpu import compiling_with, cpu_kernels
-from qwen3_tts.cuda import lowering
+from qwen3_tts.cuda import libtorch, lowering
 from qwen3_tts.cuda.containers import Containers
+from qwen3_tts.cuda.linear import Int4Linear
 from qwen3_tts.cuda.methods import build_methods
 from qwen3_tts.cuda.speaking import Modules, Speaker, Speech
 from qwen3_tts.cuda.stages import Flavour, load_stages
+from qwen3_tts.linear import Linear
 from qwen3_tts.prompt import Request
 from qwen3_tts.quantization import FLOAT
 
@@ -98,6 +101,12 @@ def caches(containers: Containers, stage: str) -> list[torch.Tensor]:
     ]
 
 
+def test_every_tensor_is_a_stages(containers: Containers) -> None:
+    """Constants without a name of their own are numbered in each library and would be shared by accident."""
+    stages = {"talker", "code_predictor", "codec", "last", "text_embedding", "codec_embedding"}
+    assert {name.split(".")[0] for name in containers.tensors} == stages
+
+
 def test_caches_are_shared_by_name_and_no_further(containers: Containers) -> None:
     """What one stage stores is poisoned: the other says what it said before, and it itself does not."""
     hidden = containers.tensors["last.hidden"].shape[1]
@@ -143,3 +152,25 @@ def test_report_of_the_gpu_check(checkpoint: FewGroups, containers: Containers, 
     assert bad["parity"]["failed"] == ["same_argmax", "top5_overlap"]
     results = {"tiny": {"good": good, "bad": bad}}
     assert gpu_check.failures(results) == ["tiny bad: beyond its limit: same_argmax, top5_overlap"]
+
+
+def test_int4_layers_run_without_the_runtimes_kernel(tmp_path: Path) -> None:
+    """The stand-in that gpu-check gives to libraries with int4 layers, compiled for the CPU under its name there."""
+    libtorch.provide(tmp_path, "cpu")
+    layer = Int4Linear(Linear(512, 64))
+    x = torch.randn(1, 512, generator=torch.Generator().manual_seed(2))
+    handles = ", ".join(["AtenTensorHandle"] * 6)
+    options: dict[str, Any] = {
+        "aot_inductor.output_path": str(tmp_path / "layer.so"),
+        "aot_inductor.custom_ops_to_c_shims": {
+            torch.ops.executorch_cuda.int4_plain_mm.default: [
+                f"AOTITorchError aoti_torch_cpu_int4_plain_mm({handles}, int64_t, AtenTensorHandle*)"
+            ]
+        },
+    }
+    program = torch.export.export(layer, (x,), strict=False)
+    library: Any = torch._inductor.aot_compile(program.module(), (x,), options=options)
+    (made,) = torch._C._aoti.AOTIModelContainerRunnerCpu(library, 1).run([x])
+    expected = F.linear(x.bfloat16(), layer.dequantized()).float() + layer.bias
+    torch.testing.assert_close(made, expected, rtol=0, atol=1e-2)
+    assert made.std() > 0.1

@@ -15,6 +15,7 @@ from executorch.exir.scalar_type import ScalarType
 from executorch.extension.flat_tensor.serialize.serialize import FlatTensorHeader, _deserialize_to_flat_tensor
 from torch import Tensor
 
+from qwen3_tts.cuda import libtorch
 from qwen3_tts.cuda.artifacts import CudaMethod, NamedTensor, cuda_methods
 from qwen3_tts.manifest import ProgramFile
 
@@ -63,6 +64,8 @@ class Containers:
         self.tensors: dict[str, Tensor] = {}  # by fully qualified name
         file, storages = ProgramFile(program), DataFile(data)
         self.methods = cuda_methods(file)
+        if device == "cuda":
+            libtorch.provide(folder, device)
         self._stored: dict[str, Tensor] = {}
         self._constants: list[dict[str, Tensor]] = []  # the containers do not keep what they are given
         self._runners = {
