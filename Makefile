@@ -15,10 +15,10 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bench golden manifests errors parity clean
+.PHONY: help setup build demo test lint format bench gpu-check golden manifests errors parity clean
 
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make demo CHECKPOINT=<folder or hub id> TEXT="..." [SPEAKER=...] [LANGUAGE=...] [INSTRUCT=...]'
 
@@ -41,6 +41,9 @@ format: $(VENV)/.setup-dev ## Reformat Python and C++
 
 bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model model.pte" on another
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
+
+gpu-check: $(VENV)/.setup-dev ## Export for the NVIDIA GPU of this machine, compare with eager PyTorch and measure; ARGS="--help"
+	@$(PYTHON_BIN) benchmarks/gpu_check.py $(ARGS)
 
 golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
 	@snapshots=$$($(PYTHON_BIN) tests/models.py --snapshots) && \
@@ -69,7 +72,7 @@ $(VENV)/.setup: requirements.txt requirements-no-deps.txt | build/.setup-system
 	@scripts/setup.sh venv
 	@touch $@
 
-$(VENV)/.setup-dev: requirements-dev.txt $(VENV)/.setup
+$(VENV)/.setup-dev: requirements-dev.txt requirements-cuda.txt $(VENV)/.setup
 	@scripts/setup.sh dev
 	@touch $@
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -26,9 +24,13 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 import torch
 
 from model import MAX_DECODE_FRAMES, MAX_ROWS, Method, Model
+from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
+from qwen3_tts.cuda import flags as cuda_flags
+from qwen3_tts.cuda import target
+from qwen3_tts.cuda.stages import DECODE_FRAMES, DTYPES, PREFILL_ROWS
 from qwen3_tts.lowering import BACKENDS, lower
 from qwen3_tts.manifest import build_manifest
 from qwen3_tts.quantization import (
@@ -54,6 +56,7 @@ EXAMPLES = """examples:
 GROUP_SIZES = (32, 64, 128, 256)
 SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
 PROMPT_ROWS = 512
+CUDA_FLAGS = ("dtype", "gpu_arch")
 NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder")
 
 
@@ -73,7 +76,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--backend",
         choices=BACKENDS,
         default="xnnpack",
-        help="xnnpack: laptop and phone CPUs; portable: plain C++ kernels, fp32 only, slow (default: %(default)s)",
+        help="xnnpack: laptop and phone CPUs; portable: plain C++ kernels, fp32 only, slow; cuda: the NVIDIA GPU of "
+        "this machine, weights in a .ptd beside the .pte (default: %(default)s)",
     )
     parser.add_argument(
         "--recipe",
@@ -87,7 +91,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--qlinear",
         choices=LINEAR_CHOICES,
         help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da5w, 8da6w = both int5 or "
-        "int6, int8 heads; 8da8w = int8; none = fp32",
+        "int6, int8 heads; 8da8w = int8; 4w (cuda) = int4 talker, the others in bf16; none = --dtype",
     )
     parser.add_argument(
         "--qlinear-group-size",
@@ -124,6 +128,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="the talker's keys and values: fp16 = half the memory and traffic of a long utterance; none = fp32",
     )
     parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="cuda: products of talker and code predictor, and embedding rows (default: bf16 with 4w, else fp32)",
+    )
+    parser.add_argument(
+        "--gpu-arch", metavar="SM", help="cuda: refuse to export unless the GPU here is of this kind, such as sm_90"
+    )
+    parser.add_argument(
         "--max-seq-len",
         type=int,
         default=SPEECH_FRAMES + PROMPT_ROWS,
@@ -141,6 +153,8 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     linear = {recipe.talker, recipe.code_predictor, recipe.heads, recipe.codec}
     if args.qlinear_voice_encoder is not None and args.voice_encoder is None:
         parser.error("--qlinear-voice-encoder has no effect without --voice-encoder")
+    if (wrong := cuda_flags.conflict(args, recipe)) is not None:
+        parser.error(wrong)
     narrow = linear | {recipe.codec_convolutions, recipe.text_embedding, args.qlinear_voice_encoder or "none"}
     if args.backend == "portable" and narrow != {"none"}:
         parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
@@ -179,7 +193,8 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
     """The flags that decide what the program that speaks holds, as manifests show them."""
-    return {name: value for name, value in vars(args).items() if name not in NO_MODEL_FLAGS}
+    ignored = NO_MODEL_FLAGS if args.backend == "cuda" else (*NO_MODEL_FLAGS, *CUDA_FLAGS)
+    return {name: value for name, value in vars(args).items() if name not in ignored}
 
 
 def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTokenizer) -> dict[str, Any]:
@@ -187,8 +202,8 @@ def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTo
         config,
         tokenizer,
         max_seq_len=args.max_seq_len,
-        max_rows=MAX_ROWS,
-        max_decode_frames=MAX_DECODE_FRAMES,
+        max_rows=PREFILL_ROWS if args.backend == "cuda" else MAX_ROWS,
+        max_decode_frames=DECODE_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
         recipe=recipe_of(args),
         backend=args.backend,
     )
@@ -218,11 +233,26 @@ def export(args: argparse.Namespace, checkpoint: Checkpoint, progress: Progress)
     tokenizer_json = checkpoint.tokenizer_json
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     constants = constants_of(contract, tokenizer_json)
+    if args.backend == "cuda":
+        return export_cuda(args, checkpoint, constants, progress)
     recipe = recipe_of(args)
     model = Model(checkpoint, recipe)
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
     return write_program(methods, constants, args.output, recorded_flags(args), progress)
+
+
+def export_cuda(
+    args: argparse.Namespace, checkpoint: Checkpoint, constants: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """The same for a GPU: the program and its weights; returns the manifest."""
+    from qwen3_tts.cuda.export import write_cuda_program  # needs triton
+
+    flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args, recipe_of(args)), "gpu_arch": args.gpu_arch}
+    manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, progress)
+    write_manifest(manifest, args.output)
+    progress.finish()
+    return manifest
 
 
 def constants_of(contract: dict[str, Any], tokenizer_json: str) -> dict[str, Any]:
@@ -253,34 +283,18 @@ def write_program(
     del program  # the manifest reads the file, as big again
     progress("manifest", "write")
     manifest = build_manifest(output, flags)
-    with AtomicOutput(manifest_path(output)) as file:
-        file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    write_manifest(manifest, output)
     progress.finish()
     return manifest
 
 
+def write_manifest(manifest: dict[str, Any], output: Path) -> None:
+    with AtomicOutput(manifest_path(output)) as file:
+        file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+
+
 def manifest_path(output: Path) -> Path:
     return output.with_suffix(".manifest.json")
-
-
-class AtomicOutput:
-    """A file written beside its place and renamed when complete; removed when not."""
-
-    def __init__(self, path: Path):
-        self.path, self.partial = path, path.with_name(f".{path.name}.{os.getpid()}.partial")
-
-    def __enter__(self) -> BinaryIO:
-        self.file = self.partial.open("wb")
-        return self.file
-
-    def __exit__(
-        self, failure: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.file.close()
-        if failure is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
 
 
 def print_summary(manifest: dict[str, Any]) -> None:
@@ -306,6 +320,8 @@ def main() -> int:
     args = parse_args()
     progress = Progress()
     try:
+        if args.backend == "cuda":  # before anything is loaded
+            args.gpu_arch = target.check(args.gpu_arch)
         checkpoint = Checkpoint(args.checkpoint)
         if args.voice_encoder is not None:  # first: it refuses a checkpoint without voice encoders at once
             print_summary(export_voice_encoder(args, checkpoint, progress))

@@ -7,6 +7,8 @@ embeddings live at the talker's width and go through a projection when the code 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -40,20 +42,30 @@ class CodePredictor(DecoderStack):
 class CodePredictorHeads(nn.Module):
     """Logits of every group, [G - 1, Vc], from one hidden [1, Hcp]: the stepwise path's `cp_head`."""
 
-    def __init__(self, predictor: CodePredictor):
+    def __init__(self, code_predictor: CodePredictor):
         super().__init__()
-        self.predictor = predictor
+        self.code_predictor = code_predictor
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return torch.cat([self.predictor.logits(group + 1, hidden) for group in range(len(self.predictor.heads))])
+        predictor = self.code_predictor
+        return torch.cat([predictor.logits(group + 1, hidden) for group in range(len(predictor.heads))])
 
 
 class FusedCodePredictor(nn.Module):
-    """The whole frame in one graph: the loop over groups, unrolled."""
+    """The whole frame in one graph: the loop over groups, unrolled.
 
-    def __init__(self, predictor: CodePredictor, embedding: nn.Embedding, config: ModelConfig):
+    `sample` draws a code as the operator qwen3_tts::sample does, which it is unless another one is given.
+    """
+
+    def __init__(
+        self,
+        code_predictor: CodePredictor,
+        codec_embedding: nn.Embedding,
+        config: ModelConfig,
+        sample: Callable[[Tensor, Tensor, int, Tensor], Tensor] = torch.ops.qwen3_tts.sample,
+    ):
         super().__init__()
-        self.predictor, self.embedding = predictor, embedding
+        self.code_predictor, self.codec_embedding, self.sample = code_predictor, codec_embedding, sample
         self.group_offsets = config.group_offsets
 
     def forward(
@@ -65,15 +77,15 @@ class FusedCodePredictor(nn.Module):
         top_p}, kv [layers, 2, KVH, G, D] is scratch. The embeddings are added in the order of the groups, in fp32, as
         the stepwise path does.
         """
-        row = self.embedding(code0)
+        row = self.codec_embedding(code0)
         codes, total = [code0], row
         rows = torch.cat([hidden, row])  # positions 0 and 1 in one pass
         position = 0
         for group in range(1, len(self.group_offsets)):
-            start = torch.full((1,), position, dtype=torch.int64)
-            logits = self.predictor.logits(group, self.predictor(rows, start, kv))
-            code = torch.ops.qwen3_tts.sample(logits, uniforms, group - 1, sampling)
-            rows = self.embedding(code + self.group_offsets[group])
+            start = torch.full((1,), position, dtype=torch.int64, device=hidden.device)
+            logits = self.code_predictor.logits(group, self.code_predictor(rows, start, kv))
+            code = self.sample(logits, uniforms, group - 1, sampling)
+            rows = self.codec_embedding(code + self.group_offsets[group])
             codes.append(code)
             total = total + rows
             position = group + 1

@@ -74,6 +74,19 @@ class DecoderLayer(nn.Module):
         return self.mlp(self.attention(x, rope, position, kv))
 
 
+class Rope(nn.Module):
+    """What all layers of a stack need to know of the rows' positions: their rotation, [S, head_dim]."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.head_dim, self.theta = config.head_dim, config.rope_theta
+
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
+        """x [S, hidden], position [1] of the first row."""
+        rotation: Tensor = torch.ops.qwen3_tts.rope(x, position, self.head_dim, self.theta)
+        return rotation
+
+
 class DecoderStack(nn.Module):
     """All layers of a transformer, without the final norm: [S, hidden] -> [S, hidden]."""
 
@@ -81,11 +94,12 @@ class DecoderStack(nn.Module):
         super().__init__()
         self.config = config
         self.kv_dtype = torch.float32
+        self.rope = Rope(config)
         self.layers = nn.ModuleList(DecoderLayer(config, i, qk_norm) for i in range(config.num_layers))
 
     def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
         """x [S, hidden], position [1] of the first row, kv as empty_kv() makes it (written)."""
-        rope = torch.ops.qwen3_tts.rope(x, position, self.config.head_dim, self.config.rope_theta)
+        rope = self.rope(x, position)
         for layer in self.layers:
             x = layer(x, rope, position, kv)
         return x

@@ -24,7 +24,7 @@ from torch.export import ExportedProgram
 
 from model import Method
 
-BACKENDS = ("xnnpack", "portable")
+BACKENDS = ("xnnpack", "portable", "cuda")
 Report = Callable[[str, str], None]  # (method, step that begins)
 
 

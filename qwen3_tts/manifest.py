@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from executorch.exir._serialize._program import _flatbuffer_to_program, _get_extended_header
-from executorch.exir.schema import DataLocation, ExecutionPlan, KernelCall, ScalarType, Tensor
+from executorch.exir.schema import BackendDelegate, DataLocation, ExecutionPlan, KernelCall, ScalarType, Tensor
 
 # XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
 WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
 PACKAGES = ("torch", "executorch", "torchao", "safetensors", "tokenizers")
-CONSTANTS = ("contract", "tokenizer")
+CONSTANTS = ("contract", "tokenizer", "cuda")
+XNNPACK = "XnnpackBackend"
 HEADER_BYTES = 64
 READ_BYTES = 1 << 20
 
@@ -63,20 +64,33 @@ class ProgramFile:
 
     def contract(self) -> dict[str, Any]:
         """The JSON object in the constant method `contract`."""
-        plan = self.plans["contract"]
-        return json.loads(plan.values[plan.outputs[0]].val.string_val)
+        return json.loads(self.constant("contract"))
 
-    def sha256(self) -> str:
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-        return digest.hexdigest()
+    def constant(self, name: str) -> str:
+        """The string in the constant method `name`."""
+        plan = self.plans[name]
+        return plan.values[plan.outputs[0]].val.string_val
+
+    def delegate_data(self, delegate: BackendDelegate) -> bytes:
+        """What the delegate's backend wrote about it."""
+        reference = delegate.processed
+        inline = reference.location == DataLocation.INLINE
+        return bytes(
+            self.program.backend_delegate_data[reference.index].data if inline else self.segment(reference.index)
+        )
 
     def _read(self, offset: int, size: int) -> bytes:
         with self.path.open("rb") as file:
             file.seek(self._base + offset)
             return file.read(size)
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def build_manifest(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +100,7 @@ def build_manifest(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
     return {
         "file": path.name,
         "bytes": path.stat().st_size,
-        "sha256": file.sha256(),
+        "sha256": sha256_of(path),
         "flags": flags,
         "versions": {
             "python": platform.python_version(),
@@ -137,13 +151,11 @@ def _operators(plan: ExecutionPlan) -> dict[str, int]:
 
 
 def _delegate_bytes(plan: ExecutionPlan, file: ProgramFile) -> int:
-    """Bytes of the weights that the method's delegates name."""
+    """Bytes of the weights that the method's XNNPACK delegates name."""
     names: set[str] = set()
     for delegate in plan.delegates:
-        reference = delegate.processed
-        inline = reference.location == DataLocation.INLINE
-        data = file.program.backend_delegate_data[reference.index].data if inline else file.segment(reference.index)
-        names.update(name.decode() for name in WEIGHT_NAME.findall(bytes(data)))
+        if delegate.id == XNNPACK:
+            names.update(name.decode() for name in WEIGHT_NAME.findall(file.delegate_data(delegate)))
     return sum(file.segment_size(file.named_segments[name]) for name in names)
 
 

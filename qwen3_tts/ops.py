@@ -74,18 +74,18 @@ def _(rows: Tensor, position: Tensor, head_dim: int, theta: float) -> Tensor:
     return rows.new_empty(rows.shape[0], head_dim)
 
 
-def _rms_norm(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+def rms_norm(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
     return x if weight is None else weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
 
 
-def _rotate(x: Tensor, rope_rows: Tensor) -> Tensor:
+def rotate(x: Tensor, rope_rows: Tensor) -> Tensor:
     """Rotate split halves of x [S, heads, D] by rope_rows [S, D]."""
     cos, sin = rope_rows[:, None, :].chunk(2, dim=-1)
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-def _narrow(x: Tensor, dtype: torch.dtype) -> Tensor:
+def narrow(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Rounded to the nearest number that `dtype` has: what is too large becomes the largest, never infinite."""
     limits = torch.finfo(dtype)
     return x.clamp(limits.min, limits.max).to(dtype)
@@ -115,11 +115,11 @@ def attention(
     if window == 0 and first + num_rows > capacity:
         raise ValueError(f"position {first} + {num_rows} rows exceed the cache's {capacity} positions")
     q, k, v = qkv.view(num_rows, -1, head_dim).split([num_heads, num_kv_heads, num_kv_heads], dim=1)
-    q = _rotate(_rms_norm(q, q_norm, eps), rope)
-    k = _rotate(_rms_norm(k, k_norm, eps), rope)
+    q = rotate(rms_norm(q, q_norm, eps), rope)
+    k = rotate(rms_norm(k, k_norm, eps), rope)
     rows = torch.arange(first, first + num_rows)
-    kv[layer, 0, :, rows % capacity] = _narrow(k.transpose(0, 1), kv.dtype)
-    kv[layer, 1, :, rows % capacity] = _narrow(v.transpose(0, 1), kv.dtype)
+    kv[layer, 0, :, rows % capacity] = narrow(k.transpose(0, 1), kv.dtype)
+    kv[layer, 1, :, rows % capacity] = narrow(v.transpose(0, 1), kv.dtype)
     oldest = max(0, first - window + 1) if window else 0
     seen = torch.arange(oldest, first + num_rows)
     keys, values = kv[layer, :, :, seen % capacity].float().repeat_interleave(num_heads // num_kv_heads, dim=1)
@@ -171,7 +171,7 @@ def linear(
     quantized to int8, with one scale for each group of a row.
     """
     group_size = x.shape[1] // scales.shape[1]
-    y = rounded_rows(_rms_norm(x, norm, eps), group_size) @ unpack(codes, scales).t()
+    y = rounded_rows(rms_norm(x, norm, eps), group_size) @ unpack(codes, scales).t()
     y = y if bias is None else y + bias
     return y if residual is None else residual + y
 

@@ -1,9 +1,9 @@
 """Quantization as data: which stage gets which weights, and what does it.
 
 8da4w / 8da5w / 8da6w / 8da8w: linear layers with weights of 4 to 8 bits, and activations quantized to int8 while
-running; groups of a row share a scale (linear.py). int8: the codec decoder's convolutions with int8 or wider weights
-and signals (codec_quantization.py). 4w / 8w: embedding rows with int4 (per group) / int8 (per row) weights. fp16: the
-talker's keys and values in half of the memory.
+running; groups of a row share a scale (linear.py). 4w: linear layers for a GPU, int4 (cuda/linear.py). int8: the codec
+decoder's convolutions with int8 or wider weights and signals (codec_quantization.py). 4w / 8w of embeddings: rows with
+int4 (per group) / int8 (per row) weights. fp16: the talker's keys and values in half of the memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 from qwen3_tts.linear import group_scales, quantize_linears
 
 LINEAR_BITS = {"8da4w": 4, "8da5w": 5, "8da6w": 6, "8da8w": 8}
-LINEAR_CHOICES = ("none", *LINEAR_BITS)
+LINEAR_CHOICES = ("none", *LINEAR_BITS, "4w")
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
 KV_CACHE_DTYPES = {"none": torch.float32, "fp16": torch.float16}
@@ -45,12 +45,12 @@ class Recipe:
 
 def code_predictor_choice(qlinear: str) -> str:
     """What --qlinear means for the code predictor: its codes suffer most from int4."""
-    return "8da6w" if qlinear == "8da4w" else qlinear
+    return {"8da4w": "8da6w", "4w": "none"}.get(qlinear, qlinear)
 
 
 def heads_choice(qlinear: str) -> str:
     """What --qlinear means for the heads, which are small and choose the codes."""
-    return "none" if qlinear == "none" else "8da8w"
+    return "none" if qlinear in ("none", "4w") else "8da8w"
 
 
 def codec_embedding_choice(qembedding: str) -> str:

@@ -1,0 +1,88 @@
+"""Sampling in the graph: the same definition as qwen3_tts/sampling.py, in fp32 and with reductions alone.
+
+Sorting, top-k and cumulative sums have no Triton kernel that Inductor may use here, or one of a single block. Of 2048
+logits every pair can be compared instead: a logit is among the k largest when fewer than k are larger. That takes any
+k, keeps ties as the definition says, and cannot depend on an order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+NOTHING_TO_DRAW = -1  # the code when every logit is -inf, or one is NaN or +inf
+
+
+def sample(logits: Tensor, uniforms: Tensor, index: int, sampling: Tensor) -> Tensor:
+    """One code [1] int64 from logits [1, V] with uniforms[index] and {temperature, top_k, top_p}."""
+    temperature, top_k, top_p = sampling.unbind()
+    return pick(logits[0].float(), temperature, top_k, top_p, uniforms[index])[None]
+
+
+def pick(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, uniform: Tensor) -> Tensor:
+    """The id that `uniform` in [0, 1) selects from `logits` [V]; all other arguments are scalars, the result too."""
+    ids = torch.arange(len(logits), device=logits.device)
+    largest = logits.amax()
+    scaled = logits / torch.where(temperature > 0, temperature, 1.0)
+    peak = scaled.amax()
+    greedy = _lowest(logits == largest, ids)
+    is_greedy = (temperature == 0) | ~torch.isfinite(peak)  # a tiny temperature overflowed: the limit is greedy
+    drawn = _draw(_kept_weights(scaled, peak, top_k, top_p, ids), uniform, ids)
+    return torch.where(torch.isfinite(largest), torch.where(is_greedy, greedy, drawn), NOTHING_TO_DRAW)
+
+
+def _kept_weights(scaled: Tensor, peak: Tensor, top_k: Tensor, top_p: Tensor, ids: Tensor) -> Tensor:
+    """exp(scaled - peak) [V] of the ids that top-k and top-p keep, 0 for the others."""
+    larger = (scaled[None, :] > scaled[:, None]).to(torch.int32).sum(1)
+    kept = (scaled > -torch.inf) & ((top_k < 1) | (larger < top_k))
+    weights = torch.where(kept, (scaled - peak).exp(), 0.0)
+    comes_first = (scaled[None, :] < scaled[:, None]) | (
+        (scaled[None, :] == scaled[:, None]) & (ids[None, :] <= ids[:, None])
+    )
+    below = torch.where(comes_first, weights[None, :], 0.0).sum(1)  # up to and with this id, least likely first
+    most_likely = _highest(scaled == peak, ids)
+    kept = (top_p >= 1) | (below > (1 - top_p) * weights.sum()) | (ids == most_likely)
+    return torch.where(kept, weights, 0.0)
+
+
+def _draw(weights: Tensor, uniform: Tensor, ids: Tensor) -> Tensor:
+    """The first id at which the sum of `weights` [V] exceeds its share `uniform`; the last one that counts if none."""
+    cumulative = torch.where(ids[None, :] <= ids[:, None], weights[None, :], 0.0).sum(1)
+    counts = weights > 0
+    first = _lowest(counts & (cumulative > uniform * weights.sum()), ids)
+    return torch.minimum(first, _highest(counts, ids))
+
+
+def _lowest(chosen: Tensor, ids: Tensor) -> Tensor:
+    """len(ids) when none is chosen."""
+    return torch.where(chosen, ids, len(ids)).amin()
+
+
+def _highest(chosen: Tensor, ids: Tensor) -> Tensor:
+    return torch.where(chosen, ids, -1).amax()
+
+
+def process_talker_logits(logits: Tensor, penalty: Tensor, bans: Tensor) -> Tensor:
+    """Logits [1, V] as a token is drawn from them: see `talker_vectors`."""
+    return torch.where(logits >= 0, logits / penalty, logits * penalty) + bans
+
+
+def talker_vectors(
+    generated: list[int],
+    *,
+    vocab_size: int,
+    repetition_penalty: float,
+    min_new_tokens: int,
+    code_vocab_size: int,
+    eos_id: int,
+) -> tuple[Tensor, Tensor]:
+    """What a caller of `frame` passes for process_talker_logits of qwen3_tts/sampling.py: penalty, bans, fp32 [V].
+
+    penalty is `repetition_penalty` for every id of `generated` and 1 elsewhere; bans is -inf for control rows, and for
+    the end token while `generated` holds fewer than `min_new_tokens`, and 0 elsewhere.
+    """
+    penalty, bans = torch.ones(vocab_size), torch.zeros(vocab_size)
+    penalty[generated] = repetition_penalty
+    bans[code_vocab_size:] = -torch.inf
+    bans[eos_id] = -torch.inf if len(generated) < min_new_tokens else 0.0
+    return penalty, bans

@@ -1,0 +1,96 @@
+"""Finds what the CUDA backend cannot compile, before any GPU is needed.
+
+The backend lets Inductor use Triton kernels alone: an operator that Inductor hands to libtorch ("fallback") is an error
+at the end of a compilation of many minutes, or only where the program is loaded.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._inductor import lowering
+from torch._inductor.decomposition import select_decomp_table
+from torch.export import ExportedProgram
+
+aten = torch.ops.aten
+SDPA = aten.scaled_dot_product_attention.default
+LARGEST_TOPK = 4096  # of the backend's Triton kernel, which loads a row at once
+# What SDPA becomes while it is traced on a CPU; the backend puts its own kernel in its place before that.
+_TRACED_SDPA = (aten._scaled_dot_product_flash_attention_for_cpu.default,)
+_ALLOWED_FALLBACKS = ("executorch_cuda::int4_plain_mm", "aten::_weight_int4pack_mm")
+# Inductor has kernels for these, but hands some shapes or types over all the same.
+_SOMETIMES_FALLBACKS = {"aten::sort", "aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::nonzero"}
+_NEEDS_NO_LOWERING = (operator.getitem, aten._assert_tensor_metadata.default)
+
+
+def problems(program: ExportedProgram) -> list[str]:
+    """One sentence for each operator of a captured program that the backend would refuse; none if it is sound."""
+    found = [line for node in _calls(program) for line in _before_decomposition(node)]
+    decomposed = program.run_decompositions(select_decomp_table())
+    found += [line for node in _calls(decomposed) for line in _after_decomposition(node)]
+    return list(dict.fromkeys(found))
+
+
+def _calls(program: ExportedProgram) -> Iterator[fx.Node]:
+    return (node for node in program.graph.nodes if node.op == "call_function")
+
+
+def _value(argument: Any) -> Tensor:
+    return argument.meta["val"]
+
+
+def _before_decomposition(node: fx.Node) -> Iterator[str]:
+    if node.target == SDPA:
+        yield from _attention_problems(node)
+    elif node.target == aten.topk.default:
+        dimension: Any = node.args[2] if len(node.args) > 2 else -1
+        size = _value(node.args[0]).shape[dimension]
+        if size > LARGEST_TOPK:
+            yield f"topk of {size} values: the backend's kernel takes at most {LARGEST_TOPK}"
+
+
+def _attention_problems(node: fx.Node) -> Iterator[str]:
+    arguments = {**dict(zip(("query", "key", "value", "attn_mask"), node.args)), **node.kwargs}
+    query, key = _value(arguments["query"]), _value(arguments["key"])
+    if query.dtype != torch.bfloat16:
+        yield f"attention in {query.dtype}: the backend's kernel takes bfloat16"
+    mask = arguments.get("attn_mask")
+    if mask is None:
+        return
+    expected = [query.shape[0], 1, query.shape[2], key.shape[2]]
+    if _value(mask).dtype != torch.bool or list(_value(mask).shape) != expected:
+        shown = f"{_value(mask).dtype} {list(_value(mask).shape)}"
+        yield f"an attention mask of {shown}: the backend's kernel takes torch.bool {expected}"
+
+
+def _after_decomposition(node: fx.Node) -> Iterator[str]:
+    target = node.target
+    if target in _TRACED_SDPA or target in _NEEDS_NO_LOWERING:
+        return
+    name = target.name().rsplit(".", 1)[0] if isinstance(target, torch._ops.OpOverload) else str(target)
+    if target == aten.convolution.default:
+        _, _, _, _, _, dilation, transposed, _, groups = node.args
+        if transposed or any(step != 1 for step in dilation) or groups != 1:  # type: ignore[union-attr]
+            kind = "transposed" if transposed else "dilated or grouped"
+            yield f"a {kind} convolution: Inductor has no Triton template for it"
+    if name in _ALLOWED_FALLBACKS:
+        return
+    if target in lowering.fallbacks or name in _SOMETIMES_FALLBACKS:
+        yield f"{name}: Inductor hands it to libtorch, which a CUDA program has not"
+    elif target not in lowering.lowerings:
+        yield f"{name}: Inductor cannot lower it"
+    if any(_is_double(value) for value in _outputs(node)):
+        yield f"{name}: a float64 result; the runtime has no such tensors"
+
+
+def _outputs(node: fx.Node) -> tuple[Any, ...]:
+    value = node.meta.get("val")
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _is_double(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float64
