@@ -25,6 +25,7 @@ ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
+MONTHS = "january february march april may june july august september october november december".replace(" ", "|")
 SAME = {
     "mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "oclock": "o'clock", "grey": "gray",
     "theatre": "theater", "harbour": "harbor", "colour": "color", "traveled": "travelled",
@@ -53,6 +54,7 @@ def words(text: str) -> list[str]:
     text = re.sub(r"\$(\d+)\.(\d\d)", r"\1 dollars and \2 cents", text)
     text = re.sub(r"\$(\d+)", r"\1 dollars", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = re.sub(rf"\b({MONTHS}) (\d\d?)\b(?!th|st|nd|rd)", r"\1 \2th", text)  # read as an ordinal either way
     text = re.sub(r"\b(\d+)(?:st|nd|rd|th)\b", lambda match: ordinal_words(int(match[1]) % 1000000), text)
     text = re.sub(r"\d+", lambda match: f" {number_words(int(match[0]) % 1000000)} ", text)
     text = text.replace("’", "'").replace("o'clock", "oclock")
