@@ -15,9 +15,19 @@ from torch import Tensor, nn
 
 from codec_decoder import Attention, CausalConv, Config, LayerScale
 
+GAIN = 1.2  # of a layer behind an ELU
+LOUDNESS = 8.0  # of the first layer: speech is far below full scale, where an ELU would be a straight line
 DECAY = 0.99
 SMALLEST_USE = 0.05  # of what falls to each code when all are used alike
 MIN_USAGE = 1e-5
+
+
+def initialize(module: nn.Module) -> None:
+    """Weights that keep a signal's size; torch's own halve it in every layer, and nothing is left of the sound."""
+    if isinstance(module, nn.Conv1d):
+        nn.init.normal_(module.weight, std=GAIN * (module.in_channels * module.kernel_size[0]) ** -0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class StridedConv(nn.Module):
@@ -161,10 +171,13 @@ class ResidualQuantizer(nn.Module):
     def codebooks(self) -> list[Codebook]:
         return [level.codebook for level in self.layers if isinstance(level, Level)]
 
-    def forward(self, x: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, kept: Tensor | None = None, exact: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, hidden, T] -> (vectors [B, D, T], codes [B, T, levels], distance to the codes).
 
-        kept [B]: how many levels count for the vectors of each item; all when None.
+        kept [B]: how many levels count for the vectors of each item; all when None. exact [B]: items whose vectors are
+        not quantized.
         """
         rows = self.input_proj(x).transpose(1, 2)
         rest = rows.reshape(-1, rows.shape[-1])
@@ -182,8 +195,10 @@ class ResidualQuantizer(nn.Module):
                 total = total + vectors
             rest = rest - vectors
             codes.append(chosen.view(rows.shape[:2]))
-        total = total.view_as(rows)
-        return (rows + (total - rows).detach()).transpose(1, 2), torch.stack(codes, dim=-1), loss / len(self.layers)
+        missed = (total.view_as(rows) - rows).detach()
+        if exact is not None:
+            missed = missed * ~exact[:, None, None]
+        return (rows + missed).transpose(1, 2), torch.stack(codes, dim=-1), loss / len(self.layers)
 
 
 class Quantizer(nn.Module):
@@ -198,6 +213,9 @@ class CodecEncoder(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.encoder = Convolutions(config)
+        self.encoder.apply(initialize)
+        with torch.no_grad():
+            next(self.encoder.parameters()).mul_(LOUDNESS)
         self.encoder_transformer = Transformer(config)
         self.downsample = Downsample(config["hidden_size"])
         self.quantizer = Quantizer(config)

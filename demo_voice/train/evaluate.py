@@ -1,11 +1,13 @@
 """Judges the demo voice on held-out sentences: word error rate (Whisper base) and DistillMOS, for each voice.
 
     python demo_voice/train/evaluate.py teacher --text DIR/text --speech DIR/speech --whisper DIR/judges/whisper-base
+    python demo_voice/train/evaluate.py codes --text DIR/text --speech DIR/speech --runs DIR --whisper …
     python demo_voice/train/evaluate.py codec --text DIR/text --speech DIR/speech --runs DIR --whisper …
     python demo_voice/train/evaluate.py model --text DIR/text --runner build/cpu/qwen3_tts_runner --model model.pte \\
         --whisper … [-- --temperature 0.7 …]
 
-teacher: the speech that the voice learns from, which is the best that it can be. codec: that speech as codes and back.
+teacher: the speech that the voice learns from, which is the best that it can be. codes: what its codes say,
+made audible without the waveform decoder: whether it is worth training one. codec: that speech as codes and back.
 model: an exported model, through the C++ program; what stands behind -- goes to it.
 """
 
@@ -51,6 +53,18 @@ def codec_sounds(args: argparse.Namespace) -> Iterator[Sound]:
         yield voice, text, made.clamp(-1, 1).numpy()
 
 
+@torch.no_grad()
+def codes_sounds(args: argparse.Namespace) -> Iterator[Sound]:
+    import griffin_lim
+    from train_codes import Spectrum
+    from train_waves import load_codes
+
+    codes, target = load_codes(args.runs / "codes"), Spectrum()
+    for voice, text, samples in teacher_sounds(args):
+        rows, *_ = codes.rows(torch.from_numpy(samples)[None])
+        yield voice, text, griffin_lim.sound(codes.spectrum(rows)[0], target).numpy()
+
+
 def model_sounds(args: argparse.Namespace) -> Iterator[Sound]:
     prompts = args.text / f"{args.part}.txt"
     texts = prompts.read_text(encoding="utf-8").splitlines()
@@ -88,6 +102,7 @@ def judge(sounds: Iterator[Sound], whisper: Whisper, quality: DistillMOS) -> Non
 
 SOUNDS: dict[str, Callable[[argparse.Namespace], Iterator[Sound]]] = {
     "teacher": teacher_sounds,
+    "codes": codes_sounds,
     "codec": codec_sounds,
     "model": model_sounds,
 }
@@ -100,8 +115,8 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True, metavar="DIR", help="what sentences.py wrote")
     parser.add_argument("--part", choices=("eval", "gate"), default="eval", help="(default: %(default)s)")
     parser.add_argument("--whisper", type=Path, required=True, metavar="DIR", help="Whisper base for faster-whisper")
-    parser.add_argument("--speech", type=Path, metavar="DIR", help="what teacher.py wrote (teacher, codec)")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training runs (codec)")
+    parser.add_argument("--speech", type=Path, metavar="DIR", help="what teacher.py wrote (all but model)")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training runs (codes, codec)")
     parser.add_argument("--runner", type=Path, help="build/cpu/qwen3_tts_runner (model)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="exported model (model)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")

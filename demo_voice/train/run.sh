@@ -20,7 +20,7 @@ train() {
 train sentences --out "$folder/text" --count 40000
 train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 20000)"
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
-train train_codes --speech "$folder/speech" --out "$folder/codes" --steps "$(share 5000)"
+train train_codes --speech "$folder/speech" --out "$folder/codes" --steps "$(share 8000)"
 train encode --speech "$folder/speech" --codes "$folder/codes" --out "$folder/frames"
 train train_waves --speech "$folder/speech" --codes "$folder/codes" --frames "$folder/frames" --out "$folder/waves" \
   --steps "$(share 30000)" --plain "$(share 5000)" > "$folder/waves.log" 2>&1 &

@@ -1,6 +1,6 @@
 """Trains the codec encoder, its quantizers and the first half of the decoder: what codes mean.
 
-    python demo_voice/train/train_codes.py --speech DIR/speech --out DIR/codes [--steps 6000]
+    python demo_voice/train/train_codes.py --speech DIR/speech --out DIR/codes [--steps 8000]
 
 The decoder's rows, 50 a second, learn to say the sound's spectrum through two linear layers that are thrown away
 afterwards. No waveform is made, which would cost most of the time; train_waves.py does that, with the codes as they
@@ -25,17 +25,21 @@ from progress import Run, schedule, set_rate
 from speech import LABELS, Speech
 
 BATCH, CROP = 10, 25  # crops of a step, frames of a crop
-RATE, WARMUP = 2e-3, 200
-REPORT, SAVE = 100, 500
+RATE, WARMUP = 1.5e-3, 200
+REPORT, SAVE = 50, 250
 SEED = 1
 PHONEMES = 256  # ids of the teacher's alphabet are below
 FFT, HOP = 1024, 240
 LOW_BINS = 170  # below 4 kHz, where harmonics show the pitch
 MEL_BINS = 80
-FLOOR = 1e-4
-COMMITMENT, PHONETIC = 0.25, 0.2
+FLOOR = 5e-4  # of magnitudes; the teacher's noise is below
+COMMITMENT, PHONETIC = 0.05, 0.2
 SHORTENED = 0.3  # share of crops whose last levels are left out, so that the first ones say the most
 SHORT_LEVELS = (1, 2, 4, 8)
+# Quantized from the first step, the vectors shrink to half a dozen dimensions, and half of the words are lost; so they
+# are left exact at first, and half of the time afterwards (Défossez et al. 2024, Moshi, arXiv:2410.00037).
+EXACT_BEGINNING, EXACT = 0.125, 0.5  # shares of the steps, and of the crops of later ones
+LOW_WEIGHT = 0.5
 
 
 class Spectrum(nn.Module):
@@ -84,12 +88,17 @@ class Codes(nn.Module):
         self.spectrum_head = nn.Linear(decoder["latent_dim"], 2 * (MEL_BINS + LOW_BINS))
         self.phoneme_head = nn.Linear(vector, LABELS * PHONEMES)
 
-    def rows(self, samples: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(decoder rows [B, latent, 4 T], code 0's vectors [B, D, T], codes [B, T, groups], distance to the codes)."""
+    def rows(
+        self, samples: Tensor, kept: Tensor | None = None, exact: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(decoder rows [B, latent, 4 T], code 0's vectors [B, D, T], codes [B, T, groups], distance to the codes).
+
+        kept and exact [B]: see ResidualQuantizer.
+        """
         x = self.encoder(samples)
         semantic, acoustic = self.encoder.quantizers()
-        first, first_codes, first_loss = semantic(x)
-        rest, rest_codes, rest_loss = acoustic(x, kept)
+        first, first_codes, first_loss = semantic(x, exact=exact)
+        rest, rest_codes, rest_loss = acoustic(x, kept, exact)
         rows = self.decoder.rows(self.first_proj(first) + self.rest_proj(rest))
         return rows, first, torch.cat([first_codes, rest_codes], dim=-1), first_loss + rest_loss
 
@@ -102,16 +111,25 @@ class Codes(nn.Module):
         return self.phoneme_head(first.transpose(1, 2)).unflatten(-1, (LABELS, PHONEMES))
 
 
-def losses(model: Codes, target: Spectrum, samples: Tensor, labels: Tensor, kept: Tensor) -> dict[str, Tensor]:
-    rows, first, _, distance = model.rows(samples, kept)
-    spectrum = F.l1_loss(model.spectrum(rows), target(samples))
+def spectrum_loss(said: Tensor, true: Tensor) -> Tensor:
+    difference = (said - true).abs()
+    return difference[..., :MEL_BINS].mean() + LOW_WEIGHT * difference[..., MEL_BINS:].mean()
+
+
+def losses(
+    model: Codes, target: Spectrum, samples: Tensor, labels: Tensor, quantized: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
+    rows, first, _, distance = model.rows(samples, *quantized)
+    spectrum = spectrum_loss(model.spectrum(rows), target(samples))
     phonetic = F.cross_entropy(model.phonemes(first).flatten(0, 2), labels.flatten())
     return {"spectrum": spectrum, "phonetic": phonetic, "distance": distance}
 
 
-def kept_levels(rng: np.random.Generator, levels: int) -> Tensor:
+def how_quantized(rng: np.random.Generator, is_beginning: bool, levels: int) -> tuple[Tensor, Tensor]:
+    """Of each crop of a batch: the levels that are kept, and whether it is left exact."""
     kept = np.where(rng.random(BATCH) < SHORTENED, rng.choice(SHORT_LEVELS, BATCH), levels)
-    return torch.from_numpy(kept)
+    exact = rng.random(BATCH) < (1.0 if is_beginning else EXACT)
+    return torch.from_numpy(kept), torch.from_numpy(exact)
 
 
 @torch.no_grad()
@@ -119,8 +137,11 @@ def evaluate(model: Codes, target: Spectrum, speech: Speech) -> dict[str, float]
     """Mean spectrum loss on held-out crops, phonemes right, and how evenly the levels use their codes (perplexity)."""
     model.eval()
     samples, labels = speech.crops(32, CROP, np.random.default_rng(SEED))
-    rows, first, codes, _ = model.rows(samples, None)
-    spectrum = float(F.l1_loss(model.spectrum(rows), target(samples)))
+    true = target(samples)
+    rows, first, codes, _ = model.rows(samples)
+    spectrum = float(spectrum_loss(model.spectrum(rows), true))
+    exact_rows, *_ = model.rows(samples, exact=torch.ones(len(samples), dtype=torch.bool))
+    exact = float(spectrum_loss(model.spectrum(exact_rows), true))
     right = float((model.phonemes(first).argmax(-1) == labels).float().mean())
     perplexities = []
     for level in range(codes.shape[-1]):
@@ -129,7 +150,7 @@ def evaluate(model: Codes, target: Spectrum, speech: Speech) -> dict[str, float]
         perplexities.append(float(torch.exp(-(shares * (shares + 1e-9).log()).sum())))
     model.train()
     return {
-        "held-out spectrum": spectrum, "phonemes right": right, "perplexity 0": perplexities[0],
+        "held-out spectrum": spectrum, "unquantized": exact, "phonemes right": right, "perplexity 0": perplexities[0],
         "perplexity 1": perplexities[1], "perplexity last": perplexities[-1],
     }  # fmt: skip
 
@@ -138,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument("--steps", type=int, default=6000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=8000, help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, default=12, help="of the speech to read (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
@@ -155,7 +176,9 @@ def main() -> None:
         torch.manual_seed(run.step)
         set_rate(optimizer, RATE * schedule(run.step, args.steps, WARMUP))
         samples, labels = speech.crops(BATCH, CROP, rng)
-        values = losses(model, target, samples, labels, kept_levels(rng, levels))
+        values = losses(
+            model, target, samples, labels, how_quantized(rng, run.step < EXACT_BEGINNING * args.steps, levels)
+        )
         total = values["spectrum"] + PHONETIC * values["phonetic"] + COMMITMENT * values["distance"]
         optimizer.zero_grad()
         total.backward()
