@@ -1,0 +1,71 @@
+"""Turns the speech into codes with the trained codec encoder: what the talker and the waveform decoder learn from.
+
+    python demo_voice/train/encode.py --speech DIR/speech --codes DIR/codes --out DIR/frames
+
+DIR/frames/{train,eval,gate}-NNN.npz, one for each shard of speech; those that are there already are kept:
+  codes [voices, frames, groups] uint8, sentences in a row; starts [sentences + 1] int64, in frames
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+import layout
+from codec_encoder import CodecEncoder
+from speech import FRAME, FULL_SCALE
+from train_codes import Codes
+
+BATCH = 32
+
+
+@torch.no_grad()
+def encode_shard(encoder: CodecEncoder, path: Path) -> dict[str, np.ndarray]:
+    """Each sentence from its own beginning. The encoder is causal: what a batch is filled up with changes nothing."""
+    shard = np.load(path)
+    samples, starts = shard["samples"], shard["starts"] // FRAME
+    codes = np.zeros((len(samples), int(starts[-1]), layout.GROUPS), np.uint8)
+    jobs = [(voice, index) for voice in range(len(samples)) for index in range(len(starts) - 1)]
+    jobs.sort(key=lambda job: starts[job[1] + 1] - starts[job[1]])
+    for first in range(0, len(jobs), BATCH):
+        batch = jobs[first : first + BATCH]
+        longest = max(int(starts[index + 1] - starts[index]) for _, index in batch)
+        sounds = np.zeros((len(batch), longest * FRAME), np.float32)
+        for row, (voice, index) in enumerate(batch):
+            sound = samples[voice, starts[index] * FRAME : starts[index + 1] * FRAME]
+            sounds[row, : len(sound)] = sound.astype(np.float32) / FULL_SCALE
+        found = encoder.codes(torch.from_numpy(sounds)).numpy().astype(np.uint8)
+        for row, (voice, index) in enumerate(batch):
+            codes[voice, starts[index] : starts[index + 1]] = found[row, : starts[index + 1] - starts[index]]
+    return {"codes": codes, "starts": starts}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
+    parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="the run of train_codes.py")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
+    parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
+    parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    model = Codes().eval()
+    model.load_state_dict(torch.load(args.codes / "state.pt", weights_only=True)["model"])
+    args.out.mkdir(parents=True, exist_ok=True)
+    paths = [path for part in ("gate", "eval") for path in sorted(args.speech.glob(f"{part}-[0-9]*.npz"))]
+    paths += sorted(args.speech.glob("train-[0-9]*.npz"))[: args.shards]
+    for path in track(paths, "shards", console=Console(stderr=True)):
+        target = args.out / path.name
+        if not target.exists():
+            unfinished = target.with_suffix(".tmp.npz")
+            np.savez(unfinished, **encode_shard(model.encoder, path))  # type: ignore[arg-type]  # numpy's stub
+            unfinished.replace(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Judges the demo voice on held-out sentences: word error rate (Whisper base) and DistillMOS, for each voice.
+
+    python demo_voice/train/evaluate.py teacher --text DIR/text --speech DIR/speech --whisper DIR/judges/whisper-base
+    python demo_voice/train/evaluate.py codes --text DIR/text --speech DIR/speech --runs DIR --whisper …
+    python demo_voice/train/evaluate.py codec --text DIR/text --speech DIR/speech --runs DIR --whisper …
+    python demo_voice/train/evaluate.py model --text DIR/text --runner build/cpu/qwen3_tts_runner --model model.pte \\
+        --whisper … [-- --temperature 0.7 …]
+
+teacher: the speech that the voice learns from, which is the best that it can be. codes: what its codes say,
+made audible without the waveform decoder: whether it is worth training one. codec: that speech as codes and back.
+model: an exported model, through the C++ program; what stands behind -- goes to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import layout
+from judges import DistillMOS, Whisper, edits, word_error_rate, words
+from speech import Speech
+
+FULL_SCALE = 32768
+Sound = tuple[str, str, np.ndarray]  # voice, text, samples
+
+
+def teacher_sounds(args: argparse.Namespace) -> Iterator[Sound]:
+    speech = Speech(args.speech, args.part)
+    for voice, index in speech.sentences():
+        yield layout.SPEAKERS[voice], speech.text[index], speech.sentence(voice, index)
+
+
+@torch.no_grad()
+def codec_sounds(args: argparse.Namespace) -> Iterator[Sound]:
+    from train_waves import Dequantizer, load_codes
+
+    codes = load_codes(args.runs / "codes")
+    state = torch.load(args.runs / "waves" / "state.pt", weights_only=True)
+    codes.decoder.load_state_dict(state["model"])
+    print(f"codec decoder after {state['step']} steps", file=sys.stderr)
+    dequantizer = Dequantizer(codes)
+    for voice, text, samples in teacher_sounds(args):
+        found = codes.encoder.codes(torch.from_numpy(samples)[None])
+        made = codes.decoder.samples(codes.decoder.rows(dequantizer(found)))[0]
+        yield voice, text, made.clamp(-1, 1).numpy()
+
+
+@torch.no_grad()
+def codes_sounds(args: argparse.Namespace) -> Iterator[Sound]:
+    import griffin_lim
+    from train_codes import Spectrum
+    from train_waves import load_codes
+
+    codes, target = load_codes(args.runs / "codes"), Spectrum()
+    for voice, text, samples in teacher_sounds(args):
+        rows, *_ = codes.rows(torch.from_numpy(samples)[None])
+        yield voice, text, griffin_lim.sound(codes.spectrum(rows)[0], target).numpy()
+
+
+def model_sounds(args: argparse.Namespace) -> Iterator[Sound]:
+    prompts = args.text / f"{args.part}.txt"
+    texts = prompts.read_text(encoding="utf-8").splitlines()
+    for speaker in layout.SPEAKERS:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [args.runner, "--model_path", args.model, "--prompts_path", prompts, "--speaker", speaker]
+            command += ["--language", layout.LANGUAGE, "--output_dir", folder, "--quiet", *args.options]
+            subprocess.run([str(part) for part in command], check=True)
+            for index, text in enumerate(texts):
+                yield speaker, text, read_wav(Path(folder) / f"prompt_{index}_repeat_0.wav")
+
+
+def read_wav(path: Path) -> np.ndarray:
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / FULL_SCALE
+
+
+def judge(sounds: Iterator[Sound], whisper: Whisper, quality: DistillMOS) -> None:
+    heard: dict[str, list[tuple[str, str]]] = {}
+    scores: dict[str, list[float]] = {}
+    for voice, text, samples in sounds:
+        transcript = whisper.transcribe(samples)
+        heard.setdefault(voice, []).append((text, transcript))
+        scores.setdefault(voice, []).append(quality.score(samples))
+        wrong = edits(words(text), words(transcript))
+        if wrong:
+            print(
+                f"{voice}  {wrong} wrong  {len(samples) / layout.SAMPLE_RATE:.1f} s  {text}  |  {transcript.strip()}",
+                flush=True,
+            )
+    for voice, pairs in heard.items():
+        rate, mos = word_error_rate(pairs), np.mean(scores[voice])
+        print(f"{voice}: word error rate {rate:.3f}, DistillMOS {mos:.2f}, {len(pairs)} sentences")
+
+
+SOUNDS: dict[str, Callable[[argparse.Namespace], Iterator[Sound]]] = {
+    "teacher": teacher_sounds,
+    "codes": codes_sounds,
+    "codec": codec_sounds,
+    "model": model_sounds,
+}
+
+
+def main() -> None:
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=SOUNDS)
+    parser.add_argument("--text", type=Path, required=True, metavar="DIR", help="what sentences.py wrote")
+    parser.add_argument("--part", choices=("eval", "gate"), default="eval", help="(default: %(default)s)")
+    parser.add_argument("--whisper", type=Path, required=True, metavar="DIR", help="Whisper base for faster-whisper")
+    parser.add_argument("--speech", type=Path, metavar="DIR", help="what teacher.py wrote (all but model)")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training runs (codes, codec)")
+    parser.add_argument("--runner", type=Path, help="build/cpu/qwen3_tts_runner (model)")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="exported model (model)")
+    parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
+    args = parser.parse_args(sys.argv[1:split])
+    args.options = sys.argv[split + 1 :]
+    torch.set_num_threads(args.threads)
+    judge(SOUNDS[args.what](args), Whisper(args.whisper, args.threads), DistillMOS())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Puts what was trained together: a snapshot in the published layout.
+
+    python demo_voice/train/snapshot.py --runs DIR --out DIR/snapshot
+
+DIR holds vocabulary/ and the states of train_codes.py, train_waves.py and train_talker.py: codes/, waves/, talker/.
+With --untrained what is missing has random weights, to try the tools on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import layout
+import repository  # noqa: F401  (finds the modules below)
+from published_layout import (
+    CODEC_CONFIGURATION,
+    CODEC_PREPROCESSOR_CONFIG,
+    PREPROCESSOR_CONFIG,
+    codec_tensors,
+    main_tensors,
+)
+from qwen_vocabulary import ADDED_TOKENS, ROOT_TOKENS
+from talker import Talker
+from train_codes import Codes
+
+Weights = dict[str, Tensor]
+
+
+def state(runs: Path, name: str, untrained: bool) -> Mapping[str, Tensor] | None:
+    path = runs / name / "state.pt"
+    if path.exists():
+        return torch.load(path, weights_only=True)["model"]
+    if untrained:
+        return None
+    raise SystemExit(f"{path}: missing; run train_{name}.py first, or give --untrained")
+
+
+def token_ids(vocabulary: Path) -> tuple[int, dict[str, int]]:
+    """The vocabulary's size, and the `*_token_id` keys of config.json."""
+    vocab: dict[str, int] = json.loads((vocabulary / "vocab.json").read_text(encoding="utf-8"))
+    first_added = len(vocab)
+    ids = {
+        key: vocab[token.decode()] if isinstance(token, bytes) else first_added + ADDED_TOKENS.index(token)
+        for key, token in ROOT_TOKENS.items()
+    }
+    return first_added + len(ADDED_TOKENS), ids
+
+
+def codec_weights(codes: Codes) -> Weights:
+    """speech_tokenizer/model.safetensors: the encoder's codebooks stand there twice, under the decoder's names too."""
+    weights = {f"encoder.{name}": value for name, value in codes.encoder.state_dict().items()}
+    weights |= {f"decoder.{name}": value for name, value in codes.decoder.state_dict().items()}
+    for part, quantizer, proj in zip(
+        ("rvq_first", "rvq_rest"), codes.encoder.quantizers(), (codes.first_proj, codes.rest_proj)
+    ):
+        target = f"decoder.quantizer.{part}"
+        weights[f"{target}.output_proj.weight"] = proj.weight
+        weights[f"{target}.input_proj.weight"] = torch.linalg.pinv(proj.weight[..., 0])[..., None]  # read by nothing
+        for index, codebook in enumerate(quantizer.codebooks()):
+            book = f"{target}.vq.layers.{index}._codebook"
+            weights[f"{book}.embedding_sum"] = codebook.embed_sum
+            weights[f"{book}.cluster_usage"] = codebook.cluster_usage
+    return weights
+
+
+def check(weights: Weights, wanted: dict[str, tuple[int, ...]]) -> None:
+    """The published names and shapes, no more and no less."""
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    wrong = sorted(set(found.items()) ^ set(wanted.items()))
+    if wrong:
+        raise SystemExit(f"not the published layout: {wrong}")
+
+
+def write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def write_weights(path: Path, weights: Weights, dtype: torch.dtype, metadata: dict[str, str] | None) -> None:
+    ready = {name: value.detach().to(dtype).clone().contiguous() for name, value in weights.items()}
+    unfinished = path.with_suffix(".tmp")
+    save_file(ready, unfinished, metadata)
+    unfinished.replace(path)
+
+
+def write(runs: Path, out: Path, untrained: bool) -> None:
+    codec_folder = out / "speech_tokenizer"
+    codec_folder.mkdir(parents=True, exist_ok=True)
+    size, ids = token_ids(runs / "vocabulary")
+    config = layout.root(size, ids)
+    torch.manual_seed(0)
+    codes, talker = Codes().eval(), Talker(config["talker_config"]).eval()
+    for name, module, prefix in (("codes", codes, ""), ("waves", codes.decoder, ""), ("talker", talker, "talker.")):
+        weights = state(runs, name, untrained)
+        if weights is not None:
+            kept = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            module.load_state_dict(kept)
+    codec = codec_weights(codes)
+    check(codec, {tensor.name: tensor.shape for tensor in codec_tensors(layout.CODEC)})
+    main_weights = {f"talker.{name}": value for name, value in talker.state_dict().items()}
+    check(main_weights, {tensor.name: tensor.shape for tensor in main_tensors(config)})
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        shutil.copyfile(runs / "vocabulary" / name, out / name)
+    write_json(out / "config.json", config)
+    write_json(out / "generation_config.json", layout.GENERATION)
+    write_json(out / "preprocessor_config.json", PREPROCESSOR_CONFIG)
+    write_json(codec_folder / "config.json", layout.CODEC)
+    write_json(codec_folder / "configuration.json", CODEC_CONFIGURATION)
+    write_json(codec_folder / "preprocessor_config.json", CODEC_PREPROCESSOR_CONFIG)
+    write_weights(codec_folder / "model.safetensors", codec, torch.float32, None)
+    write_weights(out / "model.safetensors", main_weights, torch.bfloat16, {"format": "pt"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", required=True, type=Path, metavar="DIR", help="folder of the training runs")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
+    parser.add_argument("--untrained", action="store_true", help="random weights where a run is missing")
+    args = parser.parse_args()
+    write(args.runs, args.out, args.untrained)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The networks that train the demo voice say what the exported ones say, from the snapshot that training writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import layout
+import snapshot
+import vocabulary
+from convert_weights import convert
+from model import Model
+from qwen3_tts.checkpoint import Checkpoint, _prepare_codec_encoder
+from qwen3_tts.codec_encoder import CodecEncoder
+from qwen3_tts.config import Section
+from qwen3_tts.prompt import Prompt, PromptBuilder, Request
+from qwen3_tts.quantization import FLOAT
+from qwen3_tts.text_tokenizer import TextTokenizer
+from qwen3_tts.voice_config import CodecEncoderConfig
+from speech import LABELS
+from talker import NONE, Talker
+from train_codes import Codes
+from train_talker import Prompts, Sentence
+from train_waves import Dequantizer
+
+Trained = tuple[Path, Codes, Talker]
+TEXT = "The train to Boston leaves at 6:45."
+FRAMES = 9
+
+
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A folder with runs/ and checkpoint/, and the networks of one training step's length."""
+    folder = tmp_path_factory.mktemp("demo_voice")
+    runs = folder / "runs"
+    (runs / "vocabulary").mkdir(parents=True)
+    vocabulary.train([TEXT, "It is cold today.", "Where are the apples?"]).write(runs / "vocabulary")
+    size, _ = snapshot.token_ids(runs / "vocabulary")
+    torch.manual_seed(1)
+    codes, talker = Codes().eval(), Talker(layout.talker(size)).eval()
+    scramble(codes)
+    for parameter in talker.parameters():
+        parameter.data = parameter.data.bfloat16().float()  # as the snapshot keeps them
+    for name, weights in (
+        ("codes", codes.state_dict()),
+        ("talker", {f"talker.{name}": value for name, value in talker.state_dict().items()}),
+    ):
+        (runs / name).mkdir()
+        torch.save({"model": weights}, runs / name / "state.pt")
+    snapshot.write(runs, folder / "snapshot", untrained=True)
+    convert(folder / "snapshot", folder / "checkpoint", Console(quiet=True))
+    return folder, codes, talker
+
+
+def scramble(codes: Codes) -> None:
+    """Values that a mistake in their use would show in: fresh networks have ones and zeros in many places."""
+    with torch.no_grad():
+        for name, parameter in codes.named_parameters():
+            if name.endswith((".alpha", ".beta", "gamma", ".scale", "norm.weight", "norm.bias")):
+                parameter.add_(torch.randn_like(parameter), alpha=0.3)
+        for part in codes.encoder.quantizers():
+            for book in part.codebooks():
+                book.cluster_usage.uniform_(0.5, 2)
+
+
+def random_codes(frames: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randint(0, layout.CODES, (frames, layout.GROUPS), generator=generator)
+
+
+def test_codec_decoder(trained: Trained) -> None:
+    folder, codes, _ = trained
+    decoder = Checkpoint(folder / "checkpoint").codec_decoder()
+    frames = random_codes(FRAMES)
+    exported = decoder(frames, torch.tensor([0]), torch.zeros(decoder.history_size), decoder.empty_kv(FRAMES))
+    own = codes.decoder.samples(codes.decoder.rows(Dequantizer(codes)(frames[None])))[0].clamp(-1, 1)
+    assert own.abs().max() > 1e-3
+    torch.testing.assert_close(exported, own, atol=2e-5, rtol=1e-4)
+
+
+def test_codec_encoder(trained: Trained) -> None:
+    _, codes, _ = trained
+    exported = CodecEncoder(CodecEncoderConfig.read(Section(layout.CODEC, "demo voice"))).eval()
+    unused = (".output_proj.weight", ".initialized")
+    weights = {name: value for name, value in codes.encoder.state_dict().items() if not name.endswith(unused)}
+    exported.load_state_dict(_prepare_codec_encoder(weights, exported))
+    samples = torch.randn(FRAMES * layout.FRAME, generator=torch.Generator().manual_seed(3))
+    own = codes.encoder.codes(samples[None])[0]
+    assert len(own.unique()) > 1
+    assert torch.equal(exported(samples, FRAMES), own)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("language", [layout.LANGUAGE, "auto"])
+def test_talker(trained: Trained, streaming: bool, language: str) -> None:
+    """Training rows are those of the prompt, and give the same logits of code 0 in every frame."""
+    folder, _, talker = trained
+    checkpoint = Checkpoint(folder / "checkpoint")
+    model, tokenizer = Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json)
+    frames = random_codes(FRAMES)
+    prompt = PromptBuilder(checkpoint.config, tokenizer, model.text_embedding, model.codec_embedding).build(
+        Request(TEXT, language=language, speaker=layout.SPEAKERS[1], streaming_text=streaming)
+    )
+    logits, hidden = speak(model, prompt, frames)
+
+    size, ids = snapshot.token_ids(folder / "runs" / "vocabulary")
+    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, LABELS)))
+    prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
+    text, first = prompts.rows(sentence, streaming, language != "auto")
+    rest = torch.full((len(first) + FRAMES, layout.GROUPS - 1), NONE)
+    rest[len(first) :] = frames[:, 1:]
+    own = talker(
+        torch.tensor([text + prompts.trailing(sentence, streaming)]),
+        torch.tensor([first + frames[:, 0].tolist()]),
+        rest[None],
+    )[0, len(first) - 1 :]
+    assert len(first) == len(prompt.rows)
+    torch.testing.assert_close(own, hidden, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(talker.codec_head(own), logits, atol=1e-4, rtol=1e-3)
+
+
+def speak(model: Model, prompt: Prompt, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and hidden rows of the talker that is made to say `frames`, one by one."""
+    kv = model.talker.empty_kv(256)
+    made = [model.talker(prompt.rows, torch.tensor([0]), kv)]
+    offsets = torch.tensor(model.config.group_offsets)
+    for index, codes in enumerate(frames):
+        text = prompt.trailing[index : index + 1] if index < len(prompt.trailing) else prompt.pad_row
+        row = model.codec_embedding(codes + offsets).sum(0, keepdim=True) + text
+        made.append(model.talker(row, torch.tensor([len(prompt.rows) + index]), kv))
+    return torch.cat([logits for logits, _ in made]), torch.cat([hidden for _, hidden in made])
+
+
+def test_code_predictor(trained: Trained) -> None:
+    folder, _, talker = trained
+    model = Model(Checkpoint(folder / "checkpoint"), FLOAT)
+    frame = random_codes(1)[0]
+    hidden = torch.randn(1, talker.codec_head.in_features, generator=torch.Generator().manual_seed(4))
+    own = talker.code_predictor(hidden, talker.code_row(frame[:1]), frame[None, 1:])[0]
+    rows = torch.cat([hidden, model.codec_embedding(frame[:1])])
+    kv, position = model.code_predictor.empty_kv(layout.GROUPS), 0
+    for group in range(1, layout.GROUPS):
+        logits = model.code_predictor.logits(group, model.code_predictor(rows, torch.tensor([position]), kv))
+        torch.testing.assert_close(own[group - 1 : group], logits, atol=1e-4, rtol=1e-3)
+        rows = model.codec_embedding(frame[group : group + 1] + model.config.group_offsets[group])
+        position = group + 1
