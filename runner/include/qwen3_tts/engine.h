@@ -27,7 +27,9 @@ class SynthesisSession;
 
 struct EngineOptions {
   std::string model_path;
-  int32_t num_threads = 0;  ///< 0: all cores. Set once a process, before the first engine.
+  /// 0: all cores. Set once a process, before the first engine. With two, sessions decode on a thread of their own,
+  /// beside the other stages.
+  int32_t num_threads = 0;
   bool fused_code_predictor = true;  ///< cp_generate; false: code_predictor + cp_head, same codes.
 
   /// File that keeps packed weights between processes; "" none. It is made by the first engine that names it and mapped
