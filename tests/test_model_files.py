@@ -29,6 +29,11 @@ def write_program(path: Path, methods: tuple[str, ...], constants: dict[str, str
     [
         (("encode_speaker",), {"contract": "{}"}, "is a voice encoder (it has a method 'encode_speaker')"),
         (("encode_audio",), None, "is a voice encoder (it has a method 'encode_audio')"),
+        (
+            ("frame",),
+            {"contract": "{}", "cuda": "{}"},
+            "exported for an NVIDIA GPU, which this runner",
+        ),
         (("forward",), None, "not a Qwen3-TTS model (it has no 'contract'); give the model.pte that export_unified.py"),
         (("forward",), {"contract": "[]"}, "it is not a valid JSON object"),
         (("forward",), {"contract": "{}"}, "key 'contract_version' is missing"),

@@ -12,6 +12,7 @@ inline constexpr int64_t kVersion = 1;
 // Constant methods.
 inline constexpr char kContractMethod[] = "contract";
 inline constexpr char kTokenizerMethod[] = "tokenizer";
+inline constexpr char kCudaMethod[] = "cuda";  // Of programs for an NVIDIA GPU alone.
 
 // Methods, in the order of the data flow.
 inline constexpr char kEncodeText[] = "encode_text";

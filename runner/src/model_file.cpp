@@ -53,6 +53,12 @@ Status check_kind(const std::string& path, const std::set<std::string>& methods)
                                                "' is an ExecuTorch program, but not a Qwen3-TTS model (it has " +
                                                "no '" + contract::kContractMethod + "')" + kWanted};
   }
+  if (methods.count(contract::kCudaMethod) > 0) {
+    return Error{ErrorCode::kInvalidModel,
+                 "'" + path +
+                     "' was exported for an NVIDIA GPU, which this runner does not use yet; export it with --backend "
+                     "xnnpack"};
+  }
   return {};
 }
 
