@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import layout
-from codec_decoder import CodecDecoder
+from codec_decoder import CodecDecoder, initialize
 from codec_encoder import CodecEncoder
 from progress import Run, schedule, set_rate
 from speech import LABELS, Speech
@@ -87,6 +87,8 @@ class Codes(nn.Module):
         self.decoder = CodecDecoder(decoder)
         self.spectrum_head = nn.Linear(decoder["latent_dim"], 2 * (MEL_BINS + LOW_BINS))
         self.phoneme_head = nn.Linear(vector, LABELS * PHONEMES)
+        for part in (self.first_proj, self.rest_proj):
+            part.apply(initialize)
 
     def rows(
         self, samples: Tensor, kept: Tensor | None = None, exact: Tensor | None = None
