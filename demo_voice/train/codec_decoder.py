@@ -17,6 +17,26 @@ from torch import Tensor, nn
 Config = dict[str, Any]
 UNIT_DILATIONS = (1, 3, 9)
 LAYER_NORM_EPS = 1e-6
+RESIDUAL_GAIN = 0.3  # of what is added to a signal, at first
+SPEECH_LEVEL = 0.1  # of the samples, at first
+
+
+def initialize(module: nn.Module) -> None:
+    """Orthogonal weights that keep a signal's size; meant for `apply`.
+
+    From codes to rows, almost all layers are linear. Beginning with torch's own weights, which halve a signal each,
+    such a chain learns one dimension after the other (Saxe et al. 2014, arXiv:1312.6120) and stops at about five.
+    """
+    if isinstance(module, nn.ConvTranspose1d):
+        taps = module.kernel_size[0] // module.stride[0]
+        nn.init.normal_(module.weight, std=(module.in_channels * taps) ** -0.5)
+    elif isinstance(module, (nn.Conv1d, nn.Linear)):
+        outputs, inputs = module.weight.shape[0], module.weight[0].numel()
+        nn.init.orthogonal_(module.weight, gain=max(1.0, outputs / inputs) ** 0.5)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
 
 
 class CausalConv(nn.Module):
@@ -59,6 +79,8 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.act1, self.conv1 = Snake(channels), CausalConv(channels, channels, 7, dilation)
         self.act2, self.conv2 = Snake(channels), CausalConv(channels, channels, 1)
+        self.apply(initialize)
+        self.conv2.conv.weight.data.mul_(RESIDUAL_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(self.act2(self.conv1(self.act1(x))))
@@ -82,7 +104,7 @@ class ConvNeXt(nn.Module):
         self.dwconv = CausalConv(channels, channels, 7, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
         self.pwconv1, self.pwconv2 = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
-        self.gamma = nn.Parameter(torch.full((channels,), 0.1))
+        self.gamma = nn.Parameter(torch.full((channels,), RESIDUAL_GAIN))
 
     def forward(self, x: Tensor) -> Tensor:
         rows = self.norm(self.dwconv(x).transpose(1, 2))
@@ -199,9 +221,12 @@ class CodecDecoder(nn.Module):
         )
         widths = [width >> i for i in range(len(rates) + 1)]
         blocks = [Block(*pair, rate) for pair, rate in zip(zip(widths, widths[1:]), rates)]
-        self.decoder = nn.Sequential(
-            CausalConv(latent, width, 7), *blocks, Snake(widths[-1]), CausalConv(widths[-1], 1, 7)
-        )
+        first, last = CausalConv(latent, width, 7), CausalConv(widths[-1], 1, 7)
+        self.decoder = nn.Sequential(first, *blocks, Snake(widths[-1]), last)
+        upsamples = [block.block[1] for block in blocks]
+        for part in (self.pre_conv, self.pre_transformer, self.upsample, first, *upsamples, last):
+            part.apply(initialize)
+        last.conv.weight.data.mul_(SPEECH_LEVEL)
 
     def rows(self, quantized: Tensor) -> Tensor:
         """[B, codebook_dim, T] -> [B, latent, T * 4]"""

@@ -13,21 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec_decoder import Attention, CausalConv, Config, LayerScale
+from codec_decoder import Attention, CausalConv, Config, LayerScale, initialize
 
-GAIN = 1.2  # of a layer behind an ELU
 LOUDNESS = 8.0  # of the first layer: speech is far below full scale, where an ELU would be a straight line
 DECAY = 0.99
 SMALLEST_USE = 0.05  # of what falls to each code when all are used alike
 MIN_USAGE = 1e-5
-
-
-def initialize(module: nn.Module) -> None:
-    """Weights that keep a signal's size; torch's own halve it in every layer, and nothing is left of the sound."""
-    if isinstance(module, nn.Conv1d):
-        nn.init.normal_(module.weight, std=GAIN * (module.in_channels * module.kernel_size[0]) ** -0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 class StridedConv(nn.Module):
@@ -213,12 +204,11 @@ class CodecEncoder(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.encoder = Convolutions(config)
-        self.encoder.apply(initialize)
-        with torch.no_grad():
-            next(self.encoder.parameters()).mul_(LOUDNESS)
         self.encoder_transformer = Transformer(config)
         self.downsample = Downsample(config["hidden_size"])
         self.quantizer = Quantizer(config)
+        self.apply(initialize)
+        next(self.encoder.parameters()).data.mul_(LOUDNESS)
 
     def forward(self, samples: Tensor) -> Tensor:
         """[B, T * 1920] -> [B, hidden, T], which the quantizers read."""

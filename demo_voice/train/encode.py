@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.progress import track
 
 import layout
-from codec_encoder import CodecEncoder
 from speech import FRAME, FULL_SCALE
 from train_codes import Codes
 
@@ -25,8 +24,8 @@ BATCH = 32
 
 
 @torch.no_grad()
-def encode_shard(encoder: CodecEncoder, path: Path) -> dict[str, np.ndarray]:
-    """Each sentence from its own beginning. The encoder is causal: what a batch is filled up with changes nothing."""
+def encode_shard(model: Codes, path: Path) -> dict[str, np.ndarray]:
+    """Each sentence from its own beginning; zeros behind it change a few milliseconds of its last frame at most."""
     shard = np.load(path)
     samples, starts = shard["samples"], shard["starts"] // FRAME
     codes = np.zeros((len(samples), int(starts[-1]), layout.GROUPS), np.uint8)
@@ -39,7 +38,7 @@ def encode_shard(encoder: CodecEncoder, path: Path) -> dict[str, np.ndarray]:
         for row, (voice, index) in enumerate(batch):
             sound = samples[voice, starts[index] * FRAME : starts[index + 1] * FRAME]
             sounds[row, : len(sound)] = sound.astype(np.float32) / FULL_SCALE
-        found = encoder.codes(torch.from_numpy(sounds)).numpy().astype(np.uint8)
+        found = model.codes(torch.from_numpy(sounds)).numpy().astype(np.uint8)
         for row, (voice, index) in enumerate(batch):
             codes[voice, starts[index] : starts[index + 1]] = found[row, : starts[index + 1] - starts[index]]
     return {"codes": codes, "starts": starts}
@@ -63,7 +62,7 @@ def main() -> None:
         target = args.out / path.name
         if not target.exists():
             unfinished = target.with_suffix(".tmp.npz")
-            np.savez(unfinished, **encode_shard(model.encoder, path))  # type: ignore[arg-type]  # numpy's stub
+            np.savez(unfinished, **encode_shard(model, path))  # type: ignore[arg-type]  # numpy's stub
             unfinished.replace(target)
 
 

@@ -48,7 +48,7 @@ def codec_sounds(args: argparse.Namespace) -> Iterator[Sound]:
     print(f"codec decoder after {state['step']} steps", file=sys.stderr)
     dequantizer = Dequantizer(codes)
     for voice, text, samples in teacher_sounds(args):
-        found = codes.encoder.codes(torch.from_numpy(samples)[None])
+        found = codes.codes(torch.from_numpy(samples)[None])
         made = codes.decoder.samples(codes.decoder.rows(dequantizer(found)))[0]
         yield voice, text, made.clamp(-1, 1).numpy()
 

@@ -14,16 +14,16 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-RUNS = ("codes", "waves", "talker")
+RUNS = ("codes", "encoder", "waves", "talker")
 
 
 def draw(path: Path, target: Path) -> None:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in ("step", "seconds")]
-    figure, axes = pyplot.subplots(1, len(names), figsize=(2.4 * len(names), 2), constrained_layout=True)
+    figure, axes = pyplot.subplots(1, len(names), squeeze=False, figsize=(2.4 * len(names), 2), constrained_layout=True)
     steps = [int(row["step"]) for row in rows]
-    for axis, name in zip(axes, names):
+    for axis, name in zip(axes[0], names):
         axis.plot(steps, [float(row[name]) for row in rows], linewidth=0.8)
         axis.set_title(name, fontsize=8)
         axis.set_yscale("log")

@@ -22,6 +22,7 @@ train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 2000
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
 train train_codes --speech "$folder/speech" --out "$folder/codes" --steps "$(share 8000)"
 train encode --speech "$folder/speech" --codes "$folder/codes" --out "$folder/frames"
+train train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" --steps "$(share 20000)"
 train train_waves --speech "$folder/speech" --codes "$folder/codes" --frames "$folder/frames" --out "$folder/waves" \
   --steps "$(share 30000)" --plain "$(share 5000)" > "$folder/waves.log" 2>&1 &
 waves=$!

@@ -2,7 +2,8 @@
 
     python demo_voice/train/snapshot.py --runs DIR --out DIR/snapshot
 
-DIR holds vocabulary/ and the states of train_codes.py, train_waves.py and train_talker.py: codes/, waves/, talker/.
+DIR holds vocabulary/ and the states of train_codes.py, train_encoder.py, train_waves.py and train_talker.py: codes/,
+encoder/, waves/, talker/.
 With --untrained what is missing has random weights, to try the tools on it.
 """
 
@@ -98,7 +99,9 @@ def write(runs: Path, out: Path, untrained: bool) -> None:
     config = layout.root(size, ids)
     torch.manual_seed(0)
     codes, talker = Codes().eval(), Talker(config["talker_config"]).eval()
-    for name, module, prefix in (("codes", codes, ""), ("waves", codes.decoder, ""), ("talker", talker, "talker.")):
+    runs_of = {"codes": codes, "encoder": codes.encoder, "waves": codes.decoder, "talker": talker}
+    for name, module in runs_of.items():
+        prefix = "talker." if name == "talker" else ""
         weights = state(runs, name, untrained)
         if weights is not None:
             kept = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}

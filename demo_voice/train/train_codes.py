@@ -1,4 +1,4 @@
-"""Trains the codec encoder, its quantizers and the first half of the decoder: what codes mean.
+"""Trains the codec's quantizers and the first half of its decoder: what codes mean.
 
     python demo_voice/train/train_codes.py --speech DIR/speech --out DIR/codes [--steps 8000]
 
@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import layout
-from codec_decoder import CodecDecoder
+from codec_decoder import CausalConv, CodecDecoder, initialize
 from codec_encoder import CodecEncoder
 from progress import Run, schedule, set_rate
-from speech import LABELS, Speech
+from speech import FRAME, LABELS, Speech
 
 BATCH, CROP = 10, 25  # crops of a step, frames of a crop
 RATE, WARMUP = 1.5e-3, 200
@@ -33,7 +33,10 @@ FFT, HOP = 1024, 240
 LOW_BINS = 170  # below 4 kHz, where harmonics show the pitch
 MEL_BINS = 80
 FLOOR = 5e-4  # of magnitudes; the teacher's noise is below
+MEAN, DEVIATION = -6.0, 1.5  # of log spectra, about
+WIDTH = 256
 COMMITMENT, PHONETIC = 0.05, 0.2
+LATER = ("decoder.decoder.", "encoder.encoder", "encoder.downsample.")  # parameters that other programs train
 SHORTENED = 0.3  # share of crops whose last levels are left out, so that the first ones say the most
 SHORT_LEVELS = (1, 2, 4, 8)
 # Quantized from the first step, the vectors shrink to half a dozen dimensions, and half of the words are lost; so they
@@ -75,18 +78,48 @@ def mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
 
 
+class SpectrumEncoder(nn.Module):
+    """Log spectra of a frame, and of the two before, to what the quantizers read: [B, 8 T, bins] -> [B, hidden, T]."""
+
+    def __init__(self, hidden: int):
+        super().__init__()
+        inputs = FRAME // HOP * (MEL_BINS + LOW_BINS)
+        self.reduce = CausalConv(inputs, WIDTH, 3)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), nn.Linear(2 * WIDTH, WIDTH))
+            for _ in range(2)
+        )
+        self.expand = nn.Linear(WIDTH, hidden)
+        self.apply(initialize)
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        frames = ((spectrum - MEAN) / DEVIATION).unflatten(1, (-1, FRAME // HOP)).flatten(2)
+        x = self.reduce(frames.transpose(1, 2)).transpose(1, 2)
+        for block in self.blocks:
+            x = x + block(x)
+        y: Tensor = self.expand(x)
+        return y.transpose(1, 2)
+
+
 class Codes(nn.Module):
-    """Sound to codes to spectrum."""
+    """Sound to codes to spectrum.
+
+    The codes are found in spectra: the published encoder begins with the waveform, and as narrow as it is here it does
+    not learn to (after 5000 steps half of the words were lost). It learns to say the same vectors in train_encoder.py.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         decoder = layout.CODEC["decoder_config"]
         vector, total = layout.CODEC["encoder_config"]["codebook_dim"], decoder["codebook_dim"]
+        self.target, self.spectrum_encoder = Spectrum(), SpectrumEncoder(layout.CODEC["encoder_config"]["hidden_size"])
         self.encoder = CodecEncoder(layout.CODEC["encoder_config"])
         self.first_proj, self.rest_proj = (nn.Conv1d(vector, total, 1, bias=False) for _ in range(2))
         self.decoder = CodecDecoder(decoder)
         self.spectrum_head = nn.Linear(decoder["latent_dim"], 2 * (MEL_BINS + LOW_BINS))
         self.phoneme_head = nn.Linear(vector, LABELS * PHONEMES)
+        for part in (self.first_proj, self.rest_proj):
+            part.apply(initialize)
 
     def rows(
         self, samples: Tensor, kept: Tensor | None = None, exact: Tensor | None = None
@@ -95,12 +128,17 @@ class Codes(nn.Module):
 
         kept and exact [B]: see ResidualQuantizer.
         """
-        x = self.encoder(samples)
+        x = self.spectrum_encoder(self.target(samples))
         semantic, acoustic = self.encoder.quantizers()
         first, first_codes, first_loss = semantic(x, exact=exact)
         rest, rest_codes, rest_loss = acoustic(x, kept, exact)
         rows = self.decoder.rows(self.first_proj(first) + self.rest_proj(rest))
         return rows, first, torch.cat([first_codes, rest_codes], dim=-1), first_loss + rest_loss
+
+    def codes(self, samples: Tensor) -> Tensor:
+        """[B, T * 1920] -> [B, T, groups]"""
+        x = self.spectrum_encoder(self.target(samples))
+        return torch.cat([quantizer(x)[1] for quantizer in self.encoder.quantizers()], dim=-1)
 
     def spectrum(self, rows: Tensor) -> Tensor:
         """[B, latent, R] -> [B, 2 R, MEL_BINS + LOW_BINS]"""
@@ -167,7 +205,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     speech, held_out = Speech(args.speech, "train", args.shards), Speech(args.speech, "eval")
     model, target = Codes(), Spectrum()
-    used = [parameter for name, parameter in model.named_parameters() if not name.startswith("decoder.decoder.")]
+    used = [parameter for name, parameter in model.named_parameters() if not name.startswith(LATER)]
     optimizer = torch.optim.AdamW(used, RATE, betas=(0.8, 0.99), weight_decay=0.01)
     run = Run(args.out, {"model": model, "optimizer": optimizer})
     levels = layout.GROUPS - 1
