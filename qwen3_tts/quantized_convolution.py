@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qwen3_tts.convolution import snake
+from qwen3_tts.convolution import PANEL_OUTPUTS, snake
 
-PANEL_OUTPUTS = 32
 DEPTH_MULTIPLE = 16
 DIGIT_BASE = 255
 CODE_OFFSET = 128

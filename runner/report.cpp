@@ -142,8 +142,10 @@ std::string describe_stages(const RunRecord& record) {
              "ms, ",
              stats.prompt_ms, stats.prefill_ms, static_cast<long long>(stats.prompt_rows),
              static_cast<long long>(stats.cached_rows), stats.talker_ms, stats.code_predictor_ms) +
-         format("codec decoder %.1f ms, audio sink %.1f ms, total %.1f ms; peak memory %.0f MB\n", stats.decode_ms,
-                stats.sink_ms, stats.total_ms, record.peak_rss_mb);
+         format(
+             "codec decoder %.1f ms (%.1f of them waited for), audio sink %.1f ms, total %.1f ms; peak memory %.0f "
+             "MB\n",
+             stats.decode_ms, stats.decode_wait_ms, stats.sink_ms, stats.total_ms, record.peak_rss_mb);
 }
 
 std::string describe_all(const std::vector<RunRecord>& records) {

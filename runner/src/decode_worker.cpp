@@ -1,5 +1,7 @@
 #include "decode_worker.h"
 
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "scoped_timer.h"
@@ -26,10 +28,18 @@ void DecodeWorker::start(std::vector<int64_t> codes, int64_t num_frames, float* 
     samples_ = samples;
     is_busy_ = true;
   }
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { run(); });
+  if (thread_.joinable()) {
+    changed_.notify_all();
+    return;
   }
-  changed_.notify_all();
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {  // The system has no thread left.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    status_ = Error{ErrorCode::kExecution, std::string("no thread to decode with could be started (") + error.what() +
+                                               "); give one thread, which needs none"};
+    is_busy_ = false;
+  }
 }
 
 bool DecodeWorker::is_busy() const {

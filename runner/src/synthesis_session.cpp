@@ -182,6 +182,7 @@ Status Impl::decode_pending() {
   if (Status status = wait_for_samples(); !status.ok()) {
     return status;
   }
+  const ScopedTimer wait_timer(stats_.decode_wait_ms);
   const bool is_beside = engine_.is_pipelined() && !has_ended_ && decoded_frames_ > 0;
   const size_t size = samples_.size();
   samples_.resize(size + static_cast<size_t>(count * engine_.metadata.samples_per_frame));
@@ -193,7 +194,6 @@ Status Impl::decode_pending() {
     return {};
   }
   const ScopedTimer timer(stats_.decode_ms);
-  const ScopedTimer wait_timer(stats_.decode_wait_ms);
   return codec_decoder_->decode(codes, count, samples_.data() + size);
 }
 
