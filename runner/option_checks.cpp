@@ -73,6 +73,7 @@ bool is_single_run(const RunnerOptions& options) { return !options.prompts_path 
 std::vector<NamedPath> input_files(const RunnerOptions& options) {
   return {
       {"--model_path", options.engine.model_path},
+      {"--data_path", options.engine.data_path},
       {"--tokenizer_path", options.engine.tokenizer_path},
       {"--text_file", options.text_file.value_or("")},
       {"--prompts_path", options.prompts_path.value_or("")},

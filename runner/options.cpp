@@ -40,6 +40,7 @@ struct CommandLine {
   std::string voice_mode;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
+  bool disable_cuda_graphs = false;
   bool info = false;
   bool list_speakers = false;
   bool list_languages = false;
@@ -56,6 +57,10 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   const std::string group = "Input";
   app.add_option("--model_path", options.engine.model_path, "Model file, made by export_unified.py")
       ->required()
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--data_path", options.engine.data_path,
+                 "Weights of a model for a GPU (default: the .ptd beside it, of its name)")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--text", options.text, "Text to speak, UTF-8")->group(group);
@@ -214,6 +219,9 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
   app.add_flag("--disable_fused_cp_generate", line.disable_fused_cp_generate,
                "Run the code predictor step by step: slower, same codes")
       ->group(group);
+  app.add_flag("--disable_cuda_graphs", line.disable_cuda_graphs,
+               "Models for a GPU: launch every kernel by itself: slower, same codes")
+      ->group(group);
 }
 
 void add_information_flags(CLI::App& app, CommandLine& line) {
@@ -242,6 +250,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   options.question = question(line);
   options.engine.profile = !options.profile.empty();
   options.engine.fused_code_predictor = !line.disable_fused_cp_generate;
+  options.engine.cuda_graphs = !line.disable_cuda_graphs;
   if (line.verbose) {
     options.verbosity = Verbosity::kVerbose;
   }

@@ -51,6 +51,10 @@ class Workplace:
         """A changed copy of tiny-base.pte."""
         return self.file(name, change(models.exported("tiny-base").read_bytes()))
 
+    def gpu_model(self, name: str) -> str:
+        """A copy of a model for a GPU, without its weights."""
+        return self.file(name, models.gpu_program("tiny-customvoice-gpu").read_bytes())
+
     def codes(self, name: str, values: list[int]) -> str:
         return self.file(name, struct.pack(f"<{len(values)}i", *values))
 
@@ -235,6 +239,18 @@ CASES = [
         ("old.pte", "contract_version", "0", "1", "export_unified.py"),
     ),
     Case("voice encoder given as model", lambda p: {"model_path": encoder_file(p)}, ("voice_encoder.pte", "model.pte")),
+    Case(
+        "model for a GPU without its weights",
+        lambda p: {"model_path": p.gpu_model("gpu.pte")},
+        ("gpu.pte", "gpu.ptd", "--data_path"),
+    ),
+    Case(
+        "weights that are none",
+        lambda p: {"model_path": p.gpu_model("gpu.pte"), "data_path": p.file("gpu.ptd", b"RIFF" * 500)},
+        ("gpu.ptd",),
+    ),
+    Case("weights given with a model for CPUs", given(data_path="none.ptd"), ("none.ptd", "leave it out")),
+    Case("`--disable_cuda_graphs` with a model for CPUs", given(disable_cuda_graphs=True), ("CUDA graphs", "leave")),
     # checkpoint
     Case("checkpoint folder missing", given(source="none"), ("none",), convert=True),
     Case(

@@ -34,6 +34,12 @@ def tiny_pte() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def gpu_program() -> Callable[[str], Path]:
+    """Name in models.GPU_PROGRAMS -> .pte, with its .ptd beside it."""
+    return models.gpu_program
+
+
+@pytest.fixture(scope="session")
 def build_dir() -> Path:
     """Folder of a C++ build: qwen3_tts_runner in it, test programs in its folder tests/."""
     folder = Path(os.environ.get("QWEN3_TTS_BUILD_DIR", models.REPOSITORY / "build" / "cpu"))

@@ -6,7 +6,7 @@ those sources makes a new folder, an unchanged tree finds the old one.
     snapshots/<size>/    what tests/random_checkpoint.py wrote
     checkpoints/<size>/  what convert_weights.py made of it
     <name>.pte           what export_unified.py made of that, one for each row of EXPORTS and VOICE_ENCODERS, with its
-                         manifest
+                         manifest; and what gpu_program.py made, with its .ptd, for each row of GPU_PROGRAMS
 
 `python tests/models.py` makes all of them and prints the folder; the functions make what is missing when it is asked
 for. Everything is written beside its place and renamed, so an interrupted run leaves nothing half-made.
@@ -35,7 +35,10 @@ SOURCES = (
     "export_unified.py",
     "model.py",
     "qwen3_tts/*.py",
+    "qwen3_tts/cuda/*.py",
     "requirements*.txt",
+    "tests/cuda_models.py",
+    "tests/gpu_program.py",
     "tests/published_layout.py",
     "tests/qwen_vocabulary.py",
     "tests/random_checkpoint.py",
@@ -64,12 +67,16 @@ VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
     "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
 }
+GPU_PROGRAMS = {  # name: how many calls a frame takes
+    "tiny-customvoice-gpu": "one",
+    "tiny-customvoice-gpu-two-calls": "two",
+}
 
 
 @cache
 def root() -> Path:
     """Folder of the models that belong to the sources as they are now."""
-    digest = hashlib.sha256(repr(EXPORTS | VOICE_ENCODERS).encode())
+    digest = hashlib.sha256(repr(EXPORTS | VOICE_ENCODERS | GPU_PROGRAMS).encode())
     for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern)):
         digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
         digest.update(path.read_bytes())
@@ -102,10 +109,25 @@ def exported(name: str) -> Path:
     return place
 
 
+def gpu_program(name: str) -> Path:
+    """The .pte called `name`, a row of GPU_PROGRAMS. The first call takes a minute."""
+    place = root() / f"{name}.pte"
+
+    def write(out: Path) -> None:
+        folder = checkpoint("tiny-customvoice")
+        _run("tests/gpu_program.py", "--checkpoint", folder, "--output", out, "--calls", GPU_PROGRAMS[name])
+
+    _make(place, write)
+    return place
+
+
 def make_all(jobs: int) -> Path:
-    """The folder with every row of EXPORTS and VOICE_ENCODERS in it, `jobs` of them made at a time."""
+    """The folder with every row of the tables in it, `jobs` of them made at a time."""
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(exported, EXPORTS | VOICE_ENCODERS))
+        made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
+        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS]
+        for future in made:
+            future.result()
     return root()
 
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import gpu_program
 from cuda_models import GROUPS, FewGroups
 from cuda_without_gpu import NoKernels, compiling_with
 from model import Method
@@ -24,6 +25,7 @@ from qwen3_tts.cuda.static_check import problems
 from qwen3_tts.linear import Linear
 from qwen3_tts.manifest import ProgramFile
 from qwen3_tts.quantization import Recipe
+from runner_program import call
 
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
 MADE_WITH = {"gpu": "none", "cuda": "none", "triton": "none"}
@@ -42,7 +44,8 @@ class Export:
 def made(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Export:
     """A real export in 4w of the first code groups of a tiny checkpoint, without kernels. Takes a minute."""
     path = tmp_path_factory.mktemp("cuda") / "model.pte"
-    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": "sm_90", "max_seq_len": 300}
+    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": "sm_90", "max_seq_len": gpu_program.MAX_SEQ_LEN}
+    checkpoint = FewGroups(tiny_checkpoint("tiny-customvoice"))
     compiled, names = NoKernels(), []  # type: tuple[NoKernels, list[str]]
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -51,9 +54,9 @@ def made(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     ):
         patch.setattr(target, "versions", lambda: MADE_WITH)
         manifest = export.write_cuda_program(
-            FewGroups(tiny_checkpoint("tiny-customvoice")),
+            checkpoint,
             Recipe(talker="4w"),
-            {"contract": "{}"},
+            gpu_program.constants(checkpoint),
             path,
             flags,
             lambda method, step: None,
@@ -92,6 +95,18 @@ def test_state_is_written_inside_the_delegates(made: Export) -> None:
     assert {name.rsplit(".", 1)[1] for name in written["decode_audio"]} == {"keys", "values", "past"}
     assert all(name.startswith("codec.") for name in written["decode_audio"])
     assert written["encode_text"] == written["codec_embed"] == written["cp_head"] == set()
+
+
+def test_a_runner_without_cuda_says_so(made: Export, runner: Path, tmp_path: Path) -> None:
+    """Its file and its methods are read; the GPU is what is missing."""
+    done = call(runner, model_path=made.path, text="Hello.", speaker="ryan", output_wav=tmp_path / "a.wav")
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert "is for NVIDIA GPUs of architecture sm_90, and this program was built without CUDA" in said
+    assert "--backend xnnpack" in said
+    info = call(runner, model_path=made.path, info=True).stdout.decode()
+    assert "NVIDIA GPUs of sm_90" in info
+    assert "frame\n      (float[1, 64], long[1], float[1280], float[1280]" in info
 
 
 def written_buffers(module: torch.fx.GraphModule) -> set[str]:

@@ -32,7 +32,7 @@ def write_program(path: Path, methods: tuple[str, ...], constants: dict[str, str
         (
             ("frame",),
             {"contract": "{}", "cuda": "{}"},
-            "exported for an NVIDIA GPU, which this runner",
+            "key 'contract_version' is missing",
         ),
         (("forward",), None, "not a Qwen3-TTS model (it has no 'contract'); give the model.pte that export_unified.py"),
         (("forward",), {"contract": "[]"}, "it is not a valid JSON object"),

@@ -178,7 +178,9 @@ def train(
         rng = np.random.default_rng((SEED, run.step))
         torch.manual_seed(run.step)
         set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
-        values = model.losses(make_batch(corpus.draw(rng), prompts, rng), PREDICTED)
+        batch = make_batch(corpus.draw(rng), prompts, rng)
+        with torch.autocast("cpu", torch.bfloat16):  # 586 -> 265 ms a step on one core of a Zen 5
+            values = model.losses(batch, PREDICTED)
         optimizer.zero_grad()
         (values["talking"] + values["predicting"] + PHONETIC * values["phonetic"]).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

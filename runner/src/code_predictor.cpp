@@ -13,7 +13,11 @@ using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
 
 Result<std::unique_ptr<CodePredictor>> CodePredictor::create(Program& program, Embedding& embedding,
-                                                             const ModelMetadata& metadata, bool is_fused) {
+                                                             const ModelMetadata& metadata, bool is_fused,
+                                                             bool keeps_state) {
+  if (keeps_state) {
+    return std::unique_ptr<CodePredictor>(new CodePredictor(program, embedding, metadata, is_fused, std::nullopt));
+  }
   const auto spec =
       is_fused ? program.state_spec(contract::kCpGenerate, 4) : program.state_spec(contract::kCodePredictor, 2);
   if (!spec.ok()) {
@@ -27,7 +31,7 @@ Result<std::unique_ptr<CodePredictor>> CodePredictor::create(Program& program, E
 }
 
 CodePredictor::CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused,
-                             MappedTensor kv)
+                             std::optional<MappedTensor> kv)
     : program_(program),
       embedding_(embedding),
       metadata_(metadata),
@@ -51,10 +55,15 @@ CodePredictor::CodePredictor(Program& program, Embedding& embedding, const Model
   rows_tensor_ = make_tensor_ptr({2, width}, rows_.data());
   position_tensor_ = make_tensor_ptr({1}, &position_, ScalarType::Long);
   state_tensor_ = make_tensor_ptr({1, static_cast<SizesType>(state_.size())}, state_.data());
-  generate_inputs_ = {*hidden_tensor_, *code0_tensor_, *uniforms_tensor_, *sampling_tensor_, kv_.tensor()};
-  first_inputs_ = {*rows_tensor_, *position_tensor_, kv_.tensor()};
-  step_inputs_ = {*hidden_tensor_, *position_tensor_, kv_.tensor()};
+  generate_inputs_ = {*hidden_tensor_, *code0_tensor_, *uniforms_tensor_, *sampling_tensor_};
+  first_inputs_ = {*rows_tensor_, *position_tensor_};
+  step_inputs_ = {*hidden_tensor_, *position_tensor_};
   head_inputs_ = {*state_tensor_};
+  if (kv_) {
+    for (auto* inputs : {&generate_inputs_, &first_inputs_, &step_inputs_}) {
+      inputs->emplace_back(kv_->tensor());
+    }
+  }
 }
 
 void CodePredictor::set_sampling(const SamplingParams& params) {
@@ -94,6 +103,12 @@ Status CodePredictor::predict_stepwise() {
   }
   position_ = 0;
   int64_t num_rows = 2;
+  if (!kv_) {
+    if (Status status = read_first_row(); !status.ok()) {
+      return status;
+    }
+    num_rows = 1;
+  }
   for (size_t group = 1; group < codes_.size(); ++group) {
     if (Status status = predict_group(group, num_rows); !status.ok()) {
       return status;
@@ -105,6 +120,14 @@ Status CodePredictor::predict_stepwise() {
     num_rows = 1;
   }
   return {};
+}
+
+Status CodePredictor::read_first_row() {
+  Status status =
+      program_.execute(code_predictor_, step_inputs_, {{state_.data(), static_cast<int64_t>(state_.size())}});
+  std::copy_n(rows_.begin() + metadata_.hidden_size, metadata_.hidden_size, rows_.begin());
+  ++position_;
+  return status;
 }
 
 Status CodePredictor::predict_group(size_t group, int64_t num_rows) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,10 @@ namespace qwen3_tts {
 /// Fused (one call of `cp_generate`) and stepwise (`code_predictor` and `cp_head`) give the same codes.
 class CodePredictor {
  public:
-  /// Borrows `program` and `embedding`.
+  /// Borrows `program`, which may keep keys and values itself, and `embedding`.
   static Result<std::unique_ptr<CodePredictor>> create(Program& program, Embedding& embedding,
-                                                       const ModelMetadata& metadata, bool is_fused);
+                                                       const ModelMetadata& metadata, bool is_fused,
+                                                       bool keeps_state = false);
   CodePredictor(const CodePredictor&) = delete;
   CodePredictor& operator=(const CodePredictor&) = delete;
 
@@ -37,10 +39,13 @@ class CodePredictor {
   const float* frame_embedding() const { return frame_embedding_.data(); }
 
  private:
-  CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused, MappedTensor kv);
+  CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused,
+                std::optional<MappedTensor> kv);
 
   Status predict_fused();
   Status predict_stepwise();
+  /// For a method that takes one row: reads the talker's and puts code 0's in its place.
+  Status read_first_row();
   /// Runs the first `num_rows` of rows_ at position_ and draws the code of `group`.
   Status predict_group(size_t group, int64_t num_rows);
   /// Writes the embedding of `group`'s code to `row` and adds it to frame_embedding_.
@@ -53,7 +58,7 @@ class CodePredictor {
   std::string cp_generate_;
   std::string code_predictor_;
   std::string cp_head_;
-  MappedTensor kv_;  ///< Every frame starts at position 0 again, so it needs no clearing.
+  std::optional<MappedTensor> kv_;  ///< Every frame starts at position 0 again, so it needs no clearing.
   SamplingParams params_{};
   Sampler sampler_;
   std::vector<int64_t> codes_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
@@ -14,44 +15,51 @@ using executorch::aten::ScalarType;
 using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
 
-Result<std::unique_ptr<CodecDecoder>> CodecDecoder::create(Program& program, const ModelMetadata& metadata) {
-  const auto map_state = [&](size_t index) -> Result<MappedTensor> {
-    const auto spec = program.state_spec(contract::kDecodeAudio, index);
+Result<std::unique_ptr<CodecDecoder>> CodecDecoder::create(Program& program, const ModelMetadata& metadata,
+                                                           bool keeps_state) {
+  constexpr size_t kFirstState = 2;  // Of the method's inputs.
+  constexpr size_t kNumStates = 2;
+  std::vector<MappedTensor> states;
+  for (size_t i = 0; i < kNumStates && !keeps_state; ++i) {
+    const auto spec = program.state_spec(contract::kDecodeAudio, kFirstState + i);
     if (!spec.ok()) {
       return spec.error();
     }
-    return MappedTensor::create(*spec);
-  };
-  auto history = map_state(2);
-  if (!history.ok()) {
-    return history.error();
+    auto state = MappedTensor::create(*spec);
+    if (!state.ok()) {
+      return state.error();
+    }
+    states.push_back(std::move(*state));
   }
-  auto kv = map_state(3);
-  if (!kv.ok()) {
-    return kv.error();
-  }
-  return std::unique_ptr<CodecDecoder>(new CodecDecoder(program, metadata, std::move(*history), std::move(*kv)));
+  return std::unique_ptr<CodecDecoder>(new CodecDecoder(program, metadata, std::move(states)));
 }
 
-CodecDecoder::CodecDecoder(Program& program, const ModelMetadata& metadata, MappedTensor history, MappedTensor kv)
+CodecDecoder::CodecDecoder(Program& program, const ModelMetadata& metadata, std::vector<MappedTensor> states)
     : program_(program),
       num_code_groups_(metadata.num_code_groups),
       max_decode_frames_(metadata.max_decode_frames),
       samples_per_frame_(metadata.samples_per_frame),
       method_(contract::kDecodeAudio),
-      history_(std::move(history)),
-      kv_(std::move(kv)),
+      states_(std::move(states)),
       codes_(static_cast<size_t>(max_decode_frames_ * num_code_groups_)),
       codes_tensor_(
           make_tensor_ptr({static_cast<SizesType>(max_decode_frames_), static_cast<SizesType>(num_code_groups_)},
                           codes_.data(), ScalarType::Long)),
       position_tensor_(make_tensor_ptr({1}, &position_, ScalarType::Long)),
-      inputs_{*codes_tensor_, *position_tensor_, history_.tensor(), kv_.tensor()} {}
+      inputs_{*codes_tensor_, *position_tensor_} {
+  for (const MappedTensor& state : states_) {
+    inputs_.emplace_back(state.tensor());
+  }
+}
 
 Status CodecDecoder::reset() {
-  position_ = 0;
-  Status status = history_.clear();
-  return status.ok() ? kv_.clear() : status;
+  position_ = 0;  // At which a program that keeps the state begins anew.
+  for (MappedTensor& state : states_) {
+    if (Status status = state.clear(); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
 }
 
 Status CodecDecoder::decode(const int64_t* codes, int64_t num_frames, float* samples) {
@@ -81,20 +89,25 @@ Status CodecDecoder::prime(const std::vector<int64_t>& codes) {
   return {};
 }
 
+size_t CodecDecoder::state_bytes() const {
+  return std::accumulate(states_.begin(), states_.end(), size_t{0},
+                         [](size_t sum, const MappedTensor& state) { return sum + state.size_bytes(); });
+}
+
 PrefixCache::State CodecDecoder::state() const {
   PrefixCache::State state;
   state.reserve(state_bytes());
-  for (const MappedTensor* tensor : {&history_, &kv_}) {
-    state.insert(state.end(), tensor->data(), tensor->data() + tensor->size_bytes());
+  for (const MappedTensor& tensor : states_) {
+    state.insert(state.end(), tensor.data(), tensor.data() + tensor.size_bytes());
   }
   return state;
 }
 
 void CodecDecoder::set_state(const PrefixCache::State& state, int64_t num_frames) {
   const std::byte* from = state.data();
-  for (const MappedTensor* tensor : {&history_, &kv_}) {
-    std::copy_n(from, tensor->size_bytes(), tensor->data());
-    from += tensor->size_bytes();
+  for (const MappedTensor& tensor : states_) {
+    std::copy_n(from, tensor.size_bytes(), tensor.data());
+    from += tensor.size_bytes();
   }
   position_ = num_frames;
 }

@@ -17,8 +17,9 @@ namespace qwen3_tts {
 /// Frames to samples, a few frames a call; how they are cut into calls does not change the samples.
 class CodecDecoder {
  public:
-  /// Borrows `program`.
-  static Result<std::unique_ptr<CodecDecoder>> create(Program& program, const ModelMetadata& metadata);
+  /// Borrows `program`, which may keep the state itself.
+  static Result<std::unique_ptr<CodecDecoder>> create(Program& program, const ModelMetadata& metadata,
+                                                      bool keeps_state = false);
   CodecDecoder(const CodecDecoder&) = delete;
   CodecDecoder& operator=(const CodecDecoder&) = delete;
 
@@ -31,23 +32,22 @@ class CodecDecoder {
   /// Decodes any number of frames that stand before the utterance; their samples are dropped.
   Status prime(const std::vector<int64_t>& codes);
 
-  /// What there is to remember of the frames so far.
+  /// What there is to remember of the frames so far; nothing when the program keeps it.
   PrefixCache::State state() const;
-  size_t state_bytes() const { return history_.size_bytes() + kv_.size_bytes(); }
+  size_t state_bytes() const;
 
   /// Takes the state after `num_frames` frames in place of decoding them.
   void set_state(const PrefixCache::State& state, int64_t num_frames);
 
  private:
-  CodecDecoder(Program& program, const ModelMetadata& metadata, MappedTensor history, MappedTensor kv);
+  CodecDecoder(Program& program, const ModelMetadata& metadata, std::vector<MappedTensor> states);
 
   Program& program_;
   int64_t num_code_groups_;
   int64_t max_decode_frames_;
   int64_t samples_per_frame_;
   std::string method_;
-  MappedTensor history_;
-  MappedTensor kv_;
+  std::vector<MappedTensor> states_;  ///< History, keys and values; none when the program keeps them.
   int64_t position_ = 0;  ///< Frames decoded before.
   std::vector<int64_t> codes_;  ///< [max_decode_frames, G]
   executorch::extension::TensorPtr codes_tensor_;

@@ -18,6 +18,8 @@ inline constexpr char kCudaMethod[] = "cuda";  // Of programs for an NVIDIA GPU 
 inline constexpr char kEncodeText[] = "encode_text";
 inline constexpr char kCodecEmbed[] = "codec_embed";
 inline constexpr char kTalker[] = "talker";
+inline constexpr char kTalkerPrefill[] = "talker_prefill";  // Programs for a GPU.
+inline constexpr char kFrame[] = "frame";                    // Programs for a GPU.
 inline constexpr char kCpGenerate[] = "cp_generate";
 inline constexpr char kCodePredictor[] = "code_predictor";
 inline constexpr char kCpHead[] = "cp_head";
@@ -75,5 +77,16 @@ inline constexpr char kMinNewTokens[] = "min_new_tokens";
 inline constexpr char kMaxNewTokens[] = "max_new_tokens";
 inline constexpr char kRecipe[] = "recipe";
 }  // namespace key
+
+/// Keys of the JSON object in kCudaMethod.
+namespace cuda_key {
+inline constexpr char kVersion[] = "version";
+inline constexpr char kGpuArch[] = "gpu_arch";
+inline constexpr char kDtype[] = "dtype";
+inline constexpr char kStaticMethods[] = "static_methods";
+}  // namespace cuda_key
+
+/// Of those keys, of the methods of such a program, and of what they take and give.
+inline constexpr int64_t kCudaVersion = 1;
 
 }  // namespace qwen3_tts::contract

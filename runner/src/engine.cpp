@@ -13,6 +13,7 @@
 #include "ops/ops.h"
 #include "process_setup.h"
 #include "scoped_timer.h"
+#include "state_lease.h"
 #include "tokenizer_json.h"
 
 namespace qwen3_tts {
@@ -47,9 +48,9 @@ Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& 
 /// The same file once more, so that the codec decoder can run beside the other stages: a module runs one method at a
 /// time. That pays with two threads (docs/performance.md); more of them speed the stages up by themselves. A profile is
 /// of one module. Null: the codec decoder has its turn.
-Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options) {
+Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options, const Speaking& speaking) {
   constexpr int64_t kPipelinedThreads = 2;
-  if (options.profile || executorch::extension::get_thread_count() != kPipelinedThreads) {
+  if (speaking.keeps_state || options.profile || executorch::extension::get_thread_count() != kPipelinedThreads) {
     return std::unique_ptr<Program>();
   }
   return Program::create(options.model_path);
@@ -75,6 +76,13 @@ Status use_weight_cache(Program& program, const std::vector<std::string>& method
   return program.keep_packed_weights(cache.runtime_path());
 }
 
+std::set<std::string> cold_methods(const ModelFile& model) {
+  if (!model.cuda) {
+    return {};
+  }
+  return {model.cuda->static_methods.begin(), model.cuda->static_methods.end()};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
@@ -88,7 +96,14 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (!model.ok()) {
     return model.error();
   }
-  if (Status status = check_methods(*model, options.fused_code_predictor); !status.ok()) {
+  if (Status status = open_weights(*model, options); !status.ok()) {
+    return status.error();
+  }
+  const auto speaking = Speaking::choose(*model, options.fused_code_predictor);
+  if (!speaking.ok()) {
+    return speaking.error();
+  }
+  if (Status status = check_methods(*model, *speaking); !status.ok()) {
     return status.error();
   }
   auto tokenizer = read_tokenizer(*model, options.tokenizer_path);
@@ -105,12 +120,12 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (Status status = set_thread_count(options.num_threads); !status.ok()) {
     return status.error();
   }
-  auto codec_program = open_codec(options);
+  auto codec_program = open_codec(options, *speaking);
   if (!codec_program.ok()) {
     return codec_program.error();
   }
   if (weight_cache) {
-    const auto methods = methods_for(Task::kSpeech, options.fused_code_predictor);
+    const auto methods = methods_for(Task::kSpeech, *speaking);
     Status status = use_weight_cache(*model->program, methods, *weight_cache);
     if (status.ok() && *codec_program != nullptr) {
       status = (*codec_program)->keep_packed_weights(weight_cache->runtime_path());
@@ -120,8 +135,10 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
     }
   }
   std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(*codec_program),
-                                      std::move(model->metadata), std::move(*tokenizer), options.fused_code_predictor,
-                                      elapsed_ms(start), PrefixCache(options.prefix_cache_bytes)});
+                                      std::move(model->metadata), std::move(*tokenizer), *speaking,
+                                      cold_methods(*model), elapsed_ms(start),
+                                      // What a program keeps itself cannot be remembered here.
+                                      PrefixCache(speaking->keeps_state ? 0 : options.prefix_cache_bytes)});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -132,7 +149,7 @@ Engine::~Engine() = default;
 const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 Status Engine::Impl::preload(Task task) const {
-  std::vector<std::string> methods = methods_for(task, fused_code_predictor);
+  std::vector<std::string> methods = methods_for(task, speaking);
   if (is_pipelined() && methods.back() == contract::kDecodeAudio) {
     methods.pop_back();
     if (Status status = codec_program->load_methods({contract::kDecodeAudio}); !status.ok()) {
@@ -142,7 +159,29 @@ Status Engine::Impl::preload(Task task) const {
   return program->load_methods(methods);
 }
 
-Status Engine::preload(Task task) { return impl_->preload(task); }
+Status Engine::Impl::warm_up() {
+  constexpr int kCalls = 4;
+  for (const LoadedMethod& method : program->loaded_methods()) {
+    if (cold_methods.erase(method.name) == 0) {
+      continue;
+    }
+    for (int call = 0; call < kCalls; ++call) {
+      if (Status status = program->run_on_ones(method.name); !status.ok()) {
+        return status;
+      }
+    }
+  }
+  return {};
+}
+
+Status Engine::preload(Task task) {
+  Status status = impl_->preload(task);
+  if (!status.ok() || !impl_->speaking.keeps_state) {
+    return status;
+  }
+  const auto lease = StateLease::take();  // While a session has it, that session warms up what it needs.
+  return lease.ok() ? impl_->warm_up() : Status();
+}
 
 std::vector<LoadedMethod> Engine::loaded_methods() const {
   std::vector<LoadedMethod> methods = impl_->program->loaded_methods();

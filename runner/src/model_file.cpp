@@ -1,10 +1,14 @@
 #include "model_file.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "contract.h"
+#include "gpu.h"
 #include "input_shape.h"
 
 namespace qwen3_tts {
@@ -12,7 +16,8 @@ namespace {
 
 constexpr char kWanted[] = "; give the model.pte that export_unified.py writes";
 
-std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_predictor) {
+/// Of a program whose state the session passes: what it writes comes last.
+std::vector<InputShape> input_shapes(const ModelMetadata& m, Speaking::Frames frames) {
   constexpr int64_t kAny = InputShape::kAny;
   std::vector<InputShape> shapes = {
       {contract::kEncodeText, 0, {m.max_rows}},
@@ -25,7 +30,7 @@ std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_pre
       {contract::kDecodeAudio, 2, {kAny}},
       {contract::kDecodeAudio, 3, {kAny, 2, kAny, kAny, kAny}},
   };
-  if (fused_code_predictor) {
+  if (frames == Speaking::Frames::kFused) {
     shapes.push_back({contract::kCpGenerate, 0, {1, m.hidden_size}});
     shapes.push_back({contract::kCpGenerate, 1, {1}});
     shapes.push_back({contract::kCpGenerate, 2, {m.num_code_groups - 1}});
@@ -35,6 +40,42 @@ std::vector<InputShape> input_shapes(const ModelMetadata& m, bool fused_code_pre
     shapes.push_back({contract::kCodePredictor, 0, {2, m.hidden_size}});
     shapes.push_back({contract::kCodePredictor, 1, {1}});
     shapes.push_back({contract::kCodePredictor, 2, {kAny, 2, kAny, m.num_code_groups, kAny}});
+    shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
+  }
+  return shapes;
+}
+
+/// Of a program that keeps its state.
+std::vector<InputShape> stateful_input_shapes(const ModelMetadata& m, Speaking::Frames frames) {
+  const int64_t hidden = m.hidden_size;
+  std::vector<InputShape> shapes = {
+      {contract::kEncodeText, 0, {m.max_rows}},
+      {contract::kCodecEmbed, 0, {m.max_rows}},
+      {contract::kTalkerPrefill, 0, {m.max_rows, hidden}},
+      {contract::kTalkerPrefill, 1, {1}},
+      {contract::kTalkerPrefill, 2, {1}},
+      {contract::kDecodeAudio, 0, {m.max_decode_frames, m.num_code_groups}},
+      {contract::kDecodeAudio, 1, {1}},
+  };
+  if (frames == Speaking::Frames::kOneCall) {
+    shapes.push_back({contract::kFrame, 0, {1, hidden}});
+    shapes.push_back({contract::kFrame, 1, {1}});
+    shapes.push_back({contract::kFrame, 2, {m.talker_vocab_size}});
+    shapes.push_back({contract::kFrame, 3, {m.talker_vocab_size}});
+    shapes.push_back({contract::kFrame, 4, {m.num_code_groups}});
+    shapes.push_back({contract::kFrame, 5, {6}});
+    return shapes;
+  }
+  shapes.push_back({contract::kTalker, 0, {1, hidden}});
+  shapes.push_back({contract::kTalker, 1, {1}});
+  if (frames == Speaking::Frames::kFused) {
+    shapes.push_back({contract::kCpGenerate, 0, {1, hidden}});
+    shapes.push_back({contract::kCpGenerate, 1, {1}});
+    shapes.push_back({contract::kCpGenerate, 2, {m.num_code_groups - 1}});
+    shapes.push_back({contract::kCpGenerate, 3, {3}});
+  } else {
+    shapes.push_back({contract::kCodePredictor, 0, {1, hidden}});
+    shapes.push_back({contract::kCodePredictor, 1, {1}});
     shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
   }
   return shapes;
@@ -53,12 +94,6 @@ Status check_kind(const std::string& path, const std::set<std::string>& methods)
                                                "' is an ExecuTorch program, but not a Qwen3-TTS model (it has " +
                                                "no '" + contract::kContractMethod + "')" + kWanted};
   }
-  if (methods.count(contract::kCudaMethod) > 0) {
-    return Error{ErrorCode::kInvalidModel,
-                 "'" + path +
-                     "' was exported for an NVIDIA GPU, which this runner does not use yet; export it with --backend "
-                     "xnnpack"};
-  }
   return {};
 }
 
@@ -74,10 +109,80 @@ Result<ModelMetadata> read_metadata(Program& program) {
   return metadata;
 }
 
+Result<std::optional<CudaContract>> read_cuda(Program& program, const std::set<std::string>& methods) {
+  if (methods.count(contract::kCudaMethod) == 0) {
+    return std::optional<CudaContract>();
+  }
+  const auto json = program.read_string(contract::kCudaMethod);
+  if (!json.ok()) {
+    return json.error();
+  }
+  auto cuda = CudaContract::parse(*json);
+  if (!cuda.ok()) {
+    return Error{cuda.error().code, "'" + program.path() + "': " + cuda.error().message};
+  }
+  return std::optional<CudaContract>(std::move(*cuda));
+}
+
+/// The options that are about GPUs or CPUs alone, for a model of the other kind.
+Status check_options(const ModelFile& model, const EngineOptions& options) {
+  const std::string path = "'" + model.program->path() + "'";
+  const auto invalid = [&](const std::string& what) { return Error{ErrorCode::kInvalidArgument, path + what}; };
+  if (!model.cuda && !options.data_path.empty()) {
+    return invalid(" holds its weights itself: the data file '" + options.data_path + "' has no effect; leave it out");
+  }
+  if (!model.cuda && !options.cuda_graphs) {
+    return invalid(" is for CPUs, where CUDA graphs have no meaning; leave that option out");
+  }
+  if (model.cuda && !options.weight_cache.empty()) {
+    return invalid(" is for a GPU and packs no weights: a weight cache has no effect; leave it out");
+  }
+  return {};
+}
+
+/// Methods that a CUDA graph should cover: those of every frame. The prompt is read once an utterance.
+std::vector<std::string> graph_methods(const CudaContract& cuda) {
+  std::vector<std::string> methods = cuda.static_methods;
+  methods.erase(std::remove(methods.begin(), methods.end(), contract::kTalkerPrefill), methods.end());
+  return methods;
+}
+
 }  // namespace
 
+Status open_weights(ModelFile& model, const EngineOptions& options) {
+  Status status = check_options(model, options);
+  if (!status.ok() || !model.cuda) {
+    return status;
+  }
+  if (status = check_gpu(*model.program, *model.cuda); !status.ok()) {
+    return status;
+  }
+  const std::string& path = model.program->path();
+  const auto data_path =
+      options.data_path.empty() ? std::filesystem::path(path).replace_extension(".ptd").string() : options.data_path;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(data_path, error)) {
+    return Error{ErrorCode::kIo, "cannot open '" + data_path + "', which holds the weights of '" + path +
+                                     "'; put it there, or name it with --data_path (EngineOptions::data_path)"};
+  }
+  if (status = configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>());
+      !status.ok()) {
+    return status;
+  }
+  const auto on_device = model.program->uses_backend(kCudaBackend);
+  if (!on_device.ok()) {
+    return on_device.error();
+  }
+  auto program = Program::create(path, {options.profile, data_path, !*on_device});
+  if (!program.ok()) {
+    return program.error();
+  }
+  model.program = std::move(*program);
+  return {};
+}
+
 Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
-  auto program = Program::create(path, is_profiled);
+  auto program = Program::create(path, {is_profiled, "", false});
   if (!program.ok()) {
     return program.error();
   }
@@ -92,17 +197,43 @@ Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
   if (!metadata.ok()) {
     return metadata.error();
   }
-  return ModelFile{std::move(*program), std::move(*metadata)};
+  auto cuda = read_cuda(**program, *methods);
+  if (!cuda.ok()) {
+    return cuda.error();
+  }
+  return ModelFile{std::move(*program), std::move(*metadata), std::move(*cuda)};
 }
 
-std::vector<std::string> methods_for(Task task, bool fused_code_predictor) {
+Result<Speaking> Speaking::choose(const ModelFile& model, bool fused_code_predictor) {
+  const auto present = model.program->method_names();
+  if (!present.ok()) {
+    return present.error();
+  }
+  const bool keeps_state = model.cuda.has_value();
+  if (!fused_code_predictor) {
+    return Speaking{Frames::kStepwise, keeps_state};
+  }
+  const bool has_frame = keeps_state && present->count(contract::kFrame) > 0;
+  return Speaking{has_frame ? Frames::kOneCall : Frames::kFused, keeps_state};
+}
+
+std::vector<std::string> methods_for(Task task, const Speaking& speaking) {
   if (task == Task::kDecoding) {
     return {contract::kDecodeAudio};
   }
-  std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed, contract::kTalker};
-  if (fused_code_predictor) {
-    methods.emplace_back(contract::kCpGenerate);
+  std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed};
+  if (speaking.keeps_state) {
+    methods.emplace_back(contract::kTalkerPrefill);
+  }
+  if (speaking.frames == Speaking::Frames::kOneCall) {
+    methods.emplace_back(contract::kFrame);
   } else {
+    methods.emplace_back(contract::kTalker);
+  }
+  if (speaking.frames == Speaking::Frames::kFused) {
+    methods.emplace_back(contract::kCpGenerate);
+  }
+  if (speaking.frames == Speaking::Frames::kStepwise) {
     methods.emplace_back(contract::kCodePredictor);
     methods.emplace_back(contract::kCpHead);
   }
@@ -112,12 +243,12 @@ std::vector<std::string> methods_for(Task task, bool fused_code_predictor) {
   return methods;
 }
 
-Status check_methods(const ModelFile& model, bool fused_code_predictor) {
+Status check_methods(const ModelFile& model, const Speaking& speaking) {
   const auto present = model.program->method_names();
   if (!present.ok()) {
     return present.error();
   }
-  std::vector<std::string> needed = methods_for(Task::kSpeech, fused_code_predictor);
+  std::vector<std::string> needed = methods_for(Task::kSpeech, speaking);
   needed.emplace_back(contract::kTokenizerMethod);
   for (const std::string& name : needed) {
     if (present->count(name) == 0) {
@@ -125,7 +256,9 @@ Status check_methods(const ModelFile& model, bool fused_code_predictor) {
                                                  "'; re-export with export_unified.py"};
     }
   }
-  return check_shapes(*model.program, input_shapes(model.metadata, fused_code_predictor));
+  const auto shapes = speaking.keeps_state ? stateful_input_shapes(model.metadata, speaking.frames)
+                                           : input_shapes(model.metadata, speaking.frames);
+  return check_shapes(*model.program, shapes);
 }
 
 }  // namespace qwen3_tts

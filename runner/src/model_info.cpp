@@ -23,8 +23,10 @@ struct KnownMethod {
 };
 
 constexpr KnownMethod kKnownMethods[] = {
-    {contract::kEncodeText, true, true},   {contract::kCodecEmbed, true, true},     {contract::kTalker, true, false},
-    {contract::kCpGenerate, false, false}, {contract::kCodePredictor, true, false}, {contract::kCpHead, false, false},
+    {contract::kEncodeText, true, true},      {contract::kCodecEmbed, true, true},
+    {contract::kTalkerPrefill, false, false}, {contract::kTalker, true, false},
+    {contract::kFrame, false, false},         {contract::kCpGenerate, false, false},
+    {contract::kCodePredictor, true, false},  {contract::kCpHead, false, false},
     {contract::kDecodeAudio, true, true},
 };
 
@@ -67,7 +69,17 @@ std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec
   return texts;
 }
 
-Result<std::vector<MethodInfo>> describe_methods(Program& program) {
+/// Of a program for a GPU every size is the only one but where it lists the method as not static.
+bool is_static(const ModelFile& model, const std::string& method) {
+  if (!model.cuda) {
+    return false;
+  }
+  const auto& methods = model.cuda->static_methods;
+  return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
+
+Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
+  Program& program = *model.program;
   const auto present = program.method_names();
   if (!present.ok()) {
     return present.error();
@@ -81,8 +93,9 @@ Result<std::vector<MethodInfo>> describe_methods(Program& program) {
     if (!spec.ok()) {
       return spec.error();
     }
-    methods.push_back({method.name, describe_all(spec->inputs, method.is_input_dynamic),
-                       describe_all(spec->outputs, method.is_output_dynamic)});
+    const bool may_vary = !is_static(model, method.name);
+    methods.push_back({method.name, describe_all(spec->inputs, may_vary && method.is_input_dynamic),
+                       describe_all(spec->outputs, may_vary && method.is_output_dynamic)});
   }
   return methods;
 }
@@ -94,7 +107,7 @@ Result<ModelInfo> read_model_info(const std::string& path) {
   if (!model.ok()) {
     return model.error();
   }
-  auto methods = describe_methods(*model->program);
+  auto methods = describe_methods(*model);
   if (!methods.ok()) {
     return methods.error();
   }
@@ -103,7 +116,8 @@ Result<ModelInfo> read_model_info(const std::string& path) {
   if (error) {
     return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
   }
-  return ModelInfo{std::move(model->metadata), std::move(*methods), static_cast<int64_t>(file_bytes)};
+  return ModelInfo{std::move(model->metadata), std::move(*methods), static_cast<int64_t>(file_bytes),
+                   model->cuda ? model->cuda->gpu_arch : ""};
 }
 
 }  // namespace qwen3_tts

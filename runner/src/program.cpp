@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include <executorch/extension/tensor/tensor.h>
 #include <executorch/runtime/backend/options.h>
 
 #include "file.h"
@@ -95,27 +96,37 @@ TensorSpec to_spec(const et::TensorInfo& info) {
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> Program::create(const std::string& path, bool is_profiled) {
+Result<std::unique_ptr<Program>> Program::create(const std::string& path, const ProgramOptions& options) {
   capture_runtime_log();
   if (Status status = check_file(path); !status.ok()) {
     return status.error();
   }
-  std::unique_ptr<Program> program(new Program(path, is_profiled));
-  if (Status status = program->load(); !status.ok()) {
+  std::unique_ptr<Program> program(new Program(path, options));
+  if (Status status = program->load(options.data_path); !status.ok()) {
     return status.error();
   }
   return program;
 }
 
-Program::Program(std::string path, bool is_profiled) : path_(std::move(path)) {
-  std::unique_ptr<Profile> profile = is_profiled ? std::make_unique<Profile>() : nullptr;
+Program::Program(std::string path, const ProgramOptions& options) : path_(std::move(path)) {
+  std::unique_ptr<Profile> profile = options.is_profiled ? std::make_unique<Profile>() : nullptr;
   profile_ = profile.get();
-  module_ = std::make_unique<Module>(path_, Module::LoadMode::Mmap, std::move(profile));
+  std::vector<std::string> data_files;
+  if (!options.data_path.empty()) {
+    data_files.push_back(options.data_path);
+  }
+  module_ = std::make_unique<Module>(path_, std::move(data_files), Module::LoadMode::Mmap, std::move(profile),
+                                     /*memory_allocator=*/nullptr, /*temp_allocator=*/nullptr, options.shares_buffers);
 }
 
-Status Program::load() {
+Status Program::load(const std::string& data_path) {
   clear_runtime_error();
   const et::Error error = module_->load(et::Program::Verification::InternalConsistency);
+  if (error == et::Error::InvalidExternalData) {
+    return Error{ErrorCode::kInvalidModel, "'" + data_path +
+                                               "' is no file of weights (.ptd), or damaged; copy it again, "
+                                               "or export it again with its model: they belong together"};
+  }
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "the program is damaged", error);
   }
@@ -232,6 +243,18 @@ std::vector<LoadedMethod> Program::loaded_methods() {
   return loaded_;
 }
 
+Result<bool> Program::uses_backend(const std::string& backend) {
+  const auto names = method_names();
+  if (!names.ok()) {
+    return names.error();
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+    const auto meta = module_->method_meta(name);
+    return meta.ok() && meta->uses_backend(backend.c_str());
+  });
+}
+
 Result<MethodSpec> Program::method_spec(const std::string& method) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto meta = module_->method_meta(method);
@@ -315,6 +338,23 @@ Status Program::execute(const std::string& method, const std::vector<et::EValue>
     ++index;
   }
   return {};
+}
+
+Status Program::run_on_ones(const std::string& method) {
+  const auto spec = method_spec(method);
+  if (!spec.ok()) {
+    return spec.error();
+  }
+  std::vector<executorch::extension::TensorPtr> tensors;
+  std::vector<et::EValue> inputs;
+  for (const auto& input : spec->inputs) {
+    if (!input.has_value()) {
+      return invalid("method '" + method + "' has an input that is no tensor");
+    }
+    tensors.push_back(executorch::extension::ones(input->sizes, input->type));
+    inputs.emplace_back(*tensors.back());
+  }
+  return execute(method, inputs, {});
 }
 
 void Program::start_profile() {

@@ -34,13 +34,21 @@ struct MethodSpec {
   std::vector<std::optional<TensorSpec>> inputs, outputs;
 };
 
+/// What a .pte is opened with.
+struct ProgramOptions {
+  bool is_profiled = false;  ///< Record every call, see Program::start_profile().
+  std::string data_path;     ///< The .ptd with weights that are not in the .pte; "" none.
+  /// Methods share the buffers that they write, as the program was exported to do. Not for what a delegate keeps in the
+  /// memory of a device.
+  bool shares_buffers = false;
+};
+
 /// The methods of a mapped .pte. Thread-safe: one method runs at a time, and its outputs, which live in memory that
 /// all sessions share, are copied out before the next.
 class Program {
  public:
-  /// Opens the file and checks that it is a whole ExecuTorch program. A profiled one records every call, see
-  /// start_profile().
-  static Result<std::unique_ptr<Program>> create(const std::string& path, bool is_profiled = false);
+  /// Opens the file and checks that it is a whole ExecuTorch program.
+  static Result<std::unique_ptr<Program>> create(const std::string& path, const ProgramOptions& options = {});
 
   const std::string& path() const { return path_; }
 
@@ -62,6 +70,9 @@ class Program {
   /// In the order of loading, without constant methods.
   std::vector<LoadedMethod> loaded_methods();
 
+  /// Whether a method has a part for this delegate. Loads nothing.
+  Result<bool> uses_backend(const std::string& backend);
+
   /// What goes into a method and comes out. Loads nothing.
   Result<MethodSpec> method_spec(const std::string& method);
 
@@ -74,6 +85,9 @@ class Program {
   Status execute(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
                  std::initializer_list<OutputBuffer> outputs);
 
+  /// Runs a method on ones. Its outputs are dropped; what it keeps is then no more than some numbers.
+  Status run_on_ones(const std::string& method);
+
   /// Forgets what was recorded so far. A program that is not profiled has nothing to forget.
   void start_profile();
   /// The ETDump of what ran since then. kInvalidState when the program is not profiled or nothing ran.
@@ -82,9 +96,9 @@ class Program {
  private:
   using Module = executorch::extension::Module;
 
-  Program(std::string path, bool is_profiled);
+  Program(std::string path, const ProgramOptions& options);
 
-  Status load();
+  Status load(const std::string& data_path);
   Status load_method(const std::string& name);
   Result<executorch::runtime::EValue> read_constant(const std::string& name);
   Result<executorch::runtime::TensorInfo> input_info(const std::string& method, size_t index);

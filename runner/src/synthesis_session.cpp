@@ -119,7 +119,6 @@ Status Impl::make_frame() {
     finish(FinishReason::kStopped);
     return {};
   }
-  const auto drawn = static_cast<int64_t>(tokens_.size());
   const auto token = next_token();
   if (!token.ok()) {
     return token.error();
@@ -132,12 +131,11 @@ Status Impl::make_frame() {
   if (static_cast<int64_t>(talker_->tokens().size()) == limit_.num_tokens) {
     return end_piece(limit_.reason);
   }
-  const ScopedTimer timer(stats_.code_predictor_ms);
-  const OneCore one_core(decode_worker_->is_busy());
-  if (Status status = code_predictor_->predict(talker_->hidden(), *token, options_.seed, drawn); !status.ok()) {
-    return status;
+  const auto codes = complete_frame(*token);
+  if (!codes.ok()) {
+    return codes.error();
   }
-  codes_.insert(codes_.end(), code_predictor_->codes().begin(), code_predictor_->codes().end());
+  codes_.insert(codes_.end(), (*codes)->begin(), (*codes)->end());
   stats_.frames = ++num_frames_;
   return {};
 }
@@ -147,6 +145,14 @@ Result<int64_t> Impl::next_token() {
   const ScopedTimer timer(stats_.talker_ms);
   const OneCore one_core(decode_worker_->is_busy());
   const auto num_piece_frames = static_cast<int64_t>(talker_->tokens().size());
+  if (frame_step_ != nullptr) {
+    const auto token = frame_step_->run(prompt_.text_row(num_piece_frames), talker_->position(), num_piece_frames,
+                                        static_cast<uint64_t>(tokens_.size()));
+    if (token.ok()) {
+      talker_->accept(*token);
+    }
+    return token;
+  }
   if (num_piece_frames > 0) {
     Status status = talker_->step(code_predictor_->frame_embedding(), prompt_.text_row(num_piece_frames - 1));
     if (!status.ok()) {
@@ -155,6 +161,19 @@ Result<int64_t> Impl::next_token() {
   }
   return talker_->sample(options_.talker, options_.repetition_penalty, options_.min_new_tokens,
                          uniform(options_.seed, tokens_.size(), 0));
+}
+
+Result<const std::vector<int64_t>*> Impl::complete_frame(int64_t token) {
+  if (frame_step_ != nullptr) {
+    return &frame_step_->codes();
+  }
+  const ScopedTimer timer(stats_.code_predictor_ms);
+  const OneCore one_core(decode_worker_->is_busy());
+  const auto frame = static_cast<int64_t>(tokens_.size()) - 1;
+  if (Status status = code_predictor_->predict(talker_->hidden(), token, options_.seed, frame); !status.ok()) {
+    return status.error();
+  }
+  return &code_predictor_->codes();
 }
 
 /// Goes on with the next piece, if there is one.

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <qwen3_tts/synthesis_session.h>
@@ -12,10 +14,12 @@
 #include "decode_worker.h"
 #include "embedding.h"
 #include "engine_impl.h"
+#include "frame_step.h"
 #include "leading_silence.h"
 #include "prompt.h"
 #include "resolved_options.h"
 #include "scoped_timer.h"
+#include "state_lease.h"
 #include "talker.h"
 #include "utterance_plan.h"
 
@@ -47,7 +51,8 @@ struct SynthesisSession::Impl {
     FinishReason reason;
   };
 
-  explicit Impl(Engine::Impl& engine) : engine_(engine), embedding_(*engine.program, engine.metadata) {}
+  Impl(Engine::Impl& engine, std::optional<StateLease> lease)
+      : engine_(engine), lease_(std::move(lease)), embedding_(*engine.program, engine.metadata) {}
 
   /// Remembers that `result` is an error, and returns it.
   template <typename T>
@@ -78,6 +83,8 @@ struct SynthesisSession::Impl {
   Status make_frames_beside(int64_t first, int64_t count);
   Status make_frame();
   Result<int64_t> next_token();
+  /// The codes that go with `token`, the last one.
+  Result<const std::vector<int64_t>*> complete_frame(int64_t token);
   Status end_piece(FinishReason reason);
   Status decode_pending();
   Status wait_for_samples();
@@ -88,9 +95,11 @@ struct SynthesisSession::Impl {
   Status decode_into(std::vector<int64_t> codes, AudioSink& sink);
 
   Engine::Impl& engine_;
+  std::optional<StateLease> lease_;  ///< Of a program that keeps its state.
   Embedding embedding_;
   std::unique_ptr<Talker> talker_;
-  std::unique_ptr<CodePredictor> code_predictor_;
+  std::unique_ptr<FrameStep> frame_step_;  ///< In place of the talker's steps and the code predictor; or null.
+  std::unique_ptr<CodePredictor> code_predictor_;  ///< Null if there is a frame_step_.
   std::unique_ptr<CodecDecoder> codec_decoder_;
   std::unique_ptr<DecodeWorker> decode_worker_;  ///< Does nothing unless the engine is pipelined.
 

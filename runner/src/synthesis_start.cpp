@@ -12,21 +12,35 @@ using Impl = SynthesisSession::Impl;
 
 Result<std::unique_ptr<Impl>> Impl::create(Engine::Impl& engine) {
   Program& program = *engine.program;
-  std::unique_ptr<Impl> impl(new Impl(engine));
-  auto talker = Talker::create(program, engine.metadata);
+  const bool keeps_state = engine.speaking.keeps_state;
+  std::optional<StateLease> lease;
+  if (keeps_state) {
+    auto taken = StateLease::take();
+    if (!taken.ok()) {
+      return taken.error();
+    }
+    lease.emplace(std::move(*taken));
+  }
+  std::unique_ptr<Impl> impl(new Impl(engine, std::move(lease)));
+  auto talker = Talker::create(program, engine.metadata, keeps_state);
   if (!talker.ok()) {
     return talker.error();
   }
-  auto code_predictor = CodePredictor::create(program, impl->embedding_, engine.metadata, engine.fused_code_predictor);
-  if (!code_predictor.ok()) {
-    return code_predictor.error();
+  if (engine.speaking.frames == Speaking::Frames::kOneCall) {
+    impl->frame_step_ = FrameStep::create(program, engine.metadata);
+  } else {
+    const bool is_fused = engine.speaking.frames == Speaking::Frames::kFused;
+    auto code_predictor = CodePredictor::create(program, impl->embedding_, engine.metadata, is_fused, keeps_state);
+    if (!code_predictor.ok()) {
+      return code_predictor.error();
+    }
+    impl->code_predictor_ = std::move(*code_predictor);
   }
-  auto codec_decoder = CodecDecoder::create(engine.codec(), engine.metadata);
+  auto codec_decoder = CodecDecoder::create(engine.codec(), engine.metadata, keeps_state);
   if (!codec_decoder.ok()) {
     return codec_decoder.error();
   }
   impl->talker_ = std::move(*talker);
-  impl->code_predictor_ = std::move(*code_predictor);
   impl->codec_decoder_ = std::move(*codec_decoder);
   impl->decode_worker_ = std::make_unique<DecodeWorker>(*impl->codec_decoder_);
   return impl;
@@ -51,7 +65,8 @@ Status Impl::begin() {
 /// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
 Status Impl::load_methods(Task task) {
   const ScopedTimer timer(stats_.load_ms);
-  return engine_.preload(task);
+  Status status = engine_.preload(task);
+  return status.ok() && lease_ ? engine_.warm_up() : status;
 }
 
 Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& options) {
@@ -77,7 +92,9 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   for (const auto& piece : plan_.pieces) {
     stats_.text_tokens += static_cast<int64_t>(piece.size());
   }
-  code_predictor_->set_sampling(options_.subtalker);
+  if (code_predictor_ != nullptr) {
+    code_predictor_->set_sampling(options_.subtalker);
+  }
   leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
   stats_.prompt_ms = elapsed_ms(start_time_) - stats_.load_ms;
   return begin_piece();
@@ -94,6 +111,9 @@ Status Impl::begin_piece() {
   }
   limit_ = piece_limit(*plan, static_cast<int64_t>(text_ids.size()));
   talker_->reset(limit_.num_tokens);
+  if (frame_step_ != nullptr) {
+    frame_step_->reset(options_);
+  }
   if (is_first) {  // Later on they grow as they need.
     tokens_.reserve(static_cast<size_t>(limit_.num_tokens));
     codes_.reserve(static_cast<size_t>((limit_.num_tokens - 1) * engine_.metadata.num_code_groups));

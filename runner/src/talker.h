@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace qwen3_tts {
 /// The language model over one utterance: reads rows, gives code 0 of every frame.
 class Talker {
  public:
-  /// Borrows `program`.
-  static Result<std::unique_ptr<Talker>> create(Program& program, const ModelMetadata& metadata);
+  /// Borrows `program`, which may keep keys and values itself.
+  static Result<std::unique_ptr<Talker>> create(Program& program, const ModelMetadata& metadata, bool keeps_state);
   Talker(const Talker&) = delete;
   Talker& operator=(const Talker&) = delete;
 
@@ -30,7 +31,8 @@ class Talker {
   /// bits of what comes of it.
   Status read(const float* rows, int64_t num_rows);
 
-  /// What there is to remember of the rows so far, position by position of every head.
+  /// What there is to remember of the rows so far, position by position of every head. Not of a program that keeps its
+  /// state: there is nothing to be had.
   PrefixCache::State state() const;
   size_t state_bytes(int64_t num_rows) const;
 
@@ -44,6 +46,12 @@ class Talker {
   /// Not the end of the utterance before `min_new_tokens` of them.
   Result<int64_t> sample(const SamplingParams& params, float repetition_penalty, int64_t min_new_tokens, float uniform);
 
+  /// Remembers a token that `frame` drew, and that it read one more row.
+  void accept(int64_t token);
+
+  /// Rows read so far: where the next one goes.
+  int64_t position() const { return position_; }
+
   /// [H] after the final norm; the code predictor reads it.
   const std::vector<float>& hidden() const { return hidden_; }
 
@@ -51,7 +59,13 @@ class Talker {
   const std::vector<int64_t>& tokens() const { return tokens_; }
 
  private:
-  Talker(Program& program, const ModelMetadata& metadata, MappedTensor kv);
+  Talker(Program& program, const ModelMetadata& metadata, std::optional<MappedTensor> kv);
+
+  Status run(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs);
+  /// At most max_rows_ rows.
+  Status read_piece(const float* rows, int64_t num_rows);
+  /// The same, when the program keeps the state: by a method that takes max_rows_, with padding before them.
+  Status read_padded(const float* rows, int64_t num_rows);
 
   /// Calls `visit(bytes, num_bytes)` for the keys or values of every head at the first `num_rows` positions.
   template <typename Visit>
@@ -61,9 +75,11 @@ class Talker {
   int64_t hidden_size_;
   int64_t max_rows_;
   std::string method_;
-  MappedTensor kv_;  ///< Never cleared: positions beyond the current one are not read.
+  std::string prefill_method_;
+  std::optional<MappedTensor> kv_;  ///< Never cleared: positions beyond the current one are not read.
   int64_t position_ = 0;  ///< Rows read.
   std::vector<float> row_;
+  std::vector<float> padded_rows_;  ///< [max_rows, H] if the program keeps its state
   std::vector<float> logits_;
   std::vector<float> hidden_;
   executorch::extension::TensorPtr row_tensor_;

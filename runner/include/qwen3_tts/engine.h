@@ -27,10 +27,16 @@ class SynthesisSession;
 
 struct EngineOptions {
   std::string model_path;
+  /// Weights of a model for a GPU, which export_unified.py writes beside it; "": the .ptd of the model's name.
+  std::string data_path;
+  /// Models for a GPU: what every frame needs is recorded in the first frames and then replayed as one.
+  bool cuda_graphs = true;
   /// 0: all cores. Set once a process, before the first engine. With two, sessions decode on a thread of their own,
   /// beside the other stages.
   int32_t num_threads = 0;
-  bool fused_code_predictor = true;  ///< cp_generate; false: code_predictor + cp_head, same codes.
+  /// As few calls a frame as the model has methods for: cp_generate, and on a GPU frame. false: code_predictor and
+  /// cp_head for every code, same codes.
+  bool fused_code_predictor = true;
 
   /// File that keeps packed weights between processes; "" none. It is made by the first engine that names it and mapped
   /// by the next ones, which then load faster and share its pages; samples are the same with and without. It fits one
@@ -80,6 +86,7 @@ struct ModelInfo {
   ModelMetadata metadata;
   std::vector<MethodInfo> methods;  ///< In the order of the data flow; constants are left out.
   int64_t file_bytes;
+  std::string gpu_arch;  ///< Of the only GPUs that run it, such as "sm_90"; "": it is for CPUs.
 };
 
 /// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that

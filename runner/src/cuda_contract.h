@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <qwen3_tts/result.h>
+
+namespace qwen3_tts {
+
+/// What a program for an NVIDIA GPU says of itself beside its contract (docs/design.md, "CUDA"). The methods of such a
+/// program keep caches and states themselves: a session passes none.
+struct CudaContract {
+  /// kInvalidModel unless `json` is such an object, of a version that this runner knows.
+  static Result<CudaContract> parse(std::string_view json);
+
+  std::string gpu_arch;                     ///< Such as "sm_90": the only GPUs that run it.
+  std::string dtype;                        ///< Of its weights; no input or output depends on it.
+  std::vector<std::string> static_methods;  ///< Those whose shapes never change, so that a CUDA graph may cover them.
+};
+
+}  // namespace qwen3_tts

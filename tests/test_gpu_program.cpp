@@ -1,0 +1,195 @@
+// Models for a GPU, with methods that run on a CPU (tests/gpu_program.py): state in the program, weights beside it.
+// What they speak is compared with the Python modules in test_gpu_program.py.
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <qwen3_tts/engine.h>
+
+#include "session_testing.h"
+#include "temp_folder.h"
+#include "test_models.h"
+
+namespace qwen3_tts {
+namespace {
+
+using testing::expect_equal;
+using testing::MemorySink;
+using testing::model_path;
+using testing::must;
+using testing::options;
+using testing::some_codes;
+using testing::speak;
+using testing::TempFolder;
+using testing::Utterance;
+
+constexpr char kOneCall[] = "tiny-customvoice-gpu";
+constexpr char kTwoCalls[] = "tiny-customvoice-gpu-two-calls";
+
+SynthesisRequest request(const std::string& text) {
+  SynthesisRequest request = testing::request(text);
+  request.speaker = "ryan";
+  return request;
+}
+
+std::string error_of(const EngineOptions& options) {
+  const auto engine = Engine::create(options);
+  return engine.ok() ? "none" : engine.error().message;
+}
+
+EngineOptions options_for(const std::string& path) {
+  EngineOptions options;
+  options.model_path = path;
+  return options;
+}
+
+class GpuProgramTest : public ::testing::Test {
+ protected:
+  static void TearDownTestSuite() {
+    delete engine_;
+    engine_ = nullptr;
+  }
+
+  void SetUp() override {
+    if (engine_ == nullptr) {
+      engine_ = testing::make_engine(kOneCall).release();
+    }
+    session_ = must(engine_->create_session());
+  }
+
+  static Engine* engine_;
+  std::unique_ptr<SynthesisSession> session_;
+};
+
+Engine* GpuProgramTest::engine_ = nullptr;
+
+Utterance speak_with(const std::string& model, bool fused_code_predictor, const SynthesisOptions& given) {
+  const auto engine = testing::make_engine(model, fused_code_predictor);
+  const auto session = must(engine->create_session());
+  return speak(*session, request("Any number of calls."), given);
+}
+
+TEST(GpuProgramCallsTest, HoweverManyAFrameTakesItIsTheSame) {
+  SynthesisOptions sampled = options(20);
+  sampled.repetition_penalty = 1.3F;
+  SynthesisOptions greedy = options(20);
+  greedy.temperature = greedy.subtalker_temperature = 0.0F;
+  for (const SynthesisOptions& given : {sampled, greedy}) {
+    const Utterance one = speak_with(kOneCall, true, given);
+    EXPECT_EQ(one.stats.frames, 19);
+    expect_equal(speak_with(kTwoCalls, true, given), one);
+    expect_equal(speak_with(kOneCall, false, given), one);
+  }
+}
+
+TEST_F(GpuProgramTest, NothingIsLeftOfTheUtteranceBefore) {
+  const Utterance first = speak(*session_, request("Again."), options(12));
+  speak(*session_, request("Something longer in between, which fills more of the caches."), options(30, 7));
+  expect_equal(speak(*session_, request("Again."), options(12)), first);
+}
+
+TEST_F(GpuProgramTest, ChunkSizeDoesNotChangeTheSpeech) {
+  SynthesisOptions given = options(12);
+  const Utterance expected = speak(*session_, request("Any size."), given);
+  given.first_chunk_frames = 3;
+  given.chunk_frames = 100;
+  expect_equal(speak(*session_, request("Any size."), given), expected);
+}
+
+TEST_F(GpuProgramTest, FramesOfASpeechDecodeToItsSamples) {
+  const Utterance spoken = speak(*session_, request("Twice."), options(10));
+  MemorySink sink;
+  ASSERT_TRUE(session_->decode(spoken.codes, sink).ok());
+  EXPECT_EQ(sink.received, spoken.samples);
+}
+
+TEST_F(GpuProgramTest, PiecesOfATextAreOneUtterance) {
+  SynthesisOptions given = options(60);
+  given.long_text = LongText::kSplit;
+  given.frame_budget = 5;
+  std::string text;
+  for (int i = 0; i < 12; ++i) {
+    text += "This is a sentence of some length, and it is number " + std::to_string(i) + ". ";
+  }
+  const Utterance spoken = speak(*session_, request(text), given);
+  EXPECT_GT(spoken.stats.pieces, 1);
+  EXPECT_EQ(spoken.stats.cached_rows, 0);  // What a program keeps cannot be remembered outside.
+  EXPECT_EQ(spoken.samples.size(),
+            spoken.codes.size() / 3 * static_cast<size_t>(engine_->metadata().samples_per_frame));
+}
+
+TEST_F(GpuProgramTest, WarmingUpDoesNotChangeTheSpeech) {
+  const Utterance expected = speak(*session_, request("Warm."), options(8));
+  session_.reset();
+  const auto engine = testing::make_engine(kOneCall);
+  ASSERT_TRUE(engine->preload(Task::kSpeech).ok());
+  const auto session = must(engine->create_session());
+  expect_equal(speak(*session, request("Warm."), options(8)), expected);
+}
+
+TEST_F(GpuProgramTest, OneSessionAProcess) {
+  const auto other = testing::make_engine(kTwoCalls);
+  for (Engine* engine : {engine_, other.get()}) {
+    const auto second = engine->create_session();
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, ErrorCode::kInvalidState);
+    EXPECT_NE(second.error().message.find("one utterance at a time"), std::string::npos) << second.error().message;
+  }
+  ASSERT_TRUE(engine_->preload(Task::kSpeech).ok());  // That of the session beside it is not disturbed.
+  session_.reset();
+  EXPECT_TRUE(other->create_session().ok());
+}
+
+TEST(GpuProgramFilesTest, WeightsMayBeElsewhere) {
+  const TempFolder folder;
+  const std::string program = folder.file("moved.pte");
+  std::filesystem::copy_file(model_path(kOneCall), program);
+  const std::string said = error_of(options_for(program));
+  EXPECT_NE(said.find("moved.ptd', which holds the weights of"), std::string::npos) << said;
+  EXPECT_NE(said.find("--data_path"), std::string::npos) << said;
+  EngineOptions options = options_for(program);
+  options.data_path = std::filesystem::path(model_path(kOneCall)).replace_extension(".ptd");
+  const auto engine = must(Engine::create(options));
+  EXPECT_EQ(speak(*must(engine->create_session()), request("Here."), testing::options(4)).stats.frames, 3);
+}
+
+TEST(GpuProgramFilesTest, OtherWeightsAreRefused) {
+  const TempFolder folder;
+  EngineOptions options = options_for(model_path(kOneCall));
+  options.data_path = folder.file("other.ptd");
+  testing::write_bytes(options.data_path, std::string(10000, 'x'));
+  EXPECT_NE(error_of(options).find("other.ptd' is no file of weights"), std::string::npos) << error_of(options);
+}
+
+TEST(GpuProgramFilesTest, OptionsForTheOtherKindAreRefused) {
+  EngineOptions cpu = options_for(model_path("tiny-customvoice"));
+  cpu.data_path = "model.ptd";
+  EXPECT_NE(error_of(cpu).find("holds its weights itself"), std::string::npos);
+  cpu.data_path.clear();
+  cpu.cuda_graphs = false;
+  EXPECT_NE(error_of(cpu).find("is for CPUs"), std::string::npos);
+  EngineOptions gpu = options_for(model_path(kOneCall));
+  gpu.weight_cache = "weights.cache";
+  EXPECT_NE(error_of(gpu).find("is for a GPU and packs no weights"), std::string::npos);
+}
+
+TEST(GpuProgramFilesTest, InfoNeedsNeitherWeightsNorGpu) {
+  const TempFolder folder;
+  const std::string program = folder.file("alone.pte");
+  std::filesystem::copy_file(model_path(kOneCall), program);
+  const auto info = must(read_model_info(program));
+  EXPECT_EQ(info.gpu_arch, "sm_90");
+  const auto frame = std::find_if(info.methods.begin(), info.methods.end(),
+                                  [](const MethodInfo& method) { return method.name == "frame"; });
+  ASSERT_NE(frame, info.methods.end());
+  EXPECT_EQ(frame->inputs.front(), "float[1, 64]");
+  EXPECT_TRUE(must(read_model_info(model_path("tiny-customvoice"))).gpu_arch.empty());
+}
+
+}  // namespace
+}  // namespace qwen3_tts

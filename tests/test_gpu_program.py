@@ -1,0 +1,79 @@
+"""The runner with models for a GPU whose methods run on a CPU (gpu_program.py), against the modules of those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cuda_models import FewGroups
+from gpu_program import FP32, MAX_SEQ_LEN
+from qwen3_tts.cuda.methods import build_methods
+from qwen3_tts.cuda.speaking import Modules, Speaker, Speech
+from qwen3_tts.cuda.stages import load_stages
+from qwen3_tts.prompt import Request
+from qwen3_tts.quantization import FLOAT
+from runner_program import speak
+
+FRAMES = 8
+SHORT = "Hello, runner."
+LONG = "A text that makes more rows than one call of the prefill takes, of which there are one hundred. " * 7
+
+
+@pytest.fixture(scope="module")
+def speaker(tiny_checkpoint: Callable[[str], Path]) -> Speaker:
+    checkpoint = FewGroups(tiny_checkpoint("tiny-customvoice"))
+    modules = Modules(build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN)))
+    return Speaker(checkpoint.config, checkpoint.tokenizer_json, modules)
+
+
+def expected(speaker: Speaker, text: str, temperature: float) -> tuple[Speech, int]:
+    """What the modules speak, and of how many prompt rows."""
+    prompt = speaker.prompt(Request(text, speaker="ryan", language="english"))
+    options = replace(
+        speaker.config.sampling,
+        temperature=temperature,
+        subtalker_temperature=temperature,
+        max_new_tokens=FRAMES + 1,
+    )
+    return speaker.frames(prompt, options, seed=7), len(prompt.rows)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+@pytest.mark.parametrize("text", [SHORT, LONG])
+@pytest.mark.parametrize(
+    ("model", "stepwise"),
+    [("tiny-customvoice-gpu", None), ("tiny-customvoice-gpu-two-calls", None), ("tiny-customvoice-gpu", True)],
+)
+def test_it_speaks_what_the_modules_speak(
+    runner: Path,
+    gpu_program: Callable[[str], Path],
+    speaker: Speaker,
+    tmp_path: Path,
+    model: str,
+    stepwise: bool | None,
+    text: str,
+    temperature: float,
+) -> None:
+    speech, rows = expected(speaker, text, temperature)
+    assert (rows > 128) == (text == LONG)
+    spoken = speak(
+        runner,
+        gpu_program(model),
+        tmp_path,
+        text=text,
+        speaker="ryan",
+        language="english",
+        seed=7,
+        max_frames=FRAMES,
+        temperature=temperature,
+        subtalker_temperature=temperature,
+        disable_fused_cp_generate=stepwise,
+    )
+    assert spoken.stats["talker_tokens"] == speech.tokens
+    assert np.array_equal(spoken.codes, speech.codes.numpy())
+    samples = speaker.decode(speech.codes).clamp(-1, 1).numpy()
+    assert np.abs(spoken.samples - samples).max() < 1 / 32767 + 1e-5  # rounded to 16 bits
