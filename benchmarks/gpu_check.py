@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Exports for the NVIDIA GPU of this machine, compares the programs with the same modules in PyTorch, measures both.
 
-Runs the compiled methods as AOTInductor containers, so ExecuTorch's CUDA runtime need not be installed. Needs no
-network: checkpoints are random and made here. The report is one JSON file; the program fails when parity does.
+Runs the compiled methods as AOTInductor containers, so ExecuTorch's CUDA runtime need not be installed; where it is,
+and `cmake --preset cuda` has built the C++ program, that speaks as well. Needs no network: checkpoints are random and
+made here. The report is one JSON file; the program fails when parity does.
 
 In 4w, int4 layers run by plain operators (cuda/int4_shim.cpp), because their kernel is in ExecuTorch's runtime: the
 codes can be compared, the times of talker and frame are not those of the runtime.
@@ -25,6 +26,7 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 import torch
 
 import gpu_parity
+import gpu_runner
 import gpu_timing
 from machine import machine
 from qwen3_tts.atomic_output import AtomicOutput
@@ -42,6 +44,7 @@ SIZES = ("tiny-customvoice", "0.6b-customvoice")
 VARIANTS = {"bf16": ("--dtype", "bf16"), "4w": ("--qlinear", "4w")}
 OLDEST_TORCH = (2, 11)
 MAX_SEQ_LEN = 2560
+RUNNER = Path(__file__).resolve().parent.parent / "build" / "cuda" / "qwen3_tts_runner"
 TEXT = "The quick brown fox jumps over the lazy dog, and everybody who saw it says so."
 Baselines = dict[str, Call]
 
@@ -52,6 +55,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="(default: both)")
     parser.add_argument("--frames", type=int, default=64, help="of 80 ms to speak (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=10, help="measurements of each figure (default: %(default)s)")
+    runner = RUNNER if RUNNER.exists() else None
+    parser.add_argument(
+        "--runner",
+        type=Path,
+        default=runner,
+        help="C++ program built with CUDA (default: build/cuda's, if it is there)",
+    )
     parser.add_argument("--output", type=Path, default=Path("gpu-check.json"), help="the report (default: %(default)s)")
     return parser.parse_args(arguments)
 
@@ -63,6 +73,10 @@ def lacking() -> list[str]:
     return (too_old if found < OLDEST_TORCH else []) + list(target.missing())
 
 
+def request_for(checkpoint: Checkpoint) -> Request:
+    return Request(TEXT, speaker=next(iter(checkpoint.config.speakers), ""))
+
+
 def compare(
     compiled: Call, baselines: Baselines, checkpoint: Checkpoint, device: str, frames: int, rounds: int
 ) -> dict[str, Any]:
@@ -72,8 +86,7 @@ def compare(
         name: Speaker(config, checkpoint.tokenizer_json, call)
         for name, call in {"compiled": compiled, **baselines}.items()
     }
-    named = next(iter(config.speakers), "")
-    prompt = speakers["eager"].prompt(Request(TEXT, speaker=named))
+    prompt = speakers["eager"].prompt(request_for(checkpoint))
     say("parity")
     report: dict[str, Any] = {
         "prompt_rows": len(prompt.rows),
@@ -125,7 +138,7 @@ def with_memory(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return report | {"gpu_peak_mb": torch.cuda.max_memory_allocated() / 1e6}
 
 
-def check_variant(size: str, variant: str, frames: int, rounds: int) -> dict[str, Any]:
+def check_variant(size: str, variant: str, runner: Path | None, frames: int, rounds: int) -> dict[str, Any]:
     model, exported = export(size, variant)
     checkpoint = Checkpoint(make_checkpoint(size))
     with tempfile.TemporaryDirectory() as folder:
@@ -134,6 +147,10 @@ def check_variant(size: str, variant: str, frames: int, rounds: int) -> dict[str
         eager = eager_modules(checkpoint, variant)
         baselines: Baselines = {"eager": eager, "torch_compile": compile_modules(eager)}
         report = with_memory(lambda: compare(containers, baselines, checkpoint, "cuda", frames, rounds))
+        if runner is not None:
+            say(f"run {runner.name}")
+            speaker = Speaker(checkpoint.config, checkpoint.tokenizer_json, containers)
+            report["runner"] = gpu_runner.measure(runner, model, request_for(checkpoint), speaker, frames, rounds)
     kernel = "plain operators, slower than the runtime's" if variant == "4w" else "none"
     return {"export": exported, "weights_on_gpu_mb": gpu_mb, "int4_kernel": kernel, **report}
 
@@ -150,7 +167,10 @@ def main() -> int:
         "machine": machine(),
         "gpu": {"arch": target.architecture(), "torch": torch.__version__, **target.versions()},
         "results": {
-            size: {variant: check_variant(size, variant, args.frames, args.rounds) for variant in args.variants}
+            size: {
+                variant: check_variant(size, variant, args.runner, args.frames, args.rounds)
+                for variant in args.variants
+            }
             for size in args.sizes
         },
     }
@@ -162,13 +182,20 @@ def main() -> int:
 
 
 def failures(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
-    """One line for each program that is not what PyTorch says."""
+    """One line for each program that is not what PyTorch says, or speaks otherwise in C++."""
     return [
-        f"{size} {variant}: beyond its limit: {', '.join(found['parity']['failed'])}"
+        f"{size} {variant}: beyond its limit: {', '.join(failed)}"
         for size, variants in results.items()
         for variant, found in variants.items()
-        if found["parity"]["failed"]
+        if (failed := failed_of(variant, found))
     ]
+
+
+def failed_of(variant: str, found: dict[str, Any]) -> list[str]:
+    """In 4w, Python's int4 layers are not the runtime's kernel, and its codes may be others."""
+    has_same_kernels = variant != "4w" and "runner" in found
+    runner = ["runner_codes"] if has_same_kernels and not found["runner"]["same_codes"] else []
+    return [*found["parity"]["failed"], *runner]
 
 
 if __name__ == "__main__":

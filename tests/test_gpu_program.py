@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gpu_check
+import gpu_runner
 from cuda_models import FewGroups
 from gpu_program import FP32, MAX_SEQ_LEN
 from qwen3_tts.cuda.methods import build_methods
@@ -77,3 +79,21 @@ def test_it_speaks_what_the_modules_speak(
     assert np.array_equal(spoken.codes, speech.codes.numpy())
     samples = speaker.decode(speech.codes).clamp(-1, 1).numpy()
     assert np.abs(spoken.samples - samples).max() < 1 / 32767 + 1e-5  # rounded to 16 bits
+
+
+def test_the_gpu_check_hears_the_runner(runner: Path, gpu_program: Callable[[str], Path], speaker: Speaker) -> None:
+    """Its figures, and that other codes are noticed."""
+    request = Request(SHORT, speaker="ryan", language="english")
+    model = gpu_program("tiny-customvoice-gpu")
+    good = gpu_runner.measure(runner, model, request, speaker, frames=FRAMES, rounds=2)
+    assert set(good) == {"frames", "same_codes", *gpu_runner.FIGURES}
+    assert good["same_codes"]
+    passed = {"parity": {"failed": []}, "runner": good}
+    assert gpu_check.failures({"tiny": {"bf16": passed}}) == []
+    head = speaker.call.modules["talker"].talker.head.weight  # type: ignore[attr-defined]
+    head.neg_()
+    bad = gpu_runner.measure(runner, model, request, speaker, frames=FRAMES, rounds=1)
+    head.neg_()
+    assert not bad["same_codes"]
+    failed = {"parity": {"failed": []}, "runner": bad}
+    assert gpu_check.failures({"tiny": {"bf16": failed, "4w": failed}}) == ["tiny bf16: beyond its limit: runner_codes"]
