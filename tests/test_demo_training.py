@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,8 @@ from codec_encoder import Codebook
 from judges import edits, word_error_rate, words
 from progress import Run, schedule
 from sentences import EVAL_COUNT, GATE_COUNT, GRAMMAR, MAX_LETTERS, Grammar, distinct, key, split
+from speech import UNKNOWN, frame_words
+from train_talker import guidance, token_spans
 
 
 def test_held_out_sentences_are_in_no_training_list() -> None:
@@ -108,3 +112,26 @@ def test_an_interrupted_run_ends_where_the_other_does(tmp_path: Path) -> None:
     whole_losses, cut_losses = ([line.split(",")[::2] for line in lines] for lines in rows)
     assert whole_losses == cut_losses
     assert len(rows[0]) == 5
+
+
+def test_frames_know_which_words_they_speak() -> None:
+    words = np.array([0] * 20 + [1] * 6 + [2] * 6, np.uint8)  # 32 hops of 12.5 ms: five frames
+    assert frame_words(words, 0).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1], [1, 2]]
+    assert frame_words(words, 1440).tolist() == [[0, 0], [0, 0], [0, 1], [1, 2], [2, 2]]  # sixty milliseconds later
+
+
+def test_words_become_tokens_and_unknown_ones_none() -> None:
+    ends = np.array([0, 2, 3, 7])  # tokens of the first words
+    assert token_spans(np.array([[0, 0], [0, 1], [2, 2]], np.uint8), ends).tolist() == [[0, 2], [0, 3], [3, 7]]
+    assert token_spans(np.array([[0, 0], [UNKNOWN, UNKNOWN]], np.uint8), ends).tolist() == [[0, 0], [0, 0]]
+
+
+def test_guidance_is_what_attention_misses_of_the_words() -> None:
+    """Rows 0 to 3 with equal scores: row 2 sees three places, two of them spoken; row 3 four, one spoken."""
+    queries, keys = torch.zeros(1, 4, 8, requires_grad=True), torch.zeros(1, 4, 8)
+    spans = torch.tensor([[[0, 0], [0, 0], [0, 2], [3, 4]]])
+    loss = guidance(queries, keys, spans)
+    assert loss.item() == pytest.approx((math.log(3 / 2) + math.log(4)) / 2)
+    loss.backward()
+    assert queries.grad is not None
+    assert torch.isfinite(queries.grad).all()

@@ -115,7 +115,7 @@ def test_talker(trained: Trained, streaming: bool, language: str) -> None:
     logits, hidden = speak(model, prompt, frames)
 
     size, ids = snapshot.token_ids(folder / "runs" / "vocabulary")
-    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, LABELS)))
+    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, LABELS)), np.zeros((FRAMES, 2)))
     prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
     text, first = prompts.rows(sentence, streaming, language != "auto")
     rest = torch.full((len(first) + FRAMES, layout.GROUPS - 1), NONE)

@@ -1,6 +1,6 @@
 """Judges of speech that this project did not train: Whisper base for words, DistillMOS for quality.
 
-Packages and weights: see README.md, "Judges". Sound is fp32 at 24 kHz in [-1, 1].
+Packages and weights: see README.md, "Judges"; whisper_weights.py. Sound is fp32 at 24 kHz in [-1, 1].
 """
 
 from __future__ import annotations
@@ -72,13 +72,16 @@ def edits(said: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class Whisper:
     def __init__(self, folder: Path, threads: int = 1):
         """folder: model.bin, config.json, tokenizer.json, vocabulary.txt."""
         from faster_whisper import WhisperModel
 
-        digest = hashlib.sha256((folder / "model.bin").read_bytes()).hexdigest()
-        if digest != WHISPER_SHA256:
+        if (digest := sha256_of(folder / "model.bin")) != WHISPER_SHA256:
             raise SystemExit(f"{folder / 'model.bin'}: SHA-256 is {digest}, not {WHISPER_SHA256}")
         self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 FRAME, PHONEME_HOP = 1920, 300
 LABELS = 4  # phoneme labels of a frame, 20 ms apart
 FULL_SCALE = 32768
+UNKNOWN = 255  # in place of a word
 
 
 def frame_labels(shard: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -23,6 +24,15 @@ def frame_labels(shard: Mapping[str, np.ndarray]) -> np.ndarray:
         found.append(phonemes[np.minimum(moments // PHONEME_HOP, len(phonemes) - 1)].reshape(-1, LABELS))
         begin += len(phonemes)
     return np.concatenate(found)
+
+
+def frame_words(words: np.ndarray, shift: int) -> np.ndarray:
+    """First and last word of every frame, [frames, 2], of a sentence's `words` (teacher.py) and speech that begins
+    `shift` samples later."""
+    count = len(words) * PHONEME_HOP // FRAME
+    begins = np.arange(count) * FRAME + shift
+    places = [np.minimum(moment // PHONEME_HOP, len(words) - 1) for moment in (begins, begins + FRAME - 1)]
+    return np.stack([words[place] for place in places], axis=1)
 
 
 class Speech:

@@ -16,6 +16,11 @@ NONE = -1
 
 
 class Attention(nn.Module):
+    """Causal. One that is watched keeps what its first head compares: queries and keys [B, L, head_dim]."""
+
+    is_watched = False
+    watched: tuple[Tensor, Tensor]
+
     def __init__(self, config: Config):
         super().__init__()
         hidden, self.head_dim = config["hidden_size"], config["head_dim"]
@@ -28,6 +33,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (self._heads(proj(x)).float() for proj in (self.q_proj, self.k_proj, self.v_proj))
         q, k = rotate(self.q_norm(q), self.theta), rotate(self.k_norm(k), self.theta)
+        if self.is_watched:
+            self.watched = q[:, 0], k[:, 0]
         with torch.autocast("cpu", enabled=False):  # in bfloat16 this alone takes 2.5 times as long here
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return self.o_proj(y.transpose(1, 2).flatten(2))

@@ -11,6 +11,7 @@ DIR/speech/{train,eval,gate}-NNN.npz hold up to SHARD sentences each; shards tha
 begins LEAD seconds before the first word and fills whole codec frames:
   samples [voices, N] int16 at 24 kHz, all sentences in a row; starts [sentences + 1] int64 sample positions
   phonemes uint8 ids of the teacher's alphabet, one each 12.5 ms; (size // 300) of each sentence in turn
+  words uint8 beside them: which word of the text is spoken, UNKNOWN in a sentence whose words cannot be told apart
   text [sentences] str
 """
 
@@ -32,8 +33,11 @@ from hibari.voices import voice_path
 from rich.console import Console
 from rich.progress import track
 
+from speech import UNKNOWN
+
 MODEL_SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"
-DURATIONS = "/Clip_output_0"  # frames of each phoneme, inside the teacher's graph
+DURATIONS = "/Clip_output_0"  # of each phoneme, inside the teacher's graph
+HOPS_A_DURATION = 2  # 25 ms
 SAMPLE_RATE, HOP, FRAME = 24000, 300, 1920
 LEAD, TAIL = 0.24, 0.2  # seconds of quiet that are kept
 AUDIBLE = 0.012  # times full scale
@@ -97,19 +101,37 @@ class Teacher:
         )
 
     def speak(self, text: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Samples [voices, N] int16 and phonemes [N / 300] uint8; N is a multiple of 1920."""
+        """Samples [voices, N] int16; phonemes and words [2, N / 300] uint8. N is a multiple of 1920."""
         ids = self._text.ids(" ".join(self._text.phonemize(text)))
         inputs = {"ids": np.array([ids], np.int64), "speed": np.ones(1, np.float32)}
         *outputs, durations = self._session.run(None, inputs)
         lh, th, ln, lr, phi, f0 = (output[0] for output in outputs)
-        phonemes = np.repeat(np.array(ids, np.uint8), durations.reshape(-1).astype(int))
+        phonemes = timeline(ids, durations)
+        if len(phonemes) != f0.shape[-1]:
+            raise SystemExit(f"{text!r}: phonemes for {len(phonemes)} of {f0.shape[-1]} frames")
+        labels = np.stack([phonemes, timeline(self.words(text, ids), durations)])
         sounds = []
         for voice in VOICES:
             sounds.append(sound(lh, th, ln, lr, phi, f0, voice, np.random.default_rng(seed)))
-        return trim(np.stack(sounds), phonemes)
+        return trim(np.stack(sounds), labels)
+
+    def words(self, text: str, ids: list[int]) -> list[int]:
+        """Which word of the text each phoneme belongs to: one like 182 is spoken as several."""
+        spoken = [len(" ".join(self._text.phonemize(word)).split()) for word in text.split()]
+        of_spoken = [word for word, count in enumerate(spoken) for _ in range(count)]
+        (space,) = self._text.ids(" ")[1:-1]
+        places = np.cumsum([phoneme == space for phoneme in ids])
+        if places[-1] + 1 != len(of_spoken):
+            return [UNKNOWN] * len(ids)
+        return [of_spoken[place] for place in places]
 
 
-def trim(sounds: np.ndarray, phonemes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def timeline(each: list[int], durations: np.ndarray) -> np.ndarray:
+    """What belongs to each phoneme, each 12.5 ms, uint8."""
+    return np.repeat(np.array(each, np.uint8), HOPS_A_DURATION * durations.reshape(-1).astype(int))
+
+
+def trim(sounds: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same piece of every voice, on the grid of phonemes, at one level; zeros fill the last codec frame."""
     audible = np.flatnonzero(np.abs(sounds[0]) > AUDIBLE)
     first, last = int(audible[0]), int(audible[-1])
@@ -121,10 +143,10 @@ def trim(sounds: np.ndarray, phonemes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     cut *= LEVEL / np.sqrt((sounds[:, first:last] ** 2).mean(1, keepdims=True))
     peaks = np.abs(cut).max(1, keepdims=True)
     cut *= np.minimum(1, 0.95 / peaks)
-    labels = np.zeros(size // HOP, np.uint8)
-    kept = phonemes[begin // HOP : begin // HOP + len(labels)]
-    labels[: len(kept)] = kept
-    return np.round(cut * 32767).astype(np.int16), labels
+    kept = labels[:, begin // HOP :][:, : size // HOP]
+    behind = (0, size // HOP - kept.shape[1])
+    padded = np.stack([np.pad(kept[0], behind), np.pad(kept[1], behind, "edge")])
+    return np.round(cut * 32767).astype(np.int16), padded
 
 
 _teacher: Teacher | None = None
@@ -139,7 +161,8 @@ def speak_shard(job: tuple[list[str], Path]) -> None:
     contents: dict[str, Any] = {
         "samples": np.concatenate([samples for samples, _ in spoken], axis=1),
         "starts": np.cumsum([0] + [samples.shape[1] for samples, _ in spoken]),
-        "phonemes": np.concatenate([phonemes for _, phonemes in spoken]),
+        "phonemes": np.concatenate([labels[0] for _, labels in spoken]),
+        "words": np.concatenate([labels[1] for _, labels in spoken]),
         "text": np.array(texts),
     }
     unfinished = path.with_suffix(".tmp.npz")

@@ -4,8 +4,10 @@
         --out DIR/talker
 
 Half of the sentences come with the text beside the speech, one token a frame, the others with all of it first: both
-text layouts of the prompt. A linear layer that is thrown away afterwards says the phonemes of each frame from the
-talker's last row, which makes it find the place in the text sooner. Interrupted, it goes on from DIR/talker/state.pt;
+text layouts of the prompt. Two things make the talker find the place in the text, which it would otherwise take long
+to: a linear layer that is thrown away afterwards says the phonemes of each frame from its last row, and one head of two
+layers is told which words are being spoken (guided attention, after Tachibana et al. 2018, arXiv:1710.08969, with the
+teacher's own alignment in place of a diagonal). Interrupted, it goes on from DIR/talker/state.pt;
 with more --steps it goes on as well.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +28,8 @@ import repository  # noqa: F401  (finds the modules below)
 from progress import Run, schedule, set_rate
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from snapshot import token_ids
-from speech import LABELS, frame_labels
-from talker import NONE, Talker
+from speech import FRAME, LABELS, PHONEME_HOP, UNKNOWN, frame_labels, frame_words
+from talker import NONE, Layer, Talker
 from train_codes import PHONEMES
 
 BATCH, NEIGHBOURS = 32, 1024
@@ -34,8 +37,9 @@ RATE, WARMUP = 1.5e-3, 500
 REPORT, SAVE = 100, 500
 SEED = 3
 PREDICTED = 192  # frames of a batch that the code predictor learns from
-PHONETIC = 0.3
-MISHEARD = 0.05  # share of earlier codes that are replaced by others, as they will be while speaking
+PHONETIC, GUIDED = 0.3, 0.3
+GUIDED_LAYERS = (1, 2)
+MISHEARD = 0.1  # share of earlier codes that are replaced by others, as they will be while speaking
 WITH_LANGUAGE = 0.5  # share of prompts that name the language
 STREAMING = 0.5  # share of prompts with the text beside the speech
 IGNORED = -100
@@ -47,10 +51,30 @@ class Sentence:
     voice: int
     codes: np.ndarray  # [T, groups]
     labels: np.ndarray  # [T, LABELS]
+    spans: np.ndarray  # [T, 2] text tokens that a frame speaks: the first, and the one behind the last; 0, 0: unknown
+
+
+def shift_labels(labels: np.ndarray, shift: int) -> np.ndarray:
+    """[T, LABELS], of speech that begins `shift` labels later; the last label stays to the end."""
+    flat = labels.flatten()
+    return np.concatenate([flat[shift:], np.repeat(flat[-1:], shift)]).reshape(labels.shape)
+
+
+def word_ends(tokenizer: TextTokenizer, text: str) -> np.ndarray:
+    """How many of the text's tokens belong to its first n words: [words + 1]."""
+    words = text.split(" ")
+    return np.array([len(tokenizer.encode(" ".join(words[:count]))) for count in range(len(words) + 1)])
+
+
+def token_spans(words: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """[T, 2] tokens of the words [T, 2]."""
+    if (words == UNKNOWN).any():
+        return np.zeros((len(words), 2), np.int64)
+    return np.stack([ends[words[:, 0]], ends[words[:, 1].astype(int) + 1]], axis=1)
 
 
 class Corpus:
-    """The sentences of one part, each in every voice."""
+    """The sentences of one part, each in every voice and shift (encode.py)."""
 
     def __init__(self, speech: Path, frames: Path, part: str, tokenizer: TextTokenizer, shards: int | None = None):
         self.sentences: list[Sentence] = []
@@ -58,10 +82,13 @@ class Corpus:
             spoken, encoded = np.load(speech / path.name), np.load(path)
             labels, codes, starts = frame_labels(spoken), encoded["codes"], encoded["starts"]
             ids = [tokenizer.encode(str(text)) for text in spoken["text"]]
-            for voice in range(len(codes)):
-                for index, text in enumerate(ids):
-                    place = slice(starts[index], starts[index + 1])
-                    self.sentences.append(Sentence(text, voice, codes[voice, place], labels[place]))
+            ends = [word_ends(tokenizer, str(text)) for text in spoken["text"]]
+            hops = np.split(spoken["words"], spoken["starts"][1:-1] // PHONEME_HOP)
+            for shift, voice, (index, text) in product(range(len(codes)), range(codes.shape[1]), enumerate(ids)):
+                place = slice(starts[index], starts[index + 1])
+                shifted = shift_labels(labels[place], shift)
+                spans = token_spans(frame_words(hops[index], shift * FRAME // LABELS), ends[index])
+                self.sentences.append(Sentence(text, voice, codes[shift, voice, place], shifted, spans))
         if not self.sentences:
             raise SystemExit(f"{frames}: no {part}-*.npz; run encode.py first")
         self.sentences.sort(key=lambda sentence: len(sentence.codes) + len(sentence.text))
@@ -93,6 +120,10 @@ class Prompts:
         said = [*sentence.text, eos]
         return [*text, *said, pad], [*codes, *[c["codec_pad_id"]] * len(said), c["codec_bos_id"]]
 
+    def first_text_row(self, sentence: Sentence, streaming: bool, prompt_rows: int) -> int:
+        """Where the text's first token stands; the others follow."""
+        return prompt_rows - (1 if streaming else len(sentence.text) + 2)
+
     def trailing(self, sentence: Sentence, streaming: bool) -> list[int]:
         """The text id beside each frame."""
         pad, length = self.ids["tts_pad_token_id"], len(sentence.codes)
@@ -108,6 +139,7 @@ class Batch:
     target: Tensor  # [B, L] code 0 or the end, IGNORED elsewhere
     codes: Tensor  # [B, L, groups] of the frame that a row leads to, IGNORED elsewhere
     labels: Tensor  # [B, L, LABELS] its phonemes
+    spans: Tensor  # [B, L, 2] rows of the text that it speaks, as far as they are there yet; 0, 0 elsewhere
 
 
 def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Generator) -> Batch:
@@ -120,6 +152,7 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
     text_rows = np.full((size, length), prompts.ids["tts_pad_token_id"])
     first_rows, rest_rows = np.full((size, length), NONE), np.full((size, length, groups - 1), NONE)
     target, codes = np.full((size, length), IGNORED), np.full((size, length, groups), IGNORED)
+    spans = np.zeros((size, length, 2))
     labels = np.full((size, length, LABELS), IGNORED)
     for row, (text, first, sentence) in enumerate(made):
         begin, end = len(first), len(text)
@@ -133,9 +166,12 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
             prompts.config["codec_eos_token_id"],
         )
         codes[row, begin - 1 : end - 1], labels[row, begin - 1 : end - 1] = sentence.codes, sentence.labels
-    return Batch(
-        *(torch.from_numpy(a.astype(np.int64)) for a in (text_rows, first_rows, rest_rows, target, codes, labels))
-    )
+        present = np.minimum(
+            prompts.first_text_row(sentence, streaming, begin) + sentence.spans, np.arange(begin, end)[:, None]
+        )
+        spans[row, begin - 1 : end - 1] = present * sentence.spans.any(1, keepdims=True)
+    parts = (text_rows, first_rows, rest_rows, target, codes, labels, spans)
+    return Batch(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
 
 
 class Model(nn.Module):
@@ -143,6 +179,10 @@ class Model(nn.Module):
         super().__init__()
         self.talker = Talker(config)
         self.phoneme_head = nn.Linear(config["hidden_size"], LABELS * PHONEMES)
+        layers = [layer for layer in self.talker.model.layers if isinstance(layer, Layer)]
+        self.guided = [layers[index].self_attn for index in GUIDED_LAYERS]
+        for attention in self.guided:
+            attention.is_watched = True
 
     def losses(self, batch: Batch, predicted: int | None) -> dict[str, Tensor]:
         """predicted: how many frames the code predictor is asked about, drawn at random; None: all."""
@@ -158,7 +198,19 @@ class Model(nn.Module):
             rows, codes = rows[chosen], codes[chosen]
         logits = talker.code_predictor(rows, talker.code_row(codes[:, 0]), codes[:, 1:])
         predicting = F.cross_entropy(logits.flatten(0, 1), codes[:, 1:].flatten())
-        return {"talking": talking, "predicting": predicting, "phonetic": phonetic}
+        guided = torch.stack([guidance(*attention.watched, batch.spans) for attention in self.guided]).mean()
+        return {"talking": talking, "predicting": predicting, "phonetic": phonetic, "guided": guided}
+
+
+def guidance(queries: Tensor, keys: Tensor, spans: Tensor) -> Tensor:
+    """- log of the attention [B, L, D] that is on the rows [B, L, 2] of the words being spoken."""
+    places = torch.arange(queries.shape[1])
+    scores = (queries @ keys.transpose(1, 2)).float() * queries.shape[2] ** -0.5
+    scores = scores.masked_fill(places > places[:, None], -torch.inf)
+    is_known = spans[..., 0] < spans[..., 1]
+    scores, spans = scores[is_known], spans[is_known]
+    is_spoken = (spans[:, :1] <= places) & (places < spans[:, 1:])
+    return (scores.logsumexp(-1) - scores.masked_fill(~is_spoken, -torch.inf).logsumexp(-1)).mean()
 
 
 @torch.no_grad()
@@ -182,7 +234,8 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):  # 586 -> 265 ms a step on one core of a Zen 5
             values = model.losses(batch, PREDICTED)
         optimizer.zero_grad()
-        (values["talking"] + values["predicting"] + PHONETIC * values["phonetic"]).backward()
+        total = values["talking"] + values["predicting"] + PHONETIC * values["phonetic"] + GUIDED * values["guided"]
+        total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         run.record({name: value.item() for name, value in values.items()}, REPORT)

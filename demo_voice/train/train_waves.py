@@ -38,7 +38,7 @@ class Frames:
         paths = sorted(frames.glob(f"{part}-[0-9]*.npz"))[:shards]
         if not paths:
             raise SystemExit(f"{frames}: no {part}-*.npz; run encode.py first")
-        self.codes = np.concatenate([np.load(path)["codes"] for path in paths], axis=1)
+        self.codes = np.concatenate([np.load(path)["codes"][0] for path in paths], axis=1)  # those that are not shifted
         self.samples = np.concatenate([np.load(speech / path.name)["samples"] for path in paths], axis=1)
 
     def crops(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""The checks of the CUDA export that need no GPU, on a full-size model (tests/test_cuda_*.py have them on tiny ones).
+
+    python tests/full_size_cuda.py [--size 0.6b-base] [--checks flavour lowering containers] [--groups 16]
+
+flavour     the GPU's stages eagerly in fp32 against the CPU's: tokens and codes equal, samples within 1e-5
+lowering    the whole export in 4w but the compilation of kernels: the static check of every program, one delegate a
+            method, only copies around it
+containers  the same programs in fp32, compiled for the CPU and run as a runtime would: tokens and codes equal to the
+            eager modules', by `frame` and by `talker` and `cp_generate`
+Says how long each took and the most memory so far. --groups: the first code groups alone, because a frame is unrolled
+over all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "benchmarks")]
+
+import torch  # noqa: E402
+
+import cuda_models  # noqa: E402
+import gpu_program  # noqa: E402
+from cuda_without_gpu import NoKernels, compiling_with, cpu_kernels  # noqa: E402
+from qwen3_tts.checkpoint import Checkpoint  # noqa: E402
+from qwen3_tts.cuda import export, lowering, target  # noqa: E402
+from qwen3_tts.cuda.containers import Containers  # noqa: E402
+from qwen3_tts.cuda.methods import build_methods  # noqa: E402
+from qwen3_tts.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
+from qwen3_tts.cuda.stages import Flavour, load_stages  # noqa: E402
+from qwen3_tts.prompt import Request  # noqa: E402
+from qwen3_tts.quantization import FLOAT, Recipe  # noqa: E402
+from qwen3_tts.reference import Synthesizer  # noqa: E402
+from random_models import make_checkpoint, say  # noqa: E402
+
+FP32 = Flavour(torch.float32, torch.float32)
+MAX_SEQ_LEN, FRAMES, SEED = 512, 3, 3
+REQUEST = Request("It says the same.")
+COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
+COMPILED = ("encode_text", "codec_embed", "talker_prefill", "talker", "frame", "cp_generate", "decode_audio")
+
+
+def speaker_of(checkpoint: Checkpoint, call: Call) -> Speaker:
+    return Speaker(checkpoint.config, checkpoint.tokenizer_json, call)
+
+
+def eager(checkpoint: Checkpoint) -> Speaker:
+    return speaker_of(checkpoint, Modules(build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))))
+
+
+def greedy(checkpoint: Checkpoint) -> Any:
+    return replace(checkpoint.config.sampling, temperature=0.0, subtalker_temperature=0.0, max_new_tokens=FRAMES + 1)
+
+
+def require(holds: bool, what: str) -> None:
+    if not holds:
+        raise SystemExit(f"full_size_cuda.py: {what}")
+
+
+def check_flavour(checkpoint: Checkpoint) -> None:
+    expected = Synthesizer(checkpoint).synthesize(REQUEST, greedy(checkpoint), SEED)
+    speaker = eager(checkpoint)
+    spoken = speaker.frames(speaker.prompt(REQUEST), greedy(checkpoint), SEED)
+    require(spoken.tokens == expected.talker_tokens, "the flavours' tokens differ")
+    require(spoken.codes.tolist() == expected.codes.tolist(), "the flavours' codes differ")
+    error = (speaker.decode(spoken.codes) - expected.samples).abs().max().item()
+    require(error < 1e-5, f"the flavours' samples differ by {error:.1e}")
+    print(f"{len(spoken.codes)} frames equal, samples within {error:.0e}")
+
+
+def check_lowering(checkpoint: Checkpoint) -> None:
+    """The static check is a part of the export."""
+    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": gpu_program.GPU_ARCH, "max_seq_len": MAX_SEQ_LEN}
+    versions = {"gpu": "none", "cuda": "none", "triton": "none"}
+    with (
+        tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as folder,
+        patch.object(target, "versions", lambda: versions),
+        compiling_with(NoKernels(), triton=True),
+    ):
+        path = Path(folder) / "model.pte"
+        manifest = export.write_cuda_program(checkpoint, Recipe(talker="4w"), {"contract": "{}"}, path, flags, report)
+    methods = manifest["methods"]
+    require(len(methods) == 9, f"{len(methods)} methods")
+    for name, method in methods.items():
+        require(method["delegates"] == 1, f"{name} has {method['delegates']} delegates")
+        require(set(method["operators"]) == COPIES, f"{name} has {method['operators']} around its delegate")
+    print(f"9 methods of one delegate each; {manifest['data']['bytes'] / 1e6:.0f} MB of weights and caches")
+
+
+def report(method: str, step: str) -> None:
+    say(f"{step} {method}")
+
+
+def check_containers(checkpoint: Checkpoint) -> None:
+    spoken = eager(checkpoint)
+    expected = [getattr(spoken, way)(spoken.prompt(REQUEST), greedy(checkpoint), SEED) for way in WAYS]
+    samples = spoken.decode(expected[0].codes)
+    del spoken
+    with tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as name:
+        folder = Path(name)
+        speaker = speaker_of(checkpoint, compile_for_cpu(checkpoint, folder))
+        for way, speech in zip(WAYS, expected):
+            made: Speech = getattr(speaker, way)(speaker.prompt(REQUEST), greedy(checkpoint), SEED)
+            require(made.tokens == speech.tokens, f"{way}: the containers' tokens differ")
+            require(made.codes.tolist() == speech.codes.tolist(), f"{way}: the containers' codes differ")
+        error = (speaker.decode(expected[0].codes) - samples).abs().max().item()
+    require(error < 1e-5, f"the containers' samples differ by {error:.1e}")
+    print(f"{len(expected[0].codes)} frames equal, both ways; samples within {error:.0e}")
+
+
+WAYS = ("frames", "frames_by_two_methods")
+
+
+def compile_for_cpu(checkpoint: Checkpoint, folder: Path) -> Containers:
+    stages = load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN)
+    methods = [method for method in build_methods(stages) if method.name in COMPILED]
+    del stages
+    program, data = folder / "model.pte", folder / "model.ptd"
+    # The static check wants bfloat16, which the CPU's kernels would round otherwise.
+    with compiling_with(cpu_kernels, triton=False), patch.object(lowering, "check_programs", lambda *_: None):
+        lowered = lowering.lower(methods, {"contract": "{}"}, report)
+    with program.open("wb") as file, data.open("wb") as weights:
+        lowered.write_to_file(file)
+        lowering.write_weights(lowered, weights)
+    return Containers(program, data, folder, "cpu")
+
+
+CHECKS: dict[str, Callable[[Checkpoint], None]] = {
+    "flavour": check_flavour,
+    "lowering": check_lowering,
+    "containers": check_containers,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="0.6b-base", help="random checkpoint (default: %(default)s)")
+    parser.add_argument("--checks", nargs="+", choices=CHECKS, default=list(CHECKS), help="(default: all)")
+    parser.add_argument("--groups", type=int, help="code groups (default: the checkpoint's)")
+    args = parser.parse_args()
+    folder = make_checkpoint(args.size)
+    if args.groups is not None:
+        cuda_models.GROUPS = args.groups
+    for name in args.checks:
+        checkpoint = Checkpoint(folder) if args.groups is None else cuda_models.FewGroups(folder)
+        started = time.monotonic()
+        say(name)
+        CHECKS[name](checkpoint)
+        peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        print(f"{name}: {time.monotonic() - started:.0f} s, at most {peak * 1024 / 1e9:.1f} GB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
