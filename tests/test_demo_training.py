@@ -116,8 +116,8 @@ def test_an_interrupted_run_ends_where_the_other_does(tmp_path: Path) -> None:
 
 def test_frames_know_which_words_they_speak() -> None:
     words = np.array([0] * 20 + [1] * 6 + [2] * 6, np.uint8)  # 32 hops of 12.5 ms: five frames
-    assert frame_words(words, 0).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1], [1, 2]]
-    assert frame_words(words, 1440).tolist() == [[0, 0], [0, 0], [0, 1], [1, 2], [2, 2]]  # sixty milliseconds later
+    assert frame_words(words, 5, 0).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1], [1, 2]]
+    assert frame_words(words, 5, 1440).tolist() == [[0, 0], [0, 0], [0, 1], [1, 2], [2, 2]]  # sixty milliseconds later
 
 
 def test_words_become_tokens_and_unknown_ones_none() -> None:

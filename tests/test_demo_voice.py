@@ -25,7 +25,7 @@ from qwen3_tts.voice_config import CodecEncoderConfig
 from speech import LABELS
 from talker import NONE, Talker
 from train_codes import Codes
-from train_talker import Prompts, Sentence
+from train_talker import Prompts, Sentence, make_batch
 from train_waves import Dequantizer
 
 Trained = tuple[Path, Codes, Talker]
@@ -155,3 +155,28 @@ def test_code_predictor(trained: Trained) -> None:
         torch.testing.assert_close(own[group - 1 : group], logits, atol=1e-4, rtol=1e-3)
         rows = model.codec_embedding(frame[group : group + 1] + model.config.group_offsets[group])
         position = group + 1
+
+
+def test_guidance_names_rows_of_the_text(trained: Trained) -> None:
+    """In both layouts the rows hold the tokens that a frame speaks, as far as they are there."""
+    folder, *_ = trained
+    checkpoint = Checkpoint(folder / "checkpoint")
+    tokenizer = TextTokenizer(checkpoint.tokenizer_json)
+    size, ids = snapshot.token_ids(folder / "runs" / "vocabulary")
+    prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
+    text = tokenizer.encode(TEXT)
+    spans = np.array([[0, 1], [1, 4], [2, len(text)]])
+    sentence = Sentence(text, 0, np.zeros((3, layout.GROUPS), np.int64), np.zeros((3, LABELS)), spans)
+    batch = make_batch(
+        [sentence] * 8, prompts, np.random.default_rng(1)
+    )  # of both layouts, with and without the language
+    begins = {int(row.nonzero()[0, 0]) for row in (batch.target != -100)}
+    assert len(begins) == 4
+    for rows, row_spans, targets in zip(batch.text, batch.spans, batch.target):
+        begin = int((targets != -100).nonzero()[0, 0])
+        for frame, (first, end) in enumerate(spans):
+            low, high = row_spans[begin + frame].tolist()
+            said = rows[low:high].tolist()
+            assert said == text[first:end][: len(said)]
+            assert high <= begin + frame + 1
+            assert said or low == high == begin + frame + 1

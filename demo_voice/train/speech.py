@@ -26,11 +26,10 @@ def frame_labels(shard: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(found)
 
 
-def frame_words(words: np.ndarray, shift: int) -> np.ndarray:
+def frame_words(words: np.ndarray, frames: int, shift: int) -> np.ndarray:
     """First and last word of every frame, [frames, 2], of a sentence's `words` (teacher.py) and speech that begins
     `shift` samples later."""
-    count = len(words) * PHONEME_HOP // FRAME
-    begins = np.arange(count) * FRAME + shift
+    begins = np.arange(frames) * FRAME + shift
     places = [np.minimum(moment // PHONEME_HOP, len(words) - 1) for moment in (begins, begins + FRAME - 1)]
     return np.stack([words[place] for place in places], axis=1)
 

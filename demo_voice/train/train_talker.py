@@ -83,11 +83,13 @@ class Corpus:
             labels, codes, starts = frame_labels(spoken), encoded["codes"], encoded["starts"]
             ids = [tokenizer.encode(str(text)) for text in spoken["text"]]
             ends = [word_ends(tokenizer, str(text)) for text in spoken["text"]]
-            hops = np.split(spoken["words"], spoken["starts"][1:-1] // PHONEME_HOP)
+            sizes = np.diff(spoken["starts"]) // PHONEME_HOP
+            words = np.split(spoken["words"], np.cumsum(sizes)[:-1])
             for shift, voice, (index, text) in product(range(len(codes)), range(codes.shape[1]), enumerate(ids)):
                 place = slice(starts[index], starts[index + 1])
                 shifted = shift_labels(labels[place], shift)
-                spans = token_spans(frame_words(hops[index], shift * FRAME // LABELS), ends[index])
+                spoken_words = frame_words(words[index], len(shifted), shift * FRAME // LABELS)
+                spans = token_spans(spoken_words, ends[index])
                 self.sentences.append(Sentence(text, voice, codes[shift, voice, place], shifted, spans))
         if not self.sentences:
             raise SystemExit(f"{frames}: no {part}-*.npz; run encode.py first")
@@ -147,14 +149,15 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
     for sentence in sentences:
         streaming = bool(rng.random() < STREAMING)
         text, first = prompts.rows(sentence, streaming, bool(rng.random() < WITH_LANGUAGE))
-        made.append((text + prompts.trailing(sentence, streaming), first, sentence))
-    size, length = len(made), max(len(text) for text, _, _ in made)
+        first_text_row = prompts.first_text_row(sentence, streaming, len(first))
+        made.append((text + prompts.trailing(sentence, streaming), first, first_text_row, sentence))
+    size, length = len(made), max(len(text) for text, *_ in made)
     text_rows = np.full((size, length), prompts.ids["tts_pad_token_id"])
     first_rows, rest_rows = np.full((size, length), NONE), np.full((size, length, groups - 1), NONE)
     target, codes = np.full((size, length), IGNORED), np.full((size, length, groups), IGNORED)
     spans = np.zeros((size, length, 2))
     labels = np.full((size, length, LABELS), IGNORED)
-    for row, (text, first, sentence) in enumerate(made):
+    for row, (text, first, first_text_row, sentence) in enumerate(made):
         begin, end = len(first), len(text)
         wrong = rng.random(sentence.codes.shape) < MISHEARD
         heard = np.where(wrong, rng.integers(0, layout.CODES, sentence.codes.shape), sentence.codes)
@@ -166,9 +169,7 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
             prompts.config["codec_eos_token_id"],
         )
         codes[row, begin - 1 : end - 1], labels[row, begin - 1 : end - 1] = sentence.codes, sentence.labels
-        present = np.minimum(
-            prompts.first_text_row(sentence, streaming, begin) + sentence.spans, np.arange(begin, end)[:, None]
-        )
+        present = np.minimum(first_text_row + sentence.spans, np.arange(begin, end)[:, None])
         spans[row, begin - 1 : end - 1] = present * sentence.spans.any(1, keepdims=True)
     parts = (text_rows, first_rows, rest_rows, target, codes, labels, spans)
     return Batch(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
