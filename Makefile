@@ -57,9 +57,10 @@ manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published mod
 errors: build $(VENV)/.setup-dev ## Write docs/errors.md again: what is said to bad input
 	@$(PYTHON_BIN) tests/bad_input.py 2>/dev/null
 
-parity: build .reference-venv/.setup ## Compare full-size fp32 models with the reference package (tens of minutes, 24 GB)
+parity: build .reference-venv/.setup ## Compare full-size models with the reference package, and the CUDA export with the CPU's (an hour, 24 GB)
 	@$(PYTHON_BIN) tests/full_size_parity.py --reference .reference-venv/bin/python $(ARGS)
 	@$(PYTHON_BIN) tests/full_size_voice_parity.py --reference .reference-venv/bin/python
+	@$(PYTHON_BIN) tests/full_size_cuda.py
 
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav
