@@ -171,7 +171,8 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
   std::string text = "file            " + path + format(", %.0f MB\n", static_cast<double>(info.file_bytes) / 1e6);
   text += "model           " + m.model_type + " " + m.model_size +
           format(", contract version %lld\n", static_cast<long long>(m.contract_version));
-  text += "runs on         " + (info.gpu_arch.empty() ? "CPUs" : "NVIDIA GPUs of " + info.gpu_arch) + "\n";
+  text += "runs on         " +
+          (info.gpu_arch.empty() ? "CPUs" : "NVIDIA GPUs of " + info.gpu_arch + ", in " + info.gpu_dtype) + "\n";
   text += "recipe          " + describe_recipe(m) + "\n";
   text += format("sound           %lld Hz, %.2f frames of %lld codes a second\n", static_cast<long long>(m.sample_rate),
                  static_cast<double>(m.sample_rate) / static_cast<double>(m.samples_per_frame),

@@ -22,8 +22,7 @@ class CodePredictor {
  public:
   /// Borrows `program`, which may keep keys and values itself, and `embedding`.
   static Result<std::unique_ptr<CodePredictor>> create(Program& program, Embedding& embedding,
-                                                       const ModelMetadata& metadata, bool is_fused,
-                                                       bool keeps_state = false);
+                                                       const ModelMetadata& metadata, bool is_fused, bool keeps_state);
   CodePredictor(const CodePredictor&) = delete;
   CodePredictor& operator=(const CodePredictor&) = delete;
 

@@ -15,7 +15,7 @@ struct CudaContract {
   static Result<CudaContract> parse(std::string_view json);
 
   std::string gpu_arch;                     ///< Such as "sm_90": the only GPUs that run it.
-  std::string dtype;                        ///< Of its weights; no input or output depends on it.
+  std::string dtype;                        ///< Of its weights; told to the user, no input or output depends on it.
   std::vector<std::string> static_methods;  ///< Those whose shapes never change, so that a CUDA graph may cover them.
 };
 

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "constant_object.h"
 #include "contract.h"
 #include "gpu.h"
 #include "input_shape.h"
@@ -16,68 +17,49 @@ namespace {
 
 constexpr char kWanted[] = "; give the model.pte that export_unified.py writes";
 
-/// Of a program whose state the session passes: what it writes comes last.
-std::vector<InputShape> input_shapes(const ModelMetadata& m, Speaking::Frames frames) {
+/// What the methods that speak take. One that keeps its state has its sizes fixed, and no inputs to write to.
+std::vector<InputShape> input_shapes(const ModelMetadata& m, const Speaking& speaking) {
   constexpr int64_t kAny = InputShape::kAny;
+  const bool keeps_state = speaking.keeps_state;
   std::vector<InputShape> shapes = {
       {contract::kEncodeText, 0, {m.max_rows}},
       {contract::kCodecEmbed, 0, {m.max_rows}},
-      {contract::kTalker, 0, {m.max_rows, m.hidden_size}},
-      {contract::kTalker, 1, {1}},
-      {contract::kTalker, 2, {kAny, 2, kAny, m.max_seq_len, kAny}},
-      {contract::kDecodeAudio, 0, {m.max_decode_frames, m.num_code_groups}},
-      {contract::kDecodeAudio, 1, {1}},
-      {contract::kDecodeAudio, 2, {kAny}},
-      {contract::kDecodeAudio, 3, {kAny, 2, kAny, kAny, kAny}},
-  };
-  if (frames == Speaking::Frames::kFused) {
-    shapes.push_back({contract::kCpGenerate, 0, {1, m.hidden_size}});
-    shapes.push_back({contract::kCpGenerate, 1, {1}});
-    shapes.push_back({contract::kCpGenerate, 2, {m.num_code_groups - 1}});
-    shapes.push_back({contract::kCpGenerate, 3, {3}});
-    shapes.push_back({contract::kCpGenerate, 4, {kAny, 2, kAny, m.num_code_groups, kAny}});
-  } else {
-    shapes.push_back({contract::kCodePredictor, 0, {2, m.hidden_size}});
-    shapes.push_back({contract::kCodePredictor, 1, {1}});
-    shapes.push_back({contract::kCodePredictor, 2, {kAny, 2, kAny, m.num_code_groups, kAny}});
-    shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
-  }
-  return shapes;
-}
-
-/// Of a program that keeps its state.
-std::vector<InputShape> stateful_input_shapes(const ModelMetadata& m, Speaking::Frames frames) {
-  const int64_t hidden = m.hidden_size;
-  std::vector<InputShape> shapes = {
-      {contract::kEncodeText, 0, {m.max_rows}},
-      {contract::kCodecEmbed, 0, {m.max_rows}},
-      {contract::kTalkerPrefill, 0, {m.max_rows, hidden}},
-      {contract::kTalkerPrefill, 1, {1}},
-      {contract::kTalkerPrefill, 2, {1}},
       {contract::kDecodeAudio, 0, {m.max_decode_frames, m.num_code_groups}},
       {contract::kDecodeAudio, 1, {1}},
   };
-  if (frames == Speaking::Frames::kOneCall) {
-    shapes.push_back({contract::kFrame, 0, {1, hidden}});
-    shapes.push_back({contract::kFrame, 1, {1}});
-    shapes.push_back({contract::kFrame, 2, {m.talker_vocab_size}});
-    shapes.push_back({contract::kFrame, 3, {m.talker_vocab_size}});
-    shapes.push_back({contract::kFrame, 4, {m.num_code_groups}});
-    shapes.push_back({contract::kFrame, 5, {6}});
-    return shapes;
-  }
-  shapes.push_back({contract::kTalker, 0, {1, hidden}});
-  shapes.push_back({contract::kTalker, 1, {1}});
-  if (frames == Speaking::Frames::kFused) {
-    shapes.push_back({contract::kCpGenerate, 0, {1, hidden}});
-    shapes.push_back({contract::kCpGenerate, 1, {1}});
-    shapes.push_back({contract::kCpGenerate, 2, {m.num_code_groups - 1}});
-    shapes.push_back({contract::kCpGenerate, 3, {3}});
+  const auto add = [&](const char* method, const std::vector<std::vector<int64_t>>& inputs, size_t first = 0) {
+    for (const auto& sizes : inputs) {
+      shapes.push_back({method, first++, sizes});
+    }
+  };
+  if (keeps_state) {
+    add(contract::kTalkerPrefill, {{m.max_rows, m.hidden_size}, {1}, {1}});
   } else {
-    shapes.push_back({contract::kCodePredictor, 0, {1, hidden}});
-    shapes.push_back({contract::kCodePredictor, 1, {1}});
-    shapes.push_back({contract::kCpHead, 0, {1, m.code_predictor_hidden_size}});
+    add(contract::kDecodeAudio, {{kAny}, {kAny, 2, kAny, kAny, kAny}}, 2);
+    add(contract::kTalker, {{kAny, 2, kAny, m.max_seq_len, kAny}}, 2);
   }
+  const std::vector<int64_t> code_predictor_kv = {kAny, 2, kAny, m.num_code_groups, kAny};
+  switch (speaking.frames) {
+    case Speaking::Frames::kOneCall: {
+      const std::vector<int64_t> vocabulary = {m.talker_vocab_size};
+      add(contract::kFrame, {{1, m.hidden_size}, {1}, vocabulary, vocabulary, {m.num_code_groups}, {6}});
+      return shapes;
+    }
+    case Speaking::Frames::kFused:
+      add(contract::kCpGenerate, {{1, m.hidden_size}, {1}, {m.num_code_groups - 1}, {3}});
+      if (!keeps_state) {
+        add(contract::kCpGenerate, {code_predictor_kv}, 4);
+      }
+      break;
+    case Speaking::Frames::kStepwise:
+      add(contract::kCodePredictor, {{keeps_state ? 1 : 2, m.hidden_size}, {1}});
+      add(contract::kCpHead, {{1, m.code_predictor_hidden_size}});
+      if (!keeps_state) {
+        add(contract::kCodePredictor, {code_predictor_kv}, 2);
+      }
+      break;
+  }
+  add(contract::kTalker, {{keeps_state ? 1 : m.max_rows, m.hidden_size}, {1}});
   return shapes;
 }
 
@@ -97,29 +79,13 @@ Status check_kind(const std::string& path, const std::set<std::string>& methods)
   return {};
 }
 
-Result<ModelMetadata> read_metadata(Program& program) {
-  const auto json = program.read_string(contract::kContractMethod);
-  if (!json.ok()) {
-    return json.error();
-  }
-  auto metadata = ModelMetadata::parse(*json);
-  if (!metadata.ok()) {
-    return Error{metadata.error().code, "'" + program.path() + "': " + metadata.error().message};
-  }
-  return metadata;
-}
-
 Result<std::optional<CudaContract>> read_cuda(Program& program, const std::set<std::string>& methods) {
   if (methods.count(contract::kCudaMethod) == 0) {
     return std::optional<CudaContract>();
   }
-  const auto json = program.read_string(contract::kCudaMethod);
-  if (!json.ok()) {
-    return json.error();
-  }
-  auto cuda = CudaContract::parse(*json);
+  auto cuda = read_object<CudaContract>(program, contract::kCudaMethod);
   if (!cuda.ok()) {
-    return Error{cuda.error().code, "'" + program.path() + "': " + cuda.error().message};
+    return cuda.error();
   }
   return std::optional<CudaContract>(std::move(*cuda));
 }
@@ -193,7 +159,7 @@ Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
   if (Status status = check_kind(path, *methods); !status.ok()) {
     return status.error();
   }
-  auto metadata = read_metadata(**program);
+  auto metadata = read_object<ModelMetadata>(**program, contract::kContractMethod);
   if (!metadata.ok()) {
     return metadata.error();
   }
@@ -256,9 +222,7 @@ Status check_methods(const ModelFile& model, const Speaking& speaking) {
                                                  "'; re-export with export_unified.py"};
     }
   }
-  const auto shapes = speaking.keeps_state ? stateful_input_shapes(model.metadata, speaking.frames)
-                                           : input_shapes(model.metadata, speaking.frames);
-  return check_shapes(*model.program, shapes);
+  return check_shapes(*model.program, input_shapes(model.metadata, speaking));
 }
 
 }  // namespace qwen3_tts

@@ -69,7 +69,7 @@ std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec
   return texts;
 }
 
-/// Of a program for a GPU every size is the only one but where it lists the method as not static.
+/// Whether a program for a GPU lists the method as one whose sizes never change.
 bool is_static(const ModelFile& model, const std::string& method) {
   if (!model.cuda) {
     return false;
@@ -117,7 +117,7 @@ Result<ModelInfo> read_model_info(const std::string& path) {
     return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
   }
   return ModelInfo{std::move(model->metadata), std::move(*methods), static_cast<int64_t>(file_bytes),
-                   model->cuda ? model->cuda->gpu_arch : ""};
+                   model->cuda ? model->cuda->gpu_arch : "", model->cuda ? model->cuda->dtype : ""};
 }
 
 }  // namespace qwen3_tts

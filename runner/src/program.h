@@ -85,7 +85,7 @@ class Program {
   Status execute(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
                  std::initializer_list<OutputBuffer> outputs);
 
-  /// Runs a method on ones. Its outputs are dropped; what it keeps is then no more than some numbers.
+  /// Runs a method on ones and drops what it gives. State that it keeps is then of no utterance, but finite.
   Status run_on_ones(const std::string& method);
 
   /// Forgets what was recorded so far. A program that is not profiled has nothing to forget.

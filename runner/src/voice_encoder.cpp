@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "constant_object.h"
 #include "contract.h"
 #include "input_shape.h"
 #include "leading_silence.h"
@@ -56,18 +57,6 @@ Status check_inputs(Program& program, const VoiceEncoderContract& c) {
                                    {contract::kEncodeCodes, 0, {2 * c.num_frames(c.max_samples), c.row_size}},
                                    {contract::kEncodeCodes, 1, {1}},
                                });
-}
-
-Result<VoiceEncoderContract> read_contract(Program& program) {
-  const auto json = program.read_string(contract::kContractMethod);
-  if (!json.ok()) {
-    return json.error();
-  }
-  auto parsed = VoiceEncoderContract::parse(*json);
-  if (!parsed.ok()) {
-    return Error{parsed.error().code, "'" + program.path() + "': " + parsed.error().message};
-  }
-  return parsed;
 }
 
 Result<TextTokenizer> read_tokenizer(Program& program, const VoiceEncoderContract& contract) {
@@ -236,7 +225,7 @@ Result<std::unique_ptr<VoiceEncoder>> VoiceEncoder::create(const VoiceEncoderOpt
   if (Status status = check_kind(**program); !status.ok()) {
     return status.error();
   }
-  auto contract = read_contract(**program);
+  auto contract = read_object<VoiceEncoderContract>(**program, contract::kContractMethod);
   if (!contract.ok()) {
     return contract.error();
   }

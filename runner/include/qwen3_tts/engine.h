@@ -29,7 +29,7 @@ struct EngineOptions {
   std::string model_path;
   /// Weights of a model for a GPU, which export_unified.py writes beside it; "": the .ptd of the model's name.
   std::string data_path;
-  /// Models for a GPU: what every frame needs is recorded in the first frames and then replayed as one.
+  /// Models for a GPU: what every frame needs is recorded while it is warmed up, and then replayed as one.
   bool cuda_graphs = true;
   /// 0: all cores. Set once a process, before the first engine. With two, sessions decode on a thread of their own,
   /// beside the other stages.
@@ -86,7 +86,8 @@ struct ModelInfo {
   ModelMetadata metadata;
   std::vector<MethodInfo> methods;  ///< In the order of the data flow; constants are left out.
   int64_t file_bytes;
-  std::string gpu_arch;  ///< Of the only GPUs that run it, such as "sm_90"; "": it is for CPUs.
+  std::string gpu_arch;   ///< Of the only GPUs that run it, such as "sm_90"; "": it is for CPUs.
+  std::string gpu_dtype;  ///< Of what is not quantized, "fp32" or "bf16"; "": it is for CPUs.
 };
 
 /// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that

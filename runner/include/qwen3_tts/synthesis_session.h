@@ -113,7 +113,7 @@ struct SynthesisStats {
   double load_ms = 0;  ///< Loading what no earlier request needed: Engine::preload().
   double prompt_ms = 0;  ///< Text to rows.
   double prefill_ms = 0;  ///< Talker over the prompt.
-  double talker_ms = 0;  ///< Talker steps and sampling of code 0.
+  double talker_ms = 0;  ///< Talker steps and sampling of code 0; all of a frame where a GPU makes it in one call.
   double code_predictor_ms = 0;
   double sampler_ms = 0;  ///< Drawing codes; a part of the two before.
   double decode_ms = 0;  ///< Codec decoder; beside the two stages before, when there are two threads.
