@@ -11,12 +11,15 @@ import pytest
 import torch
 from torch import nn
 
-from codec_encoder import Codebook
+import codes
+import layout
+import rendering
+import wave_basis
+from codec_decoder import CodecDecoder
 from judges import edits, word_error_rate, words
 from progress import Run, schedule
 from sentences import EVAL_COUNT, GATE_COUNT, GRAMMAR, MAX_LETTERS, Grammar, distinct, key, split
-from speech import UNKNOWN, frame_words
-from train_talker import guidance, token_spans
+from train_talker import frame_words, guidance, token_spans
 
 
 def test_held_out_sentences_are_in_no_training_list() -> None:
@@ -64,19 +67,73 @@ def test_word_error_rate_counts_inserted_deleted_and_replaced_words() -> None:
     assert word_error_rate([("one two", "one"), ("three four", "three four")]) == 0.25
 
 
-def test_codebook_moves_unused_codes_to_where_vectors_are() -> None:
+def sentence(phonemes: list[int], left: list[int], pitch: float = 200.0) -> codes.Sentence:
+    count = len(phonemes)
+    return codes.Sentence(
+        np.array(phonemes, np.uint8), np.array(left, np.uint8), np.zeros(count, np.uint8),
+        np.full(2 * count, pitch, np.float32), np.zeros((2 * count, rendering.BANDS), np.float16),
+    )  # fmt: skip
+
+
+def test_codes_say_what_is_spoken_and_what_comes_next() -> None:
+    spoken = sentence([0, 7, 7, 7, 9, 5], [0, 2, 1, 0, 0, 0])
+    assert codes.spoken_codes(spoken, 0, 0).tolist() == [
+        [0, 7, 7, 16, 16, 1, 9, 1, 5],  # 200 Hz are 16 periods in a frame; the last phoneme lasts another slot
+        [7, 9, 5, 16, 16, 0, 0, 0, 0],
+    ]
+    late = codes.spoken_codes(spoken, 1, 1)  # 144 Hz: 11.52 periods
+    assert late.tolist() == [
+        [0, 0, 7, 76, 12, 2, 9, 1, 5],
+        [7, 7, 9, 76, 12, 0, 5, 1, 0],
+        [5, 0, 0, 76, 12, 0, 0, 0, 0],
+    ]
+
+
+def test_residual_codes_bring_the_spectrum_nearer() -> None:
     torch.manual_seed(0)
-    book = Codebook(codes=32, size=4)
-    book.embed_sum += 1000  # all but a few are out of reach
-    book.embed_sum[:3] = torch.randn(3, 4)
-    book.initialized.fill_(1)
-    for _ in range(400):
-        x = torch.randn(256, 4)
-        book.learn(x, book(x))
-    x = torch.randn(4096, 4)
-    used = torch.bincount(book(x), minlength=32)
-    assert used.min() > 0
-    assert (x - book.centroids[book(x)]).square().mean() < 0.3  # three codes would leave 0.7
+    model, size = codes.Residual().eval(), rendering.HOPS * rendering.BANDS
+    spoken, bands = torch.zeros(4096, 2 * layout.SPOKEN, dtype=torch.int64), torch.randn(4096, 8) @ torch.randn(8, size)
+    with torch.no_grad():
+        rest = bands - model(spoken)
+        for book in model.books[:2]:
+            book.copy_(codes.k_means(rest))
+            rest = rest - book[codes.nearest(rest, book)]
+    chosen, left = model.quantize(spoken, bands)
+    assert chosen[:, :2].unique(dim=0).shape[0] > 1000
+    assert left.square().mean() < 0.3 * (bands - model(spoken)).square().mean()
+
+
+def test_pulses_begin_with_the_frame() -> None:
+    """A frame's pulses are a matter of its own pitch, so that a decoder knows where they are."""
+    one, other = rendering.pulses(np.array([16, 11, 16])), rendering.pulses(np.array([9, 11]))
+    np.testing.assert_allclose(one[1920:3840], other[1920:], atol=1e-6)
+    assert one[1920] == one[1920:3840].max()
+    assert (one[:1920].reshape(16, 120).argmax(1) == 0).all()
+
+
+def test_rendered_speech_is_as_loud_as_its_spectra() -> None:
+    hops = 4 * rendering.HOPS
+    silent, flat = np.zeros((601, hops), np.float32), np.ones((601, hops), np.float32)
+    counts = np.full(4, 16)
+    hiss = rendering.render(np.stack([silent, flat]), counts)
+    buzz = rendering.render(np.stack([flat, silent]), counts)
+    middle = slice(1920, -1920)
+    np.testing.assert_allclose(hiss[1920:3840], hiss[3840:5760], atol=1e-3)  # the same noise in every frame
+    np.testing.assert_allclose(buzz[middle], rendering.pulses(counts)[middle] / 300, atol=0.02)
+    assert np.abs(rendering.render(np.stack([silent, silent]), counts)).max() == 0
+
+
+def test_basis_is_exact_where_waves_have_few_dimensions() -> None:
+    rng = np.random.default_rng(0)
+    waves = (rng.standard_normal((2000, 20)) @ rng.standard_normal((20, 480)) * 0.01).astype(np.float32)
+    into, back = wave_basis.find_basis(waves, layout.CODEC["decoder_config"]["latent_dim"])
+    numbers = torch.from_numpy(waves[:8]) @ into.t()
+    torch.testing.assert_close(numbers @ back.t(), torch.from_numpy(waves[:8]), atol=1e-4, rtol=1e-3)
+    decoder = CodecDecoder(layout.CODEC["decoder_config"])
+    wave_basis.begin_with(decoder, back)
+    with torch.no_grad():
+        made = decoder.samples(numbers.t()[None])[0].view(8, 480)
+    assert (made - torch.from_numpy(waves[:8])).square().mean() < 0.02 * np.square(waves[:8]).mean()
 
 
 def test_schedule_rises_stays_and_falls() -> None:
@@ -115,15 +172,18 @@ def test_an_interrupted_run_ends_where_the_other_does(tmp_path: Path) -> None:
 
 
 def test_frames_know_which_words_they_speak() -> None:
-    words = np.array([0] * 20 + [1] * 6 + [2] * 6, np.uint8)  # 32 hops of 12.5 ms: five frames
-    assert frame_words(words, 5, 0).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1], [1, 2]]
-    assert frame_words(words, 5, 1440).tolist() == [[0, 0], [0, 0], [0, 1], [1, 2], [2, 2]]  # sixty milliseconds later
+    spoken = np.array([0, 0, 0, 0, 1, 1, 2], np.uint8)
+    assert frame_words(spoken, 0).tolist() == [[0, 0], [0, 1], [2, 2]]
+    assert frame_words(spoken, 2).tolist() == [[0, 0], [0, 0], [1, 2]]
 
 
 def test_words_become_tokens_and_unknown_ones_none() -> None:
     ends = np.array([0, 2, 3, 7])  # tokens of the first words
     assert token_spans(np.array([[0, 0], [0, 1], [2, 2]], np.uint8), ends).tolist() == [[0, 2], [0, 3], [3, 7]]
-    assert token_spans(np.array([[0, 0], [UNKNOWN, UNKNOWN]], np.uint8), ends).tolist() == [[0, 0], [0, 0]]
+    assert token_spans(np.array([[0, 0], [layout.UNKNOWN, layout.UNKNOWN]], np.uint8), ends).tolist() == [
+        [0, 0],
+        [0, 0],
+    ]
 
 
 def test_guidance_is_what_attention_misses_of_the_words() -> None:

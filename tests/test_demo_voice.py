@@ -13,22 +13,21 @@ from rich.console import Console
 import layout
 import snapshot
 import vocabulary
+from codec_encoder import CodecEncoder
 from convert_weights import convert
 from model import Model
+from qwen3_tts import codec_encoder as exported_encoder
 from qwen3_tts.checkpoint import Checkpoint, _prepare_codec_encoder
-from qwen3_tts.codec_encoder import CodecEncoder
 from qwen3_tts.config import Section
 from qwen3_tts.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.quantization import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice_config import CodecEncoderConfig
-from speech import LABELS
 from talker import NONE, Talker
-from train_codes import Codes
 from train_talker import Prompts, Sentence, make_batch
-from train_waves import Dequantizer
+from train_waves import Decoder
 
-Trained = tuple[Path, Codes, Talker]
+Trained = tuple[Path, CodecEncoder, Decoder, Talker]
 TEXT = "The train to Boston leaves at 6:45."
 FRAMES = 9
 
@@ -46,32 +45,33 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     runs = folder / "runs"
     (runs / "vocabulary").mkdir(parents=True)
     vocabulary.train([TEXT, "It is cold today.", "Where are the apples?"]).write(runs / "vocabulary")
-    size, _ = snapshot.token_ids(runs / "vocabulary")
+    size, _ = vocabulary.token_ids(runs / "vocabulary")
     torch.manual_seed(1)
-    codes, talker = Codes().eval(), Talker(layout.talker(size)).eval()
-    scramble(codes)
-    for parameter in (*talker.parameters(), *codes.parameters()):
-        parameter.data = parameter.data.bfloat16().float()  # as the snapshot keeps them
+    encoder, decoder = CodecEncoder(layout.CODEC["encoder_config"]).eval(), Decoder().eval()
+    talker = Talker(layout.talker(size)).eval()
+    for codec in (encoder, decoder):
+        scramble(codec)
+    for module in (encoder, decoder.decoder, decoder.dequantizer.first_proj, decoder.dequantizer.rest_proj, talker):
+        for parameter in module.parameters():
+            parameter.data = parameter.data.bfloat16().float()  # as the snapshot keeps them
     for name, weights in (
-        ("codes", codes.state_dict()),
+        ("encoder", encoder.state_dict()),
+        ("waves", decoder.state_dict()),
         ("talker", {f"talker.{name}": value for name, value in talker.state_dict().items()}),
     ):
         (runs / name).mkdir()
         torch.save({"model": weights}, runs / name / "state.pt")
-    snapshot.write(runs, folder / "snapshot", untrained=True)
+    snapshot.write(runs, folder / "snapshot", untrained=False)
     convert(folder / "snapshot", folder / "checkpoint", Console(quiet=True))
-    return folder, codes, talker
+    return folder, encoder, decoder, talker
 
 
-def scramble(codes: Codes) -> None:
+def scramble(module: torch.nn.Module) -> None:
     """Values that a mistake in their use would show in: fresh networks have ones and zeros in many places."""
     with torch.no_grad():
-        for name, parameter in codes.named_parameters():
+        for name, parameter in module.named_parameters():
             if name.endswith((".alpha", ".beta", "gamma", ".scale", "norm.weight", "norm.bias")):
                 parameter.add_(torch.randn_like(parameter), alpha=0.3)
-        for part in codes.encoder.quantizers():
-            for book in part.codebooks():
-                book.cluster_usage.uniform_(0.5, 2)
 
 
 def random_codes(frames: int) -> torch.Tensor:
@@ -80,23 +80,23 @@ def random_codes(frames: int) -> torch.Tensor:
 
 
 def test_codec_decoder(trained: Trained) -> None:
-    folder, codes, _ = trained
-    decoder = Checkpoint(folder / "checkpoint").codec_decoder()
+    folder, _, decoder, _ = trained
+    loaded = Checkpoint(folder / "checkpoint").codec_decoder()
     frames = random_codes(FRAMES)
-    exported = decoder(frames, torch.tensor([0]), torch.zeros(decoder.history_size), decoder.empty_kv(FRAMES))
-    own = codes.decoder.samples(codes.decoder.rows(Dequantizer(codes)(frames[None])))[0].clamp(-1, 1)
+    exported = loaded(frames, torch.tensor([0]), torch.zeros(loaded.history_size), loaded.empty_kv(FRAMES))
+    own = decoder(frames[None])[0].clamp(-1, 1)
     assert own.abs().max() > 1e-3
     torch.testing.assert_close(exported, own, atol=2e-5, rtol=1e-4)
 
 
 def test_codec_encoder(trained: Trained) -> None:
-    _, codes, _ = trained
-    exported = CodecEncoder(CodecEncoderConfig.read(Section(layout.CODEC, "demo voice"))).eval()
+    _, encoder, *_ = trained
+    exported = exported_encoder.CodecEncoder(CodecEncoderConfig.read(Section(layout.CODEC, "demo voice"))).eval()
     unused = (".output_proj.weight", ".initialized")
-    weights = {name: value for name, value in codes.encoder.state_dict().items() if not name.endswith(unused)}
+    weights = {name: value for name, value in encoder.state_dict().items() if not name.endswith(unused)}
     exported.load_state_dict(_prepare_codec_encoder(weights, exported))
     samples = torch.randn(FRAMES * layout.FRAME, generator=torch.Generator().manual_seed(3))
-    own = codes.encoder.codes(samples[None])[0]
+    own = encoder.codes(samples[None])[0]
     assert len(own.unique()) > 1
     assert torch.equal(exported(samples, FRAMES), own)
 
@@ -105,7 +105,7 @@ def test_codec_encoder(trained: Trained) -> None:
 @pytest.mark.parametrize("language", [layout.LANGUAGE, "auto"])
 def test_talker(trained: Trained, streaming: bool, language: str) -> None:
     """Training rows are those of the prompt, and give the same logits of code 0 in every frame."""
-    folder, _, talker = trained
+    folder, *_, talker = trained
     checkpoint = Checkpoint(folder / "checkpoint")
     model, tokenizer = Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json)
     frames = random_codes(FRAMES)
@@ -114,8 +114,8 @@ def test_talker(trained: Trained, streaming: bool, language: str) -> None:
     )
     logits, hidden = speak(model, prompt, frames)
 
-    size, ids = snapshot.token_ids(folder / "runs" / "vocabulary")
-    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, LABELS)), np.zeros((FRAMES, 2)))
+    size, ids = vocabulary.token_ids(folder / "runs" / "vocabulary")
+    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, 2)))
     prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
     text, first = prompts.rows(sentence, streaming, language != "auto")
     rest = torch.full((len(first) + FRAMES, layout.GROUPS - 1), NONE)
@@ -143,7 +143,7 @@ def speak(model: Model, prompt: Prompt, frames: torch.Tensor) -> tuple[torch.Ten
 
 
 def test_code_predictor(trained: Trained) -> None:
-    folder, _, talker = trained
+    folder, *_, talker = trained
     model = Model(Checkpoint(folder / "checkpoint"), FLOAT)
     frame = random_codes(1)[0]
     hidden = torch.randn(1, talker.codec_head.in_features, generator=torch.Generator().manual_seed(4))
@@ -162,16 +162,14 @@ def test_guidance_names_rows_of_the_text(trained: Trained) -> None:
     folder, *_ = trained
     checkpoint = Checkpoint(folder / "checkpoint")
     tokenizer = TextTokenizer(checkpoint.tokenizer_json)
-    size, ids = snapshot.token_ids(folder / "runs" / "vocabulary")
+    size, ids = vocabulary.token_ids(folder / "runs" / "vocabulary")
     prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
     text = tokenizer.encode(TEXT)
     spans = np.array([[0, 1], [1, 4], [2, len(text)]])
-    sentence = Sentence(text, 0, np.zeros((3, layout.GROUPS), np.int64), np.zeros((3, LABELS)), spans)
-    batch = make_batch(
-        [sentence] * 8, prompts, np.random.default_rng(1)
-    )  # of both layouts, with and without the language
+    sentence = Sentence(text, 0, np.zeros((3, layout.GROUPS), np.int64), spans)
+    batch = make_batch([sentence] * 8, prompts, np.random.default_rng(1))
     begins = {int(row.nonzero()[0, 0]) for row in (batch.target != -100)}
-    assert len(begins) == 4
+    assert len(begins) == 4  # both layouts, with and without the language
     for rows, row_spans, targets in zip(batch.text, batch.spans, batch.target):
         begin = int((targets != -100).nonzero()[0, 0])
         for frame, (first, end) in enumerate(spans):

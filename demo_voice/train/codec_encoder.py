@@ -1,8 +1,7 @@
 """The codec encoder for training: batched, in the published layout (encoder.* of speech_tokenizer/model.safetensors).
 
-The same network as qwen3_tts/codec_encoder.py; see codec_decoder.py for why there are two. Quantizers learn as in
-van den Oord et al. 2017 (arXiv:1711.00937): codebooks are running means of what fell to each code, gradients go
-straight through. A code that nothing falls to any more starts again at one of the vectors at hand.
+The same network as qwen3_tts/codec_encoder.py; see codec_decoder.py for why there are two. Codes are labels here, and
+their vectors are drawn once: the network learns to point at the vector of the right code.
 """
 
 from __future__ import annotations
@@ -16,9 +15,6 @@ from torch import Tensor, nn
 from codec_decoder import Attention, CausalConv, Config, LayerScale, initialize
 
 LOUDNESS = 8.0  # of the first layer: speech is far below full scale, where an ELU would be a straight line
-DECAY = 0.99
-SMALLEST_USE = 0.05  # of what falls to each code when all are used alike
-MIN_USAGE = 1e-5
 
 
 class StridedConv(nn.Module):
@@ -111,85 +107,58 @@ class Codebook(nn.Module):
     cluster_usage: Tensor  # [codes]
     initialized: Tensor  # [1]
 
-    def __init__(self, codes: int, size: int):
+    def __init__(self, vectors: Tensor):
         super().__init__()
-        self.register_buffer("embed_sum", torch.randn(codes, size))
-        self.register_buffer("cluster_usage", torch.ones(codes))
-        self.register_buffer("initialized", torch.zeros(1))
-
-    @property
-    def centroids(self) -> Tensor:
-        return self.embed_sum / self.cluster_usage.clamp(min=MIN_USAGE)[:, None]
+        self.register_buffer("embed_sum", vectors)
+        self.register_buffer("cluster_usage", torch.ones(len(vectors)))
+        self.register_buffer("initialized", torch.ones(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The nearest centroid's code [N] of each row x [N, D]."""
-        centroids = self.centroids
-        return (x @ centroids.t() - centroids.pow(2).sum(1) / 2).argmax(-1)
-
-    @torch.no_grad()
-    def learn(self, x: Tensor, codes: Tensor) -> None:
-        if not self.initialized:
-            chosen = x[torch.randint(len(x), (len(self.embed_sum),))]
-            self.embed_sum.copy_(chosen * self.cluster_usage[:, None])
-            self.initialized.fill_(1)
-            return
-        counts = torch.bincount(codes, minlength=len(self.cluster_usage)).to(x.dtype)
-        sums = torch.zeros_like(self.embed_sum).index_add_(0, codes, x)
-        self.cluster_usage.lerp_(counts, 1 - DECAY)
-        self.embed_sum.lerp_(sums, 1 - DECAY)
-        even = len(x) / len(counts)
-        dead = self.cluster_usage < SMALLEST_USE * even
-        if dead.any():
-            chosen = x[torch.randint(len(x), (int(dead.sum()),))]
-            self.cluster_usage[dead] = even
-            self.embed_sum[dead] = chosen * even
+        """The nearest vector's code [N] of each row x [N, D]."""
+        return (x @ self.embed_sum.t() - self.embed_sum.pow(2).sum(1) / 2).argmax(-1)
 
 
 class Level(nn.Module):
-    def __init__(self, codes: int, size: int):
+    def __init__(self, vectors: Tensor):
         super().__init__()
-        self.codebook = Codebook(codes, size)
+        self.codebook = Codebook(vectors)
 
 
 class ResidualQuantizer(nn.Module):
+    """Vectors of length one; each level has dimensions of its own, and what it takes away is nothing to the others."""
+
     def __init__(self, config: Config, levels: int):
         super().__init__()
         hidden, size = config["hidden_size"], config["codebook_dim"]
         self.input_proj = nn.Conv1d(hidden, size, 1, bias=False)
         self.output_proj = nn.Conv1d(size, hidden, 1, bias=False)  # published, and used by nothing here
-        self.layers = nn.ModuleList(Level(config["codebook_size"], size) for _ in range(levels))
+        self.own = size // levels
+        generator = torch.Generator().manual_seed(levels)
+        books = []
+        for level in range(levels):
+            vectors = torch.zeros(config["codebook_size"], size)
+            within = torch.randn(config["codebook_size"], self.own, generator=generator)
+            vectors[:, level * self.own : (level + 1) * self.own] = F.normalize(within)
+            books.append(Level(vectors))
+        self.layers = nn.ModuleList(books)
 
     def codebooks(self) -> list[Codebook]:
         return [level.codebook for level in self.layers if isinstance(level, Level)]
 
-    def forward(
-        self, x: Tensor, kept: Tensor | None = None, exact: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """x [B, hidden, T] -> (vectors [B, D, T], codes [B, T, levels], distance to the codes).
-
-        kept [B]: how many levels count for the vectors of each item; all when None. exact [B]: items whose vectors are
-        not quantized.
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, hidden, T] -> codes [B, T, levels]"""
         rows = self.input_proj(x).transpose(1, 2)
-        rest = rows.reshape(-1, rows.shape[-1])
-        codes, total, loss = [], torch.zeros_like(rest), torch.zeros((), device=x.device)
-        for index, codebook in enumerate(self.codebooks()):
-            chosen: Tensor = codebook(rest.detach())
-            vectors = F.embedding(chosen, codebook.centroids)
-            loss = loss + F.mse_loss(rest, vectors)
-            if self.training:
-                codebook.learn(rest.detach(), chosen)
-            if kept is not None:
-                counts = (index < kept).repeat_interleave(rows.shape[1])[:, None]
-                total = total + vectors * counts
-            else:
-                total = total + vectors
-            rest = rest - vectors
-            codes.append(chosen.view(rows.shape[:2]))
-        missed = (total.view_as(rows) - rows).detach()
-        if exact is not None:
-            missed = missed * ~exact[:, None, None]
-        return (rows + missed).transpose(1, 2), torch.stack(codes, dim=-1), loss / len(self.layers)
+        rest, codes = rows.flatten(0, 1), []
+        for codebook in self.codebooks():
+            codes.append(codebook(rest))
+            rest = rest - codebook.embed_sum[codes[-1]]
+        return torch.stack(codes, dim=-1).view(*rows.shape[:2], -1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """x [B, hidden, T] -> how near each code is [B, T, levels, codes]: the largest is the nearest."""
+        rows = self.input_proj(x).transpose(1, 2)
+        books = torch.stack([codebook.embed_sum for codebook in self.codebooks()])
+        return torch.einsum("btd,lcd->btlc", rows, books)
 
 
 class Quantizer(nn.Module):
@@ -219,7 +188,7 @@ class CodecEncoder(nn.Module):
     def codes(self, samples: Tensor) -> Tensor:
         """[B, T * 1920] -> [B, T, groups] int64"""
         x = self(samples)
-        return torch.cat([quantizer(x)[1] for quantizer in self.quantizers()], dim=-1)
+        return torch.cat([quantizer(x) for quantizer in self.quantizers()], dim=-1)
 
     def quantizers(self) -> Iterable[ResidualQuantizer]:
         yield self.quantizer.semantic_residual_vector_quantizer

@@ -1,14 +1,12 @@
 """Judges the demo voice on held-out sentences: word error rate (Whisper base) and DistillMOS, for each voice.
 
-    python demo_voice/train/evaluate.py teacher --text DIR/text --speech DIR/speech --whisper DIR/judges/whisper-base
-    python demo_voice/train/evaluate.py codes --text DIR/text --speech DIR/speech --runs DIR --whisper …
-    python demo_voice/train/evaluate.py codec --text DIR/text --speech DIR/speech --runs DIR --whisper …
-    python demo_voice/train/evaluate.py model --text DIR/text --runner build/cpu/qwen3_tts_runner --model model.pte \\
+    python demo_voice/train/evaluate.py teacher --runs DIR --whisper build/judges/whisper-base
+    python demo_voice/train/evaluate.py codec --runs DIR --whisper …
+    python demo_voice/train/evaluate.py model --runs DIR --runner build/cpu/qwen3_tts_runner --model model.pte \\
         --whisper … [-- --temperature 0.7 …]
 
-teacher: the speech that the voice learns from, which is the best that it can be. codes: what its codes say,
-made audible without the waveform decoder: whether it is worth training one. codec: that speech as codes and back.
-model: an exported model, through the C++ program; what stands behind -- goes to it.
+teacher: the speech that the voice learns from, which is the best that it can be. codec: what the codec decoder makes of
+its codes. model: an exported model, through the C++ program; what stands behind -- goes to it.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import sys
 import tempfile
 import wave
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,47 +25,36 @@ import torch
 
 import layout
 from judges import DistillMOS, Whisper, edits, word_error_rate, words
-from speech import Speech
+from train_waves import Decoder, Speech
 
 FULL_SCALE = 32768
 Sound = tuple[str, str, np.ndarray]  # voice, text, samples
 
 
 def teacher_sounds(args: argparse.Namespace) -> Iterator[Sound]:
-    speech = Speech(args.speech, args.part)
-    for voice, index in speech.sentences():
-        yield layout.SPEAKERS[voice], speech.text[index], speech.sentence(voice, index)
+    speech = Speech(args.runs / "speech", args.runs / "codes", args.part)
+    for index, (voice, _, samples) in enumerate(speech.sentences):
+        yield (
+            layout.SPEAKERS[voice],
+            speech.text[index // len(layout.SPEAKERS)],
+            samples.astype(np.float32) / FULL_SCALE,
+        )
 
 
 @torch.no_grad()
 def codec_sounds(args: argparse.Namespace) -> Iterator[Sound]:
-    from train_waves import Dequantizer, load_codes
-
-    codes = load_codes(args.runs / "codes")
+    decoder = Decoder().eval()
     state = torch.load(args.runs / "waves" / "state.pt", weights_only=True)
-    codes.decoder.load_state_dict(state["model"])
+    decoder.load_state_dict(state["model"])
     print(f"codec decoder after {state['step']} steps", file=sys.stderr)
-    dequantizer = Dequantizer(codes)
-    for voice, text, samples in teacher_sounds(args):
-        found = codes.codes(torch.from_numpy(samples)[None])
-        made = codes.decoder.samples(codes.decoder.rows(dequantizer(found)))[0]
-        yield voice, text, made.clamp(-1, 1).numpy()
-
-
-@torch.no_grad()
-def codes_sounds(args: argparse.Namespace) -> Iterator[Sound]:
-    import griffin_lim
-    from train_codes import Spectrum
-    from train_waves import load_codes
-
-    codes, target = load_codes(args.runs / "codes"), Spectrum()
-    for voice, text, samples in teacher_sounds(args):
-        rows, *_ = codes.rows(torch.from_numpy(samples)[None])
-        yield voice, text, griffin_lim.sound(codes.spectrum(rows)[0], target).numpy()
+    speech = Speech(args.runs / "speech", args.runs / "codes", args.part)
+    for index, (voice, codes, _) in enumerate(speech.sentences):
+        made = decoder(torch.from_numpy(codes.astype(np.int64))[None])[0]
+        yield layout.SPEAKERS[voice], speech.text[index // len(layout.SPEAKERS)], made.clamp(-1, 1).numpy()
 
 
 def model_sounds(args: argparse.Namespace) -> Iterator[Sound]:
-    prompts = args.text / f"{args.part}.txt"
+    prompts = args.runs / "text" / f"{args.part}.txt"
     texts = prompts.read_text(encoding="utf-8").splitlines()
     for speaker in layout.SPEAKERS:
         with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +90,6 @@ def judge(sounds: Iterator[Sound], whisper: Whisper, quality: DistillMOS) -> Non
 
 SOUNDS: dict[str, Callable[[argparse.Namespace], Iterator[Sound]]] = {
     "teacher": teacher_sounds,
-    "codes": codes_sounds,
     "codec": codec_sounds,
     "model": model_sounds,
 }
@@ -112,18 +99,17 @@ def main() -> None:
     split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=SOUNDS)
-    parser.add_argument("--text", type=Path, required=True, metavar="DIR", help="what sentences.py wrote")
     parser.add_argument("--part", choices=("eval", "gate"), default="eval", help="(default: %(default)s)")
     parser.add_argument("--whisper", type=Path, required=True, metavar="DIR", help="Whisper base for faster-whisper")
-    parser.add_argument("--speech", type=Path, metavar="DIR", help="what teacher.py wrote (all but model)")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the training runs (codes, codec)")
+    parser.add_argument("--runs", type=Path, required=True, metavar="DIR", help="what run.sh wrote")
     parser.add_argument("--runner", type=Path, help="build/cpu/qwen3_tts_runner (model)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="exported model (model)")
+    parser.add_argument("--count", type=int, help="sentences to judge (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args(sys.argv[1:split])
     args.options = sys.argv[split + 1 :]
     torch.set_num_threads(args.threads)
-    judge(SOUNDS[args.what](args), Whisper(args.whisper, args.threads), DistillMOS())
+    judge(islice(SOUNDS[args.what](args), args.count), Whisper(args.whisper, args.threads), DistillMOS())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ CODES, GROUPS = 128, 16
 CONTROL_ROWS = 1024  # the reference never samples the last 1024 rows of the talker's vocabulary, except the end
 FRAME = 1920  # samples
 SAMPLE_RATE = 24000
+SLOTS = 3  # of a frame: every phoneme lasts a number of them (teacher.py)
+UNKNOWN = 255  # in place of a word
+SPOKEN = 9  # codes of a frame that say what is spoken; the others how (codes.py)
+VOICE_CODES = 64  # what voice i adds to the code of the pitch, i times
 SPEAKERS = ("lark", "robin")
 LANGUAGE = "english"
 FIRST_CONTROL = CODES + 100  # where the published control rows begin, behind the codes
@@ -23,17 +27,17 @@ CODEC: Config = {
     "encoder_valid_num_quantizers": GROUPS, "input_sample_rate": SAMPLE_RATE, "output_sample_rate": SAMPLE_RATE,
     "decode_upsample_rate": FRAME, "encode_downsample_rate": FRAME,
     "decoder_config": {
-        "attention_bias": False, "attention_dropout": 0.0, "latent_dim": 96, "codebook_dim": 64,
-        "codebook_size": CODES, "decoder_dim": 256, "hidden_act": "silu", "hidden_size": 128,
-        "intermediate_size": 256, "layer_scale_initial_scale": 0.1, "max_position_embeddings": 8000,
-        "head_dim": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 4,
+        "attention_bias": False, "attention_dropout": 0.0, "latent_dim": 192, "codebook_dim": 256,
+        "codebook_size": CODES, "decoder_dim": 256, "hidden_act": "silu", "hidden_size": 192,
+        "intermediate_size": 384, "layer_scale_initial_scale": 0.1, "max_position_embeddings": 8000,
+        "head_dim": 32, "num_attention_heads": 6, "num_hidden_layers": 3, "num_key_value_heads": 6,
         "num_quantizers": GROUPS, "num_semantic_quantizers": 1, "rms_norm_eps": 1e-05, "rope_theta": 10000,
         "semantic_codebook_size": CODES, "sliding_window": 72, "upsample_rates": [8, 5, 4, 3],
-        "upsampling_ratios": [2, 2], "vector_quantization_hidden_dimension": 64,
+        "upsampling_ratios": [2, 2], "vector_quantization_hidden_dimension": 256,
     },
     "encoder_config": {
         "_frame_rate": 12.5, "attention_bias": False, "attention_dropout": 0.0, "audio_channels": 1,
-        "codebook_dim": 32, "codebook_size": CODES, "compress": 2, "dilation_growth_rate": 2, "dtype": "float32",
+        "codebook_dim": 128, "codebook_size": CODES, "compress": 2, "dilation_growth_rate": 2, "dtype": "float32",
         "head_dim": 32, "hidden_act": "gelu", "hidden_size": 128, "initializer_range": 0.02,
         "intermediate_size": 256, "kernel_size": 7, "last_kernel_size": 3, "layer_scale_initial_scale": 0.1,
         "max_position_embeddings": 8000, "norm_eps": 1e-05, "normalize": False, "num_attention_heads": 4,
@@ -42,17 +46,17 @@ CODEC: Config = {
         "rope_theta": 10000.0, "sampling_rate": SAMPLE_RATE, "sliding_window": 250,
         "transformers_version": "4.57.0.dev0", "trim_right_ratio": 1.0, "upsample_groups": 128,
         "upsampling_ratios": [8, 6, 5, 4], "use_cache": False, "use_causal_conv": True, "use_conv_shortcut": False,
-        "use_streaming": False, "vector_quantization_hidden_dimension": 32,
+        "use_streaming": False, "vector_quantization_hidden_dimension": 128,
     },
     "transformers_version": "4.57.3",
 }  # fmt: skip
 
 PREDICTOR: Config = {
     "attention_bias": False, "attention_dropout": 0, "do_sample": False, "eos_token_id": None, "head_dim": 64,
-    "hidden_act": "silu", "hidden_size": 256, "initializer_range": 0.02, "intermediate_size": 512,
-    "layer_types": ["full_attention"] * 4, "max_length": 20, "max_position_embeddings": 65536,
-    "max_window_layers": 28, "model_type": "qwen3_tts_talker_code_predictor", "num_attention_heads": 4,
-    "num_code_groups": GROUPS, "num_hidden_layers": 4, "num_key_value_heads": 2, "pad_token_id": None,
+    "hidden_act": "silu", "hidden_size": 128, "initializer_range": 0.02, "intermediate_size": 256,
+    "layer_types": ["full_attention"] * 3, "max_length": 20, "max_position_embeddings": 65536,
+    "max_window_layers": 28, "model_type": "qwen3_tts_talker_code_predictor", "num_attention_heads": 2,
+    "num_code_groups": GROUPS, "num_hidden_layers": 3, "num_key_value_heads": 2, "pad_token_id": None,
     "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000, "sliding_window": None,
     "tie_word_embeddings": False, "use_cache": True, "use_sliding_window": False, "vocab_size": CODES,
 }  # fmt: skip

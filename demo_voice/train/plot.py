@@ -14,7 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-RUNS = ("codes", "encoder", "waves", "talker")
+RUNS = ("waves/rows", "waves", "encoder", "talker")
 
 
 def draw(path: Path, target: Path) -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     for run in RUNS:
         path = args.runs / run / "losses.csv"
         if path.exists():
-            draw(path, args.out / f"{run}.png")
+            draw(path, args.out / f"{run.replace('/', '-')}.png")
 
 
 if __name__ == "__main__":

@@ -18,17 +18,16 @@ train() {
 }
 
 train sentences --out "$folder/text" --count 40000
-train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 20000)"
+train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 30000)" --heard "$(share 3000)"
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
-train train_codes --speech "$folder/speech" --out "$folder/codes" --steps "$(share 8000)"
-train encode --speech "$folder/speech" --codes "$folder/codes" --out "$folder/frames"
-train train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" --steps "$(share 20000)"
-train train_waves --speech "$folder/speech" --codes "$folder/codes" --frames "$folder/frames" --out "$folder/waves" \
-  --steps "$(share 30000)" --plain "$(share 5000)" > "$folder/waves.log" 2>&1 &
-waves=$!
-trap 'kill "$waves" 2> /dev/null || true' EXIT
-train train_talker --speech "$folder/speech" --frames "$folder/frames" --vocabulary "$folder/vocabulary" \
-  --out "$folder/talker" --steps "$(share 30000)"
-wait "$waves"
+train codes --speech "$folder/speech" --out "$folder/codes"
+train train_talker --speech "$folder/speech" --codes "$folder/codes" --vocabulary "$folder/vocabulary" \
+  --out "$folder/talker" --steps "$(share 10000)" > "$folder/talker.log" 2>&1 &
+talker=$!
+trap 'kill "$talker" 2> /dev/null || true' EXIT
+train train_waves --speech "$folder/speech" --codes "$folder/codes" --out "$folder/waves" \
+  --row-steps "$(share 20000)" --steps "$(share 3000)"
+train train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" --steps "$(share 6000)"
+wait "$talker"
 train plot --runs "$folder" --out "$folder/losses"
 train snapshot --runs "$folder" --out "$folder/snapshot"

@@ -2,8 +2,7 @@
 
     python demo_voice/train/snapshot.py --runs DIR --out DIR/snapshot
 
-DIR holds vocabulary/ and the states of train_codes.py, train_encoder.py, train_waves.py and train_talker.py: codes/,
-encoder/, waves/, talker/.
+DIR holds vocabulary/ and the states of train_encoder.py, train_waves.py and train_talker.py: encoder/, waves/, talker/.
 With --untrained what is missing has random weights, to try the tools on it.
 """
 
@@ -22,6 +21,7 @@ from torch import Tensor
 
 import layout
 import repository  # noqa: F401  (finds the modules below)
+from codec_encoder import CodecEncoder
 from published_layout import (
     CODEC_CONFIGURATION,
     CODEC_PREPROCESSOR_CONFIG,
@@ -29,9 +29,9 @@ from published_layout import (
     codec_tensors,
     main_tensors,
 )
-from qwen_vocabulary import ADDED_TOKENS, ROOT_TOKENS
 from talker import Talker
-from train_codes import Codes
+from train_waves import Decoder
+from vocabulary import token_ids
 
 Weights = dict[str, Tensor]
 
@@ -45,31 +45,20 @@ def state(runs: Path, name: str, untrained: bool) -> Mapping[str, Tensor] | None
     raise SystemExit(f"{path}: missing; run train_{name}.py first, or give --untrained")
 
 
-def token_ids(vocabulary: Path) -> tuple[int, dict[str, int]]:
-    """The vocabulary's size, and the `*_token_id` keys of config.json."""
-    vocab: dict[str, int] = json.loads((vocabulary / "vocab.json").read_text(encoding="utf-8"))
-    first_added = len(vocab)
-    ids = {
-        key: vocab[token.decode()] if isinstance(token, bytes) else first_added + ADDED_TOKENS.index(token)
-        for key, token in ROOT_TOKENS.items()
-    }
-    return first_added + len(ADDED_TOKENS), ids
-
-
-def codec_weights(codes: Codes) -> Weights:
-    """speech_tokenizer/model.safetensors: the encoder's codebooks stand there twice, under the decoder's names too."""
-    weights = {f"encoder.{name}": value for name, value in codes.encoder.state_dict().items()}
-    weights |= {f"decoder.{name}": value for name, value in codes.decoder.state_dict().items()}
-    for part, quantizer, proj in zip(
-        ("rvq_first", "rvq_rest"), codes.encoder.quantizers(), (codes.first_proj, codes.rest_proj)
-    ):
+def codec_weights(encoder: CodecEncoder, decoder: Decoder) -> Weights:
+    """speech_tokenizer/model.safetensors."""
+    weights = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    weights |= {f"decoder.{name}": value for name, value in decoder.decoder.state_dict().items()}
+    made = decoder.dequantizer
+    books = [book.weight for book in made.books if isinstance(book, torch.nn.Embedding)]
+    for part, proj, levels in (("rvq_first", made.first_proj, books[:1]), ("rvq_rest", made.rest_proj, books[1:])):
         target = f"decoder.quantizer.{part}"
         weights[f"{target}.output_proj.weight"] = proj.weight
         weights[f"{target}.input_proj.weight"] = torch.linalg.pinv(proj.weight[..., 0])[..., None]  # read by nothing
-        for index, codebook in enumerate(quantizer.codebooks()):
+        for index, vectors in enumerate(levels):
             book = f"{target}.vq.layers.{index}._codebook"
-            weights[f"{book}.embedding_sum"] = codebook.embed_sum
-            weights[f"{book}.cluster_usage"] = codebook.cluster_usage
+            weights[f"{book}.embedding_sum"] = vectors
+            weights[f"{book}.cluster_usage"] = torch.ones(len(vectors))
     return weights
 
 
@@ -104,15 +93,16 @@ def write(runs: Path, out: Path, untrained: bool) -> None:
     size, ids = token_ids(runs / "vocabulary")
     config = layout.root(size, ids)
     torch.manual_seed(0)
-    codes, talker = Codes().eval(), Talker(config["talker_config"]).eval()
-    runs_of = {"codes": codes, "encoder": codes.encoder, "waves": codes.decoder, "talker": talker}
+    encoder, decoder = CodecEncoder(layout.CODEC["encoder_config"]), Decoder()
+    talker = Talker(config["talker_config"])
+    runs_of = {"encoder": encoder, "waves": decoder, "talker": talker}
     for name, module in runs_of.items():
         prefix = "talker." if name == "talker" else ""
         weights = state(runs, name, untrained)
         if weights is not None:
             kept = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
             module.load_state_dict(kept)
-    codec = codec_weights(codes)
+    codec = codec_weights(encoder, decoder)
     check(codec, {tensor.name: tensor.shape for tensor in codec_tensors(layout.CODEC)})
     main_weights = {f"talker.{name}": value for name, value in talker.state_dict().items()}
     check(main_weights, {tensor.name: tensor.shape for tensor in main_tensors(config)})

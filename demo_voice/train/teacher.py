@@ -1,18 +1,21 @@
 """Speaks the training sentences: one voice of a small open text-to-speech model, and a second one made of it.
 
-    python demo_voice/train/teacher.py --text DIR/text --out DIR/speech [--count 12000]
+    python demo_voice/train/teacher.py --text DIR/text --out DIR/speech [--count 30000] [--heard 3000]
 
 The teacher is hibari-tts 0.2.1 (PyPI, Apache-2.0), a 6 M parameter model that was distilled from Kokoro-82M (voice
 af_heart, Apache-2.0). It was chosen over Kokoro itself because it is some ten times as fast, needs no phonemizer under
 another licence, says how long each phoneme lasts, and speaks by a vocoder whose pitch and spectral envelope can be
 moved: the voice "robin" is the voice "lark" with a lower pitch and longer resonances, in the same rhythm.
 
-DIR/speech/{train,eval,gate}-NNN.npz hold up to SHARD sentences each; shards that are there already are kept. Sound
-begins LEAD seconds before the first word and fills whole codec frames:
-  samples [voices, N] int16 at 24 kHz, all sentences in a row; starts [sentences + 1] int64 sample positions
-  phonemes uint8 ids of the teacher's alphabet, one each 12.5 ms; (size // 300) of each sentence in turn
-  words uint8 beside them: which word of the text is spoken, UNKNOWN in a sentence whose words cannot be told apart
-  text [sentences] str
+It lets every phoneme last a multiple of 25 ms; spoken 6.7 % slower (rendering.py) that is a third of a codec frame, a
+*slot*. DIR/speech/{train,eval,gate}-NNN.npz hold up to SHARD sentences each; shards that are there already are kept:
+  text [sentences] str; starts [sentences + 1] int64, in slots
+  phonemes [slots] uint8 indices of the teacher's alphabet; left [slots] uint8 slots that the phoneme still lasts
+  words [slots] uint8: which word of the text is spoken, UNKNOWN in a sentence whose words cannot be told apart
+  pitch [slots * 2] fp32 Hz of the voice lark, a value a hop, closed over what has none
+  bands [slots * 2, BANDS] fp16 logarithms of the power in bands of frequency, of the voice lark
+and, of the first --heard sentences of each part:
+  samples [voices, N] int16 at 24 kHz, whole frames; sample_starts [sentences + 1]; sentence i begins i % 3 slots late
 """
 
 from __future__ import annotations
@@ -28,32 +31,35 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from hibari import Hibari, dsp
+from hibari import Hibari
 from hibari.voices import voice_path
 from rich.console import Console
 from rich.progress import track
 
-from speech import UNKNOWN
+from layout import SLOTS, UNKNOWN
+from rendering import BANDS, HOP, HOPS, LOUDEST, VOICED, VOICES, Voice, fill_pitch, periods, render
 
 MODEL_SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"
 DURATIONS = "/Clip_output_0"  # of each phoneme, inside the teacher's graph
-HOPS_A_DURATION = 2  # 25 ms
-SAMPLE_RATE, HOP, FRAME = 24000, 300, 1920
-LEAD, TAIL = 0.24, 0.2  # seconds of quiet that are kept
-AUDIBLE = 0.012  # times full scale
-LEVEL = 0.08  # root mean square of the sound between first and last audible sample
+HOPS_A_SLOT = HOPS // SLOTS
+LEAD, TAIL = 4, 8  # slots of quiet before the first and after the last phoneme
+QUIET = ' ;:,.!?—…"()“”'  # what is silent at the end
+LEVEL = 0.08  # root mean square of the samples while somebody speaks
+BINS = 601
 SHARD = 500
 TEXT_PARTS = ("gate", "eval", "train")
 
 
 @dataclass(frozen=True)
-class Voice:
-    name: str
-    pitch: float  # times the teacher's
-    envelope: float  # resonances, times the teacher's
+class Spoken:
+    """What the teacher says of a sentence, from LEAD slots before it to TAIL slots behind it."""
 
-
-VOICES = (Voice("lark", 1.0, 1.0), Voice("robin", 0.72, 0.9))
+    phonemes: np.ndarray  # [slots]
+    left: np.ndarray  # [slots]
+    words: np.ndarray  # [slots]
+    pitch: np.ndarray  # [hops] Hz
+    harmonic: np.ndarray  # [BINS, hops] amplitudes
+    noise: np.ndarray  # [BINS, hops]
 
 
 def stretch(spectrum: np.ndarray, factor: float) -> np.ndarray:
@@ -64,24 +70,42 @@ def stretch(spectrum: np.ndarray, factor: float) -> np.ndarray:
     return spectrum[low] * (1 - share) + spectrum[low + 1] * share
 
 
-def sound(
-    lh: np.ndarray,
-    th: np.ndarray,
-    ln: np.ndarray,
-    lr: np.ndarray,
-    phi: np.ndarray,
-    f0: np.ndarray,
-    voice: Voice,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """The teacher's vocoder parameters, each [bins, T], and pitch [T] as `voice` would have them: samples [T * 300].
+def band_edges() -> np.ndarray:
+    """[BANDS + 1] bins, as far apart as the ear has them."""
+    mel = np.linspace(0, 2595 * np.log10(1 + 12000 / 700), BANDS + 1)
+    return np.maximum.accumulate(np.round((700 * (10 ** (mel / 2595) - 1)) / 20)).astype(int)
 
-    Stretched phases sound rough (DistillMOS 3.1 instead of 3.9): a stretched voice has its harmonics in step.
-    """
+
+def band_levels(spoken: Spoken) -> np.ndarray:
+    """[hops, BANDS]"""
+    power = spoken.harmonic**2 + spoken.noise**2
+    edges = band_edges()
+    sums = np.concatenate([np.zeros((1, power.shape[1])), power.cumsum(0)])
+    return np.log((sums[edges[1:]] - sums[edges[:-1]]) / np.diff(edges)[:, None] + 1e-7).T
+
+
+def whole_frames(pitch: np.ndarray, amplitudes: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pitch and amplitudes [2, BINS, hops] with `before` hops of silence, and behind what fills the last frame."""
+    around = (before, -(before + len(pitch)) % HOPS)
+    return np.pad(pitch, around, "edge"), np.pad(amplitudes, ((0, 0), (0, 0), around))
+
+
+def loudness(pitch: np.ndarray, amplitudes: np.ndarray) -> float:
+    """Root mean square between the quiet before and behind."""
+    pitch, amplitudes = whole_frames(pitch, amplitudes, 0)
+    samples = render(amplitudes, periods(pitch))
+    said = samples[LEAD * HOPS_A_SLOT * HOP : -TAIL * HOPS_A_SLOT * HOP]
+    return float(np.sqrt((said**2).mean()))
+
+
+def make_sound(spoken: Spoken, voice: Voice, late: int) -> np.ndarray:
+    """Whole frames [N] int16 that begin `late` slots before `spoken` does."""
+    pitch, amplitudes = whole_frames(spoken.pitch, np.stack([spoken.harmonic, spoken.noise]), late * HOPS_A_SLOT)
     if voice.envelope != 1:
-        lh, ln, lr = (stretch(part, voice.envelope) for part in (lh, ln, lr))
-        th = np.zeros_like(th)
-    return np.asarray(dsp.synth(lh, th, ln, lr, phi, f0 * voice.pitch, rng))
+        floor = 1e-5
+        amplitudes = np.stack([np.exp(stretch(np.log(part + floor), voice.envelope)) - floor for part in amplitudes])
+    samples = render(amplitudes, periods(pitch * voice.pitch))
+    return np.round(np.clip(samples, -0.99, 0.99) * 32767).astype(np.int16)
 
 
 class Teacher:
@@ -91,6 +115,8 @@ class Teacher:
         if digest != MODEL_SHA256:
             raise SystemExit(f"{path}: SHA-256 is {digest}, not {MODEL_SHA256}; install hibari-tts==0.2.1")
         self._text = Hibari(threads=1)
+        self._indices = {0: 0} | {id: index + 1 for index, id in enumerate(sorted(self._text.vocab.values()))}
+        self._quiet = {0, *self._text.ids(QUIET)}
         graph = onnx.load(path)
         graph.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
         options = onnxruntime.SessionOptions()
@@ -100,20 +126,39 @@ class Teacher:
             graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def speak(self, text: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Samples [voices, N] int16; phonemes and words [2, N / 300] uint8. N is a multiple of 1920."""
+    def speak(self, text: str) -> Spoken:
         ids = self._text.ids(" ".join(self._text.phonemize(text)))
         inputs = {"ids": np.array([ids], np.int64), "speed": np.ones(1, np.float32)}
         *outputs, durations = self._session.run(None, inputs)
-        lh, th, ln, lr, phi, f0 = (output[0] for output in outputs)
-        phonemes = timeline(ids, durations)
-        if len(phonemes) != f0.shape[-1]:
-            raise SystemExit(f"{text!r}: phonemes for {len(phonemes)} of {f0.shape[-1]} frames")
-        labels = np.stack([phonemes, timeline(self.words(text, ids), durations)])
-        sounds = []
-        for voice in VOICES:
-            sounds.append(sound(lh, th, ln, lr, phi, f0, voice, np.random.default_rng(seed)))
-        return trim(np.stack(sounds), labels)
+        lasting = durations.reshape(-1).astype(int)
+        lh, _, ln, lr, _, f0 = (output[0] for output in outputs)
+        if lasting.sum() * HOPS_A_SLOT != len(f0):
+            raise SystemExit(f"{text!r}: phonemes last {lasting.sum()} slots, not half of {len(f0)} hops")
+        harmonic = np.exp(np.minimum(lh, LOUDEST)) * (f0 > VOICED)
+        noise = np.sqrt(2 * np.exp(2 * np.minimum(ln, LOUDEST)) + np.exp(2 * np.minimum(lr, LOUDEST)))
+        timelines = [np.repeat(values, lasting) for values in (ids, self.words(text, ids))]
+        left = np.concatenate([np.arange(count)[::-1] for count in lasting])
+        return self._cut(np.stack([*timelines, left]), fill_pitch(f0), np.stack([harmonic, noise]))
+
+    def _cut(self, slots: np.ndarray, pitch: np.ndarray, amplitudes: np.ndarray) -> Spoken:
+        """With LEAD and TAIL, silence where the teacher has less, and at one level."""
+        said = np.flatnonzero(~np.isin(slots[0], list(self._quiet)))
+        first, last = int(said[0]), int(said[-1]) + 1
+        before, behind = max(0, LEAD - first), max(0, last + TAIL - slots.shape[1])
+        kept = slice(max(0, first - LEAD), last + TAIL)
+        hops = slice(kept.start * HOPS_A_SLOT, kept.stop * HOPS_A_SLOT)
+        around, hops_around = (before, behind), (before * HOPS_A_SLOT, behind * HOPS_A_SLOT)
+        phonemes = np.pad([self._indices[id] for id in slots[0, kept]], around)
+        amplitudes = np.pad(amplitudes[:, :, hops], ((0, 0), (0, 0), hops_around)).astype(np.float32)
+        pitch = np.pad(pitch[hops], hops_around, "edge")
+        amplitudes *= LEVEL / loudness(pitch, amplitudes)
+        return Spoken(
+            phonemes.astype(np.uint8),
+            np.pad(np.minimum(slots[2, kept], 255), around).astype(np.uint8),
+            np.pad(slots[1, kept], around, "edge").astype(np.uint8),
+            pitch,
+            *amplitudes,
+        )
 
     def words(self, text: str, ids: list[int]) -> list[int]:
         """Which word of the text each phoneme belongs to: one like 182 is spoken as several."""
@@ -126,45 +171,28 @@ class Teacher:
         return [of_spoken[place] for place in places]
 
 
-def timeline(each: list[int], durations: np.ndarray) -> np.ndarray:
-    """What belongs to each phoneme, each 12.5 ms, uint8."""
-    return np.repeat(np.array(each, np.uint8), HOPS_A_DURATION * durations.reshape(-1).astype(int))
-
-
-def trim(sounds: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same piece of every voice, on the grid of phonemes, at one level; zeros fill the last codec frame."""
-    audible = np.flatnonzero(np.abs(sounds[0]) > AUDIBLE)
-    first, last = int(audible[0]), int(audible[-1])
-    begin = max(0, first - int(LEAD * SAMPLE_RATE)) // HOP * HOP
-    end = min(sounds.shape[1], last + int(TAIL * SAMPLE_RATE))
-    size = -(-(end - begin) // FRAME) * FRAME
-    cut = np.zeros((len(sounds), size), np.float32)
-    cut[:, : end - begin] = sounds[:, begin:end]
-    cut *= LEVEL / np.sqrt((sounds[:, first:last] ** 2).mean(1, keepdims=True))
-    peaks = np.abs(cut).max(1, keepdims=True)
-    cut *= np.minimum(1, 0.95 / peaks)
-    kept = labels[:, begin // HOP :][:, : size // HOP]
-    behind = (0, size // HOP - kept.shape[1])
-    padded = np.stack([np.pad(kept[0], behind), np.pad(kept[1], behind, "edge")])
-    return np.round(cut * 32767).astype(np.int16), padded
-
-
 _teacher: Teacher | None = None
 
 
-def speak_shard(job: tuple[list[str], Path]) -> None:
-    """A process of its own does this; it makes its teacher once."""
+def speak_shard(job: tuple[list[str], int, Path]) -> None:
+    """A process of its own does this; it makes its teacher once. Of the first `heard` texts, samples too."""
     global _teacher
     _teacher = _teacher or Teacher()
-    texts, path = job
-    spoken = [_teacher.speak(text, seed) for seed, text in enumerate(texts)]
+    texts, heard, path = job
+    spoken = [_teacher.speak(text) for text in texts]
     contents: dict[str, Any] = {
-        "samples": np.concatenate([samples for samples, _ in spoken], axis=1),
-        "starts": np.cumsum([0] + [samples.shape[1] for samples, _ in spoken]),
-        "phonemes": np.concatenate([labels[0] for _, labels in spoken]),
-        "words": np.concatenate([labels[1] for _, labels in spoken]),
-        "text": np.array(texts),
+        name: np.concatenate([getattr(sentence, name) for sentence in spoken])
+        for name in ("phonemes", "left", "words", "pitch")
     }
+    contents["bands"] = np.concatenate([band_levels(sentence) for sentence in spoken]).astype(np.float16)
+    contents["starts"] = np.cumsum([0] + [len(sentence.phonemes) for sentence in spoken])
+    contents["text"] = np.array(texts)
+    sounds = [
+        np.stack([make_sound(sentence, voice, index % SLOTS) for voice in VOICES])
+        for index, sentence in enumerate(spoken[:heard])
+    ]
+    contents["samples"] = np.concatenate([np.zeros((len(VOICES), 0), np.int16), *sounds], axis=1)
+    contents["sample_starts"] = np.cumsum([0] + [sound.shape[1] for sound in sounds])
     unfinished = path.with_suffix(".tmp.npz")
     np.savez(unfinished, **contents)
     unfinished.replace(path)
@@ -174,7 +202,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, type=Path, metavar="DIR", help="what sentences.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument("--count", type=int, default=12000, help="training sentences to speak (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=30000, help="training sentences to speak (default: %(default)s)")
+    parser.add_argument("--heard", type=int, default=3000, help="of them with samples (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="(default: one for each processor)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -184,7 +213,7 @@ def main() -> None:
         for start in range(0, len(texts), SHARD):
             path = args.out / f"{part}-{start // SHARD:03}.npz"
             if not path.exists():
-                jobs.append((texts[start : start + SHARD], path))
+                jobs.append((texts[start : start + SHARD], max(0, args.heard - start), path))
     with Pool(args.processes) as pool:
         done = pool.imap(speak_shard, jobs)
         for _ in track(done, "shards", len(jobs), console=Console(stderr=True)):

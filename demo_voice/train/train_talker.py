@@ -1,13 +1,13 @@
 """Trains talker and code predictor: text to codes.
 
-    python demo_voice/train/train_talker.py --speech DIR/speech --frames DIR/frames --vocabulary DIR/vocabulary \\
+    python demo_voice/train/train_talker.py --speech DIR/speech --codes DIR/codes --vocabulary DIR/vocabulary \\
         --out DIR/talker
 
 Half of the sentences come with the text beside the speech, one token a frame, the others with all of it first: both
 text layouts of the prompt. Two things make the talker find the place in the text, which it would otherwise take long
-to: a linear layer that is thrown away afterwards says the phonemes of each frame from its last row, and one head of two
-layers is told which words are being spoken (guided attention, after Tachibana et al. 2018, arXiv:1710.08969, with the
-teacher's own alignment in place of a diagonal). Interrupted, it goes on from DIR/talker/state.pt;
+to: a linear layer that is thrown away afterwards says the spoken codes of each frame from its last row, and one head of
+two layers is told which words are being spoken (guided attention, after Tachibana et al. 2018, arXiv:1710.08969, with
+the teacher's own alignment in place of a diagonal). Interrupted, it goes on from DIR/talker/state.pt;
 with more --steps it goes on as well.
 """
 
@@ -25,19 +25,19 @@ from torch import Tensor, nn
 
 import layout
 import repository  # noqa: F401  (finds the modules below)
+from codes import around
+from layout import CODES, SLOTS, SPOKEN, UNKNOWN
 from progress import Run, schedule, set_rate
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
-from snapshot import token_ids
-from speech import FRAME, LABELS, PHONEME_HOP, UNKNOWN, frame_labels, frame_words
 from talker import NONE, Layer, Talker
-from train_codes import PHONEMES
+from vocabulary import token_ids
 
-BATCH, NEIGHBOURS = 32, 1024
-RATE, WARMUP = 1.5e-3, 500
-REPORT, SAVE = 100, 500
+BATCH, NEIGHBOURS = 24, 4096
+RATE, WARMUP = 1.5e-3, 200
+REPORT, SAVE = 50, 250
 SEED = 3
-PREDICTED = 192  # frames of a batch that the code predictor learns from
-PHONETIC, GUIDED = 0.3, 0.3
+PREDICTED = 256  # frames of a batch that the code predictor learns from
+HOW, SPEAKING, GUIDED = 0.3, 0.3, 0.3
 GUIDED_LAYERS = (1, 2)
 MISHEARD = 0.1  # share of earlier codes that are replaced by others, as they will be while speaking
 WITH_LANGUAGE = 0.5  # share of prompts that name the language
@@ -50,14 +50,13 @@ class Sentence:
     text: list[int]  # ids
     voice: int
     codes: np.ndarray  # [T, groups]
-    labels: np.ndarray  # [T, LABELS]
     spans: np.ndarray  # [T, 2] text tokens that a frame speaks: the first, and the one behind the last; 0, 0: unknown
 
 
-def shift_labels(labels: np.ndarray, shift: int) -> np.ndarray:
-    """[T, LABELS], of speech that begins `shift` labels later; the last label stays to the end."""
-    flat = labels.flatten()
-    return np.concatenate([flat[shift:], np.repeat(flat[-1:], shift)]).reshape(labels.shape)
+def frame_words(words: np.ndarray, late: int) -> np.ndarray:
+    """First and last word [frames, 2] of the frames of words [slots]."""
+    filled = np.pad(words, around(len(words), late), "edge").reshape(-1, SLOTS)
+    return filled[:, [0, -1]]
 
 
 def word_ends(tokenizer: TextTokenizer, text: str) -> np.ndarray:
@@ -74,25 +73,23 @@ def token_spans(words: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 class Corpus:
-    """The sentences of one part, each in every voice and shift (encode.py)."""
+    """The sentences of one part, in every voice and begun at every slot of a frame."""
 
-    def __init__(self, speech: Path, frames: Path, part: str, tokenizer: TextTokenizer, shards: int | None = None):
+    def __init__(self, speech: Path, codes: Path, part: str, tokenizer: TextTokenizer, shards: int | None = None):
         self.sentences: list[Sentence] = []
-        for path in sorted(frames.glob(f"{part}-[0-9]*.npz"))[:shards]:
+        for path in sorted(codes.glob(f"{part}-[0-9]*.npz"))[:shards]:
             spoken, encoded = np.load(speech / path.name), np.load(path)
-            labels, codes, starts = frame_labels(spoken), encoded["codes"], encoded["starts"]
-            ids = [tokenizer.encode(str(text)) for text in spoken["text"]]
-            ends = [word_ends(tokenizer, str(text)) for text in spoken["text"]]
-            sizes = np.diff(spoken["starts"]) // PHONEME_HOP
-            words = np.split(spoken["words"], np.cumsum(sizes)[:-1])
-            for shift, voice, (index, text) in product(range(len(codes)), range(codes.shape[1]), enumerate(ids)):
-                place = slice(starts[index], starts[index + 1])
-                shifted = shift_labels(labels[place], shift)
-                spoken_words = frame_words(words[index], len(shifted), shift * FRAME // LABELS)
-                spans = token_spans(spoken_words, ends[index])
-                self.sentences.append(Sentence(text, voice, codes[shift, voice, place], shifted, spans))
+            all_codes, starts = encoded["codes"], encoded["starts"]
+            texts = [str(text) for text in spoken["text"]]
+            words = np.split(spoken["words"], spoken["starts"][1:-1])
+            for index, text in enumerate(texts):
+                ids, ends = tokenizer.encode(text), word_ends(tokenizer, text)
+                for late, voice in product(range(SLOTS), range(all_codes.shape[1])):
+                    frames = slice(starts[late, index], starts[late, index + 1])
+                    spans = token_spans(frame_words(words[index], late), ends)
+                    self.sentences.append(Sentence(ids, voice, all_codes[late, voice, frames], spans))
         if not self.sentences:
-            raise SystemExit(f"{frames}: no {part}-*.npz; run encode.py first")
+            raise SystemExit(f"{codes}: no {part}-*.npz; run codes.py first")
         self.sentences.sort(key=lambda sentence: len(sentence.codes) + len(sentence.text))
 
     def draw(self, rng: np.random.Generator) -> list[Sentence]:
@@ -140,7 +137,6 @@ class Batch:
     rest: Tensor  # [B, L, groups - 1]
     target: Tensor  # [B, L] code 0 or the end, IGNORED elsewhere
     codes: Tensor  # [B, L, groups] of the frame that a row leads to, IGNORED elsewhere
-    labels: Tensor  # [B, L, LABELS] its phonemes
     spans: Tensor  # [B, L, 2] rows of the text that it speaks, as far as they are there yet; 0, 0 elsewhere
 
 
@@ -156,7 +152,6 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
     first_rows, rest_rows = np.full((size, length), NONE), np.full((size, length, groups - 1), NONE)
     target, codes = np.full((size, length), IGNORED), np.full((size, length, groups), IGNORED)
     spans = np.zeros((size, length, 2))
-    labels = np.full((size, length, LABELS), IGNORED)
     for row, (text, first, first_text_row, sentence) in enumerate(made):
         begin, end = len(first), len(text)
         wrong = rng.random(sentence.codes.shape) < MISHEARD
@@ -168,10 +163,10 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
             sentence.codes[:, 0],
             prompts.config["codec_eos_token_id"],
         )
-        codes[row, begin - 1 : end - 1], labels[row, begin - 1 : end - 1] = sentence.codes, sentence.labels
+        codes[row, begin - 1 : end - 1] = sentence.codes
         present = np.minimum(first_text_row + sentence.spans, np.arange(begin, end)[:, None])
         spans[row, begin - 1 : end - 1] = present * sentence.spans.any(1, keepdims=True)
-    parts = (text_rows, first_rows, rest_rows, target, codes, labels, spans)
+    parts = (text_rows, first_rows, rest_rows, target, codes, spans)
     return Batch(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
 
 
@@ -179,7 +174,7 @@ class Model(nn.Module):
     def __init__(self, config: layout.Config):
         super().__init__()
         self.talker = Talker(config)
-        self.phoneme_head = nn.Linear(config["hidden_size"], LABELS * PHONEMES)
+        self.spoken_head = nn.Linear(config["hidden_size"], SPOKEN * CODES)
         layers = [layer for layer in self.talker.model.layers if isinstance(layer, Layer)]
         self.guided = [layers[index].self_attn for index in GUIDED_LAYERS]
         for attention in self.guided:
@@ -192,23 +187,16 @@ class Model(nn.Module):
         speaks = batch.target != IGNORED
         talking = F.cross_entropy(talker.codec_head(hidden[speaks]), batch.target[speaks])
         has_frame = batch.codes[..., 0] != IGNORED
-        rows, codes, labels = hidden[has_frame], batch.codes[has_frame], batch.labels[has_frame]
-        phonetic = F.cross_entropy(self.phoneme_head(rows).view(-1, PHONEMES), labels.flatten())
+        rows, codes = hidden[has_frame], batch.codes[has_frame]
+        speaking = F.cross_entropy(self.spoken_head(rows).view(-1, CODES), codes[:, :SPOKEN].flatten())
         if predicted is not None:
             chosen = torch.randperm(len(rows))[:predicted]
             rows, codes = rows[chosen], codes[chosen]
         logits = talker.code_predictor(rows, talker.code_row(codes[:, 0]), codes[:, 1:])
-        each = F.cross_entropy(logits.transpose(1, 2).float(), codes[:, 1:], reduction="none")
-        predicting = (each * level_weights(each.shape[1])).mean()
+        each = F.cross_entropy(logits.transpose(1, 2).float(), codes[:, 1:], reduction="none").mean(0)
+        what, how = each[: SPOKEN - 1].mean(), each[SPOKEN - 1 :].mean()
         guided = torch.stack([guidance(*attention.watched, batch.spans) for attention in self.guided]).mean()
-        return {"talking": talking, "predicting": predicting, "phonetic": phonetic, "guided": guided}
-
-
-def level_weights(count: int) -> Tensor:
-    """Of the code predictor's losses, with a mean of 1: what is said is in the first levels. With codes 1 to 3 true and
-    the others drawn, 12 % of the words were lost, with none of them 90 %."""
-    weights = 1 / (1 + torch.arange(count) / 3)
-    return weights / weights.mean()
+        return {"talking": talking, "what": what, "how": how, "speaking": speaking, "guided": guided}
 
 
 def guidance(queries: Tensor, keys: Tensor, spans: Tensor) -> Tensor:
@@ -240,10 +228,10 @@ def train(
         torch.manual_seed(run.step)
         set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
         batch = make_batch(corpus.draw(rng), prompts, rng)
-        with torch.autocast("cpu", torch.bfloat16):  # 586 -> 265 ms a step on one core of a Zen 5
-            values = model.losses(batch, PREDICTED)
+        values = model.losses(batch, PREDICTED)
         optimizer.zero_grad()
-        total = values["talking"] + values["predicting"] + PHONETIC * values["phonetic"] + GUIDED * values["guided"]
+        total = values["talking"] + values["what"] + HOW * values["how"]
+        total = total + SPEAKING * values["speaking"] + GUIDED * values["guided"]
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -257,10 +245,10 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
-    parser.add_argument("--frames", required=True, type=Path, metavar="DIR", help="what encode.py wrote")
+    parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="what codes.py wrote")
     parser.add_argument("--vocabulary", required=True, type=Path, metavar="DIR", help="what vocabulary.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument("--steps", type=int, default=30000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=10000, help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
@@ -270,7 +258,7 @@ def main() -> None:
     size, ids = token_ids(args.vocabulary)
     config = layout.talker(size)
     corpora = [
-        Corpus(args.speech, args.frames, part, tokenizer, shards)
+        Corpus(args.speech, args.codes, part, tokenizer, shards)
         for part, shards in (("train", args.shards), ("eval", None))
     ]
     model = Model(config)

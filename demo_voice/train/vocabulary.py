@@ -9,13 +9,14 @@ whole words would not let a word be read that the training text lacks.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import repository  # noqa: F401  (finds the modules below)
 from qwen3_tts.text_tokenizer import QWEN2_SPLIT, byte_symbols
-from qwen_vocabulary import ADDED_TOKENS, TEMPLATE_WORDS, Vocabulary
+from qwen_vocabulary import ADDED_TOKENS, ROOT_TOKENS, TEMPLATE_WORDS, Vocabulary
 
 SIZE = 768 - len(ADDED_TOKENS)
 TEMPLATE_ROOM = 12  # for the merges that the words of the chat template lack
@@ -50,8 +51,6 @@ def train(text: list[str]) -> Vocabulary:
 
 
 def read_merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
-
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     return [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in merges]
 
@@ -71,6 +70,17 @@ def missing_merges(word: bytes, merges: list[tuple[bytes, bytes]]) -> list[tuple
         added.append((parts[0], parts[1]))
         parts[:2] = [parts[0] + parts[1]]
     return added
+
+
+def token_ids(vocabulary: Path) -> tuple[int, dict[str, int]]:
+    """The vocabulary's size, and the `*_token_id` keys of config.json."""
+    vocab: dict[str, int] = json.loads((vocabulary / "vocab.json").read_text(encoding="utf-8"))
+    first_added = len(vocab)
+    ids = {
+        key: vocab[token.decode()] if isinstance(token, bytes) else first_added + ADDED_TOKENS.index(token)
+        for key, token in ROOT_TOKENS.items()
+    }
+    return first_added + len(ADDED_TOKENS), ids
 
 
 def main() -> None:
