@@ -126,11 +126,11 @@ def test_rendered_speech_is_as_loud_as_its_spectra() -> None:
 def test_basis_is_exact_where_waves_have_few_dimensions() -> None:
     rng = np.random.default_rng(0)
     waves = (rng.standard_normal((2000, 20)) @ rng.standard_normal((20, 480)) * 0.01).astype(np.float32)
-    into, back = wave_basis.find_basis(waves, layout.CODEC["decoder_config"]["latent_dim"])
-    numbers = torch.from_numpy(waves[:8]) @ into.t()
-    torch.testing.assert_close(numbers @ back.t(), torch.from_numpy(waves[:8]), atol=1e-4, rtol=1e-3)
+    basis = wave_basis.Basis(waves, layout.CODEC["decoder_config"]["latent_dim"])
+    numbers = torch.from_numpy(waves[:8]) @ basis.into.t()
+    torch.testing.assert_close(numbers @ basis.back.t(), torch.from_numpy(waves[:8]), atol=1e-4, rtol=1e-3)
     decoder = CodecDecoder(layout.CODEC["decoder_config"])
-    wave_basis.begin_with(decoder, back)
+    wave_basis.begin_with(decoder, basis.back)
     with torch.no_grad():
         made = decoder.samples(numbers.t()[None])[0].view(8, 480)
     assert (made - torch.from_numpy(waves[:8])).square().mean() < 0.02 * np.square(waves[:8]).mean()

@@ -51,12 +51,11 @@ class Sentence:
 
 
 def sentences(shard: Mapping[str, np.ndarray]) -> Iterator[Sentence]:
-    starts = shard["starts"]
-    arrays = {name: shard[name] for name in ("phonemes", "left", "words", "pitch", "bands")}
+    starts, pitch, bands = shard["starts"], shard["pitch"], shard["bands"]
+    phonemes, left, words = shard["phonemes"], shard["left"], shard["words"]
     for begin, end in zip(starts, starts[1:]):
-        hops = slice(2 * begin, 2 * end)
-        slots = (arrays[name][begin:end] for name in ("phonemes", "left", "words"))
-        yield Sentence(*slots, pitch=arrays["pitch"][hops], bands=arrays["bands"][hops])
+        slots, hops = slice(begin, end), slice(2 * begin, 2 * end)
+        yield Sentence(phonemes[slots], left[slots], words[slots], pitch[hops], bands[hops])
 
 
 def around(slots: int, late: int) -> tuple[int, int]:

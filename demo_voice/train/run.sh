@@ -22,7 +22,7 @@ train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 3000
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
 train codes --speech "$folder/speech" --out "$folder/codes"
 train train_talker --speech "$folder/speech" --codes "$folder/codes" --vocabulary "$folder/vocabulary" \
-  --out "$folder/talker" --steps "$(share 10000)" > "$folder/talker.log" 2>&1 &
+  --out "$folder/talker" --steps "$(share 4000)" > "$folder/talker.log" 2>&1 &
 talker=$!
 trap 'kill "$talker" 2> /dev/null || true' EXIT
 train train_waves --speech "$folder/speech" --codes "$folder/codes" --out "$folder/waves" \

@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="what codes.py wrote")
     parser.add_argument("--vocabulary", required=True, type=Path, metavar="DIR", help="what vocabulary.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument("--steps", type=int, default=10000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=4000, help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()

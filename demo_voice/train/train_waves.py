@@ -20,7 +20,7 @@ from codec_decoder import CodecDecoder, initialize
 from layout import CODES, FRAME, GROUPS, SLOTS, SPOKEN
 from progress import Run, schedule, set_rate
 from sound_losses import SoundLoss
-from wave_basis import begin_with, find_basis, rows_of
+from wave_basis import Basis, begin_with, rows_of
 
 BATCH, ROW_BATCH, CROP = 4, 16, 25  # crops of a step of either part, frames of a crop
 ROWS_A_FRAME = 4
@@ -194,11 +194,11 @@ def main() -> None:
     model = Decoder()
     speech, held_out = Speech(args.speech, args.codes, "train", args.shards), Speech(args.speech, args.codes, "eval")
     waves = rows_of(speech.samples, FRAME // ROWS_A_FRAME)
-    into, back = find_basis(waves[:: max(1, len(waves) // BASIS_ROWS)], layout.CODEC["decoder_config"]["latent_dim"])
-    begin_with(model.decoder, back)
+    basis = Basis(waves[:: max(1, len(waves) // BASIS_ROWS)], layout.CODEC["decoder_config"]["latent_dim"])
+    begin_with(model.decoder, basis.back)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01)
-    rows_run = Run(args.out / "rows", {"model": model, "optimizer": optimizer})
-    train_rows(model, rows_run, optimizer, speech, into, args.row_steps)
+    rows_run = Run(args.out / "rows", {"model": model, "optimizer": optimizer, "basis": basis})
+    train_rows(model, rows_run, optimizer, speech, basis.into, args.row_steps)
     optimizer = torch.optim.AdamW(model.parameters(), SAMPLES_RATE, betas=(0.8, 0.99), weight_decay=0.01)
     run = Run(args.out, {"model": model, "optimizer": optimizer})
     train(model, run, optimizer, (speech, held_out), args.steps)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec_decoder import Block, CausalConv, CausalUpsample, CodecDecoder, ResidualUnit, Snake
 
@@ -23,16 +23,25 @@ def emphasis(size: int) -> np.ndarray:
     return np.eye(size) - EMPHASIS * np.eye(size, k=-1)
 
 
-def find_basis(waves: np.ndarray, dimensions: int) -> tuple[Tensor, Tensor]:
-    """Of waves [rows, samples]: into [dimensions, samples] takes a row to its numbers, which have a mean square of one,
-    and back [samples, dimensions] to the nearest that they can say."""
-    filter = emphasis(waves.shape[1])
-    filtered = waves @ filter.T
-    values, vectors = np.linalg.eigh(filtered.T @ filtered / len(waves))
-    kept = vectors[:, ::-1][:, :dimensions]
-    scale = np.sqrt(values[::-1][:dimensions].mean())
-    into, back = kept.T @ filter / scale, np.linalg.solve(filter, kept) * scale
-    return torch.from_numpy(into).float(), torch.from_numpy(back).float()
+class Basis(nn.Module):
+    """Of waves [rows, samples]: `into` [dimensions, samples] takes a row to its numbers, of a mean square of one,
+    and `back` [samples, dimensions] to the nearest that they can say.
+
+    Part of a run's state: other speech has another basis, which a decoder that has begun with one cannot go on with.
+    """
+
+    into: Tensor
+    back: Tensor
+
+    def __init__(self, waves: np.ndarray, dimensions: int):
+        super().__init__()
+        filter = emphasis(waves.shape[1])
+        filtered = waves @ filter.T
+        values, vectors = np.linalg.eigh(filtered.T @ filtered / len(waves))
+        kept = vectors[:, ::-1][:, :dimensions]
+        scale = np.sqrt(values[::-1][:dimensions].mean())
+        self.register_buffer("into", torch.from_numpy(kept.T @ filter / scale).float())
+        self.register_buffer("back", torch.from_numpy(np.linalg.solve(filter, kept) * scale).float())
 
 
 @torch.no_grad()
