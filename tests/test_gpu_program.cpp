@@ -184,6 +184,7 @@ TEST(GpuProgramFilesTest, InfoNeedsNeitherWeightsNorGpu) {
   std::filesystem::copy_file(model_path(kOneCall), program);
   const auto info = must(read_model_info(program));
   EXPECT_EQ(info.gpu_arch, "sm_90");
+  EXPECT_EQ(info.gpu_dtype, "fp32");
   const auto frame = std::find_if(info.methods.begin(), info.methods.end(),
                                   [](const MethodInfo& method) { return method.name == "frame"; });
   ASSERT_NE(frame, info.methods.end());
