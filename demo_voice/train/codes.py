@@ -211,7 +211,9 @@ def main() -> None:
         model.load_state_dict(torch.load(kept, weights_only=True))
     else:
         model = fit(shards[: args.fitted])
-        torch.save(model.state_dict(), kept)
+        unfinished = kept.with_suffix(".tmp")
+        torch.save(model.state_dict(), unfinished)
+        unfinished.replace(kept)
     paths = [path for part in ("gate", "eval") for path in sorted(args.speech.glob(f"{part}-[0-9]*.npz"))] + shards
     for path in track(paths, "shards", console=Console(stderr=True)):
         target = args.out / path.name

@@ -27,7 +27,6 @@ import layout
 from judges import DistillMOS, Whisper, edits, word_error_rate, words
 from train_waves import Decoder, Speech
 
-FULL_SCALE = 32768
 Sound = tuple[str, str, np.ndarray]  # voice, text, samples
 
 
@@ -37,7 +36,7 @@ def teacher_sounds(args: argparse.Namespace) -> Iterator[Sound]:
         yield (
             layout.SPEAKERS[voice],
             speech.text[index // len(layout.SPEAKERS)],
-            samples.astype(np.float32) / FULL_SCALE,
+            samples.astype(np.float32) / layout.FULL_SCALE,
         )
 
 
@@ -67,7 +66,7 @@ def model_sounds(args: argparse.Namespace) -> Iterator[Sound]:
 
 def read_wav(path: Path) -> np.ndarray:
     with wave.open(str(path)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / FULL_SCALE
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / layout.FULL_SCALE
 
 
 def judge(sounds: Iterator[Sound], whisper: Whisper, quality: DistillMOS) -> None:

@@ -13,6 +13,7 @@ CODES, GROUPS = 128, 16
 CONTROL_ROWS = 1024  # the reference never samples the last 1024 rows of the talker's vocabulary, except the end
 FRAME = 1920  # samples
 SAMPLE_RATE = 24000
+FULL_SCALE = 32768  # of 16-bit samples
 SLOTS = 3  # of a frame: every phoneme lasts a number of them (teacher.py)
 UNKNOWN = 255  # in place of a word
 SPOKEN = 9  # codes of a frame that say what is spoken; the others how (codes.py)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import layout
 from codec_decoder import CodecDecoder, initialize
-from layout import CODES, FRAME, GROUPS, SLOTS, SPOKEN
+from layout import CODES, FRAME, FULL_SCALE, GROUPS, SLOTS, SPOKEN
 from progress import Run, schedule, set_rate
 from sound_losses import SoundLoss
 from wave_basis import Basis, begin_with, rows_of
@@ -32,7 +32,6 @@ MISHEARD = 0.25  # share of crops whose last codes are others than the true ones
 BASIS_ROWS = 20000
 FAINT = 0.05  # mean square of a row's numbers, whose mean is one
 SEED = 2
-FULL_SCALE = 32768
 
 
 class Speech:

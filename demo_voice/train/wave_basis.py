@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from codec_decoder import Block, CausalConv, CausalUpsample, CodecDecoder, ResidualUnit, Snake
+from layout import FULL_SCALE
 
 EMPHASIS = 0.9  # of a sample, taken from the next: high frequencies are faint and count as much
 STRAIGHT = 3.0  # Snake's beta, of a function that is nearly a straight line
@@ -84,4 +85,4 @@ def keep_first(last: CausalConv) -> None:
 
 def rows_of(samples: np.ndarray, size: int) -> np.ndarray:
     """[N] int16 -> [N / size, size] fp32, full scale one."""
-    return samples.reshape(-1, size).astype(np.float32) / 32768
+    return samples.reshape(-1, size).astype(np.float32) / FULL_SCALE
