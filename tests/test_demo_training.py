@@ -19,7 +19,7 @@ from codec_decoder import CodecDecoder
 from judges import edits, word_error_rate, words
 from progress import Run, schedule
 from sentences import EVAL_COUNT, GATE_COUNT, GRAMMAR, MAX_LETTERS, Grammar, distinct, key, split
-from train_talker import frame_words, guidance, token_spans
+from train_talker import guidance, phonemes_of_words, token_spans
 
 
 def test_held_out_sentences_are_in_no_training_list() -> None:
@@ -67,26 +67,34 @@ def test_word_error_rate_counts_inserted_deleted_and_replaced_words() -> None:
     assert word_error_rate([("one two", "one"), ("three four", "three four")]) == 0.25
 
 
-def sentence(phonemes: list[int], left: list[int], pitch: float = 200.0) -> codes.Sentence:
+def sentence(phonemes: list[int], left: list[int], words: list[int], pitch: float = 200.0) -> codes.Sentence:
     count = len(phonemes)
     return codes.Sentence(
-        np.array(phonemes, np.uint8), np.array(left, np.uint8), np.zeros(count, np.uint8),
+        np.array(phonemes, np.uint8), np.array(left, np.uint8), np.array(words, np.uint8),
         np.full(2 * count, pitch, np.float32), np.zeros((2 * count, rendering.BANDS), np.float16),
     )  # fmt: skip
 
 
+SPOKEN_SENTENCE = sentence([0, 7, 7, 7, 9, 5], [0, 2, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1])
+
+
 def test_codes_say_what_is_spoken_and_what_comes_next() -> None:
-    spoken = sentence([0, 7, 7, 7, 9, 5], [0, 2, 1, 0, 0, 0])
-    assert codes.spoken_codes(spoken, 0, 0).tolist() == [
-        [0, 7, 7, 16, 16, 1, 9, 1, 5],  # 200 Hz are 16 periods in a frame; the last phoneme lasts another slot
-        [7, 9, 5, 16, 16, 0, 0, 0, 0],
+    assert codes.spoken_codes(SPOKEN_SENTENCE, 0, 0).tolist() == [
+        # 200 Hz are 16 periods in a frame; the last phoneme lasts another slot; 5 is the second phoneme of its word
+        [0, 7, 7, 16, 16, 1, 9, 0 + 16, 5],
+        [7, 9, 5, 16, 16, 0 + 2 * 16, 0, 0 + 2 * 16, 0],
     ]
-    late = codes.spoken_codes(spoken, 1, 1)  # 144 Hz: 11.52 periods
+    late = codes.spoken_codes(SPOKEN_SENTENCE, 1, 1)  # 144 Hz: 11.52 periods
     assert late.tolist() == [
-        [0, 0, 7, 76, 12, 2, 9, 1, 5],
-        [7, 7, 9, 76, 12, 0, 5, 1, 0],
-        [5, 0, 0, 76, 12, 0, 0, 0, 0],
+        [0, 0, 7, 76, 12, 2, 9, 0 + 16, 5],
+        [7, 7, 9, 76, 12, 0 + 16, 5, 0 + 2 * 16, 0],
+        [5, 0, 0, 76, 12, 0 + 3 * 16, 0, 0 + 3 * 16, 0],
     ]
+
+
+def test_frames_know_which_word_they_speak_and_which_is_next() -> None:
+    assert codes.frame_words(SPOKEN_SENTENCE, 0).tolist() == [[0, 1], [1, 1]]
+    assert codes.frame_words(SPOKEN_SENTENCE, 1).tolist() == [[0, 1], [1, 1], [1, 1]]
 
 
 def test_residual_codes_bring_the_spectrum_nearer() -> None:
@@ -171,19 +179,18 @@ def test_an_interrupted_run_ends_where_the_other_does(tmp_path: Path) -> None:
     assert len(rows[0]) == 5
 
 
-def test_frames_know_which_words_they_speak() -> None:
-    spoken = np.array([0, 0, 0, 0, 1, 1, 2], np.uint8)
-    assert frame_words(spoken, 0).tolist() == [[0, 0], [0, 1], [2, 2]]
-    assert frame_words(spoken, 2).tolist() == [[0, 0], [0, 0], [1, 2]]
-
-
-def test_words_become_tokens_and_unknown_ones_none() -> None:
+def test_words_become_tokens() -> None:
     ends = np.array([0, 2, 3, 7])  # tokens of the first words
-    assert token_spans(np.array([[0, 0], [0, 1], [2, 2]], np.uint8), ends).tolist() == [[0, 2], [0, 3], [3, 7]]
-    assert token_spans(np.array([[0, 0], [layout.UNKNOWN, layout.UNKNOWN]], np.uint8), ends).tolist() == [
-        [0, 0],
-        [0, 0],
-    ]
+    spans = token_spans(np.array([[0, 0], [0, 1], [1, 2]], np.uint8), ends)
+    assert spans.tolist() == [[[0, 2], [1, 2]], [[0, 2], [2, 3]], [[2, 3], [6, 7]]]
+
+
+def test_the_last_token_of_a_word_knows_its_phonemes() -> None:
+    phonemes, left, words = np.array([[8, 8, 5, 6, 6], [1, 0, 0, 1, 0], [0, 0, 0, 1, 1]], np.uint8)
+    found = phonemes_of_words(phonemes, left, words, np.array([0, 2, 3]))
+    assert (found[0] == -100).all()
+    assert found[1:, :3].tolist() == [[8, 5, 0], [6, 0, 0]]
+    assert not found[1:, 3:].any()
 
 
 def test_guidance_is_what_attention_misses_of_the_words() -> None:

@@ -24,7 +24,7 @@ from qwen3_tts.quantization import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice_config import CodecEncoderConfig
 from talker import NONE, Talker
-from train_talker import Prompts, Sentence, make_batch
+from train_talker import LONGEST_WORD, Prompts, Sentence, make_batch
 from train_waves import Decoder
 
 Trained = tuple[Path, CodecEncoder, Decoder, Talker]
@@ -115,7 +115,9 @@ def test_talker(trained: Trained, streaming: bool, language: str) -> None:
     logits, hidden = speak(model, prompt, frames)
 
     size, ids = vocabulary.token_ids(folder / "runs" / "vocabulary")
-    sentence = Sentence(tokenizer.encode(TEXT), 1, frames.numpy(), np.zeros((FRAMES, 2)))
+    text_ids = tokenizer.encode(TEXT)
+    phonemes = np.zeros((len(text_ids), LONGEST_WORD))
+    sentence = Sentence(text_ids, 1, frames.numpy(), np.zeros((FRAMES, 2, 2)), phonemes)
     prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
     text, first = prompts.rows(sentence, streaming, language != "auto")
     rest = torch.full((len(first) + FRAMES, layout.GROUPS - 1), NONE)
@@ -165,16 +167,21 @@ def test_guidance_names_rows_of_the_text(trained: Trained) -> None:
     size, ids = vocabulary.token_ids(folder / "runs" / "vocabulary")
     prompts = Prompts(layout.talker(size), ids, tokenizer.role_ids)
     text = tokenizer.encode(TEXT)
-    spans = np.array([[0, 1], [1, 4], [2, len(text)]])
-    sentence = Sentence(text, 0, np.zeros((3, layout.GROUPS), np.int64), spans)
+    spans = np.array([[[0, 1], [1, 4]], [[1, 4], [2, len(text)]], [[2, len(text)], [0, 1]]])
+    phonemes = np.tile(np.arange(len(text))[:, None], LONGEST_WORD)
+    sentence = Sentence(text, 0, np.zeros((3, layout.GROUPS), np.int64), spans, phonemes)
     batch = make_batch([sentence] * 8, prompts, np.random.default_rng(1))
     begins = {int(row.nonzero()[0, 0]) for row in (batch.target != -100)}
     assert len(begins) == 4  # both layouts, with and without the language
     for rows, row_spans, targets in zip(batch.text, batch.spans, batch.target):
         begin = int((targets != -100).nonzero()[0, 0])
-        for frame, (first, end) in enumerate(spans):
-            low, high = row_spans[begin + frame].tolist()
-            said = rows[low:high].tolist()
-            assert said == text[first:end][: len(said)]
-            assert high <= begin + frame + 1
-            assert said or low == high == begin + frame + 1
+        for frame, of_layers in enumerate(spans):
+            for (first, end), (low, high) in zip(of_layers, row_spans[begin + frame].tolist()):
+                said = rows[low:high].tolist()
+                assert said == text[first:end][: len(said)]
+                assert high <= begin + frame + 1
+                assert said or low == high == begin + frame + 1
+    for rows, phonemes_of_rows in zip(batch.text, batch.phonemes):
+        is_read = phonemes_of_rows[:, 0] != -100
+        assert rows[is_read].tolist() == text[: int(is_read.sum())]
+        assert phonemes_of_rows[is_read, -1].tolist() == list(range(int(is_read.sum())))

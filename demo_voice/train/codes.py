@@ -8,19 +8,20 @@ can say them; codes that a network is free to choose were better at spectra and 
   0, 1, 2   phoneme of each slot
   3         pitch periods in the frame, and 64 * voice
   4         the same of the next frame
-  5         slots that the last phoneme still lasts
-  6, 7, 8   the phoneme after it, the slots that that one lasts, and the phoneme after that
+  5         slots that the last phoneme still lasts, and PLACE_CODES * the place in its word of the phoneme after it
+  6, 7, 8   that phoneme; the slots it lasts less one, and PLACE_CODES * the place of the one after it; the one after it
   9 to 15   how the spectrum differs from what these facts let expect: residual vector quantization, k-means
 
 DIR/codes/residual.pt is the expectation and the codebooks; {train,eval,gate}-NNN.npz, one for each shard of speech:
   codes [SLOTS, voices, frames, groups] uint8, sentences in a row, begun that many slots late
   starts [SLOTS, sentences + 1] int64, in frames
+  words [SLOTS, frames, 2] uint8: which word of the text the last slot belongs to, and which the phoneme of code 8
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from torch import Tensor, nn
 from layout import CODES, GROUPS, SLOTS, SPEAKERS, SPOKEN, VOICE_CODES
 from rendering import BANDS, HOPS, VOICES, periods
 
+PLACE_CODES, PLACES = 16, 8  # a place in a word is told but for multiples of PLACES
 FAINTEST = -3.0  # of a band: what is below is not heard beside the rest
 HIDDEN, STEPS, BATCH, RATE = 256, 3000, 512, 2e-3
 ROUNDS = 25  # of k-means
@@ -63,26 +65,61 @@ def around(slots: int, late: int) -> tuple[int, int]:
     return late, -(late + slots) % SLOTS
 
 
+@dataclass(frozen=True)
+class Slots:
+    """A sentence that begins `late` slots late, in whole frames; behind its end one slot of nothing."""
+
+    phonemes: np.ndarray
+    left: np.ndarray
+    words: np.ndarray
+    places: np.ndarray  # of the phonemes in their words
+
+
+def whole_frames(sentence: Sentence, late: int) -> Slots:
+    before, behind = around(len(sentence.phonemes), late)
+    left = np.concatenate([
+        sentence.left[0] + np.arange(before, 0, -1), sentence.left, np.arange(behind - 1, -1, -1), [-1]
+    ]).astype(int)  # fmt: skip
+    words = np.pad(sentence.words, (before, behind + 1), "edge")
+    is_first = np.append(True, left[:-1] == 0)
+    phoneme = is_first.cumsum() - 1
+    opens_word = np.append(True, words[1:] != words[:-1])
+    places = phoneme - np.maximum.accumulate(np.where(opens_word, phoneme, 0))
+    return Slots(np.pad(sentence.phonemes, (before, behind + 1)).astype(int), left, words, places)
+
+
+def ends_and_next(left: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last slot of each frame, where the phoneme after that of this slot begins, and the one after it."""
+    end = len(left) - 1
+    last = np.arange(SLOTS - 1, end, SLOTS)
+    following = np.minimum(last + left[last] + 1, end)
+    return last, following, np.minimum(following + left[following] + 1, end)
+
+
 def spoken_codes(sentence: Sentence, voice: int, late: int) -> np.ndarray:
     """[frames, SPOKEN]"""
+    slots = whole_frames(sentence, late)
+    last, following, second = ends_and_next(slots.left)
     before, behind = around(len(sentence.phonemes), late)
-    phonemes = np.pad(sentence.phonemes, (before, behind)).astype(int)
-    longest = CODES - 1
-    left = np.concatenate([
-        sentence.left[0] + np.arange(before, 0, -1), sentence.left, np.arange(behind - 1, -1, -1)
-    ]).astype(int)  # fmt: skip
-    size = len(phonemes)
-    phonemes, left = np.append(phonemes, 0), np.append(left, -1)  # behind the end: nothing, for no time
-    last = np.arange(SLOTS - 1, size, SLOTS)
-    following = np.minimum(last + left[last] + 1, size)
-    second = np.minimum(following + left[following] + 1, size)
     pitch = np.pad(sentence.pitch, (2 * before, 2 * behind), "edge") * VOICES[voice].pitch
     counts = periods(pitch)
+    left, phonemes, places = (
+        np.minimum(slots.left, PLACE_CODES - 1),
+        slots.phonemes,
+        slots.places % PLACES * PLACE_CODES,
+    )
     return np.stack([
         *phonemes[:-1].reshape(-1, SLOTS).T, counts + VOICE_CODES * voice, np.append(counts[1:], counts[-1]),
-        np.minimum(left[last], longest), phonemes[following], np.minimum(left[following] + 1, longest),
+        left[last] + places[following], phonemes[following], np.maximum(left[following], 0) + places[second],
         phonemes[second],
     ], axis=1)  # fmt: skip
+
+
+def frame_words(sentence: Sentence, late: int) -> np.ndarray:
+    """[frames, 2]: the word of the last slot, and of the phoneme of code 8."""
+    slots = whole_frames(sentence, late)
+    last, _, second = ends_and_next(slots.left)
+    return np.stack([slots.words[last], slots.words[second]], axis=1)
 
 
 def frame_bands(sentence: Sentence, late: int) -> np.ndarray:
@@ -180,7 +217,7 @@ def fit(shards: list[Path]) -> Residual:
 def encode_shard(model: Residual, path: Path) -> dict[str, np.ndarray]:
     shard = np.load(path)
     spoken = list(sentences(shard))
-    codes, starts = [], []
+    codes, starts, words = [], [], []
     for late in range(SLOTS):
         of_voices = [[spoken_codes(s, voice, late) for s in spoken] for voice in range(len(SPEAKERS))]
         inputs = np.concatenate([with_previous(each) for each in of_voices[0]])
@@ -188,9 +225,18 @@ def encode_shard(model: Residual, path: Path) -> dict[str, np.ndarray]:
         residual = model.quantize(torch.from_numpy(inputs), torch.from_numpy(bands))[0].numpy()
         codes.append([np.concatenate([np.concatenate(each), residual], axis=1) for each in of_voices])
         starts.append(np.cumsum([0] + [len(each) for each in of_voices[0]]))
-    longest = max(len(each[0]) for each in codes)
-    padded = [[np.pad(each, ((0, longest - len(each)), (0, 0))) for each in voices] for voices in codes]
-    return {"codes": np.array(padded, np.uint8), "starts": np.array(starts)}
+        words.append(np.concatenate([frame_words(s, late) for s in spoken]))
+    return {
+        "codes": np.stack([of_one_length(voices) for voices in zip(*codes)], axis=1),
+        "starts": np.array(starts),
+        "words": of_one_length(words),
+    }
+
+
+def of_one_length(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """[len(tables), the most rows, columns] uint8"""
+    longest = max(len(table) for table in tables)
+    return np.stack([np.pad(table, ((0, longest - len(table)), (0, 0))) for table in tables]).astype(np.uint8)
 
 
 def main() -> None:

@@ -125,11 +125,16 @@ class Talker(nn.Module):
         self.apply(initialize)
 
     def forward(self, text: Tensor, first: Tensor, rest: Tensor) -> Tensor:
-        """Hidden rows [B, L, H] after the last norm: text ids [B, L], rows of the code table [B, L], codes 1 on
+        """Hidden rows [B, L, H] after the last norm; the inputs are those of `rows`."""
+        y: Tensor = self.model(self.rows(text, first, rest))
+        return y
+
+    def rows(self, text: Tensor, first: Tensor, rest: Tensor) -> Tensor:
+        """What the first layer reads [B, L, H]: text ids [B, L], rows of the code table [B, L], codes 1 on
         [B, L, groups - 1]."""
         x = self.text_projection(self.model.text_embedding(text))
         x = x + self.code_row(first) * (first != NONE)[..., None]
-        return self.model(x + self.code_predictor.embed(rest).sum(-2))
+        return x + self.code_predictor.embed(rest).sum(-2)
 
     def code_row(self, first: Tensor) -> Tensor:
         y: Tensor = self.model.codec_embedding(first.clamp(min=0))

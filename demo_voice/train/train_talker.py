@@ -3,19 +3,22 @@
     python demo_voice/train/train_talker.py --speech DIR/speech --codes DIR/codes --vocabulary DIR/vocabulary \\
         --out DIR/talker
 
-Half of the sentences come with the text beside the speech, one token a frame, the others with all of it first: both
-text layouts of the prompt. Two things make the talker find the place in the text, which it would otherwise take long
-to: a linear layer that is thrown away afterwards says the spoken codes of each frame from its last row, and one head of
-two layers is told which words are being spoken (guided attention, after Tachibana et al. 2018, arXiv:1710.08969, with
-the teacher's own alignment in place of a diagonal). Interrupted, it goes on from DIR/talker/state.pt;
+First, cheaply, it reads alone: the first layers learn to say of each word, at its last token, which phonemes it is
+spoken with. Then it speaks, and half of the sentences come with the text beside the speech, one token a frame, the
+others with all of it first: both text layouts of the prompt. Linear layers that are thrown away afterwards say the
+phonemes of words, and the spoken codes of each frame from its last row; and two heads are told where to look (guided
+attention, after Tachibana et al. 2018, arXiv:1710.08969, with the teacher's own alignment in place of a diagonal): one
+at the word that is being spoken, one in the next layer at the last token of the word that is about to be.
+
+Interrupted, it goes on from DIR/talker/state.pt;
 with more --steps it goes on as well.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +28,21 @@ from torch import Tensor, nn
 
 import layout
 import repository  # noqa: F401  (finds the modules below)
-from codes import around
 from layout import CODES, SLOTS, SPOKEN, UNKNOWN
 from progress import Run, schedule, set_rate
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from talker import NONE, Layer, Talker
 from vocabulary import token_ids
 
-BATCH, NEIGHBOURS = 24, 4096
+BATCH, READING_BATCH, NEIGHBOURS = 24, 96, 4096
 RATE, WARMUP = 1.5e-3, 200
 REPORT, SAVE = 50, 250
 SEED = 3
 PREDICTED = 256  # frames of a batch that the code predictor learns from
-HOW, SPEAKING, GUIDED = 0.3, 0.3, 0.3
-GUIDED_LAYERS = (1, 2)
+HOW, SPEAKING, GUIDED, READING = 0.3, 1.0, 0.3, 0.3
+READING_LAYERS = 2
+GUIDED_LAYERS = (1, 2)  # where the word that is being spoken is looked for, and the one of code 8
+LONGEST_WORD = 24  # phonemes, silence counted; what is beyond is not asked for
 MISHEARD = 0.1  # share of earlier codes that are replaced by others, as they will be while speaking
 WITH_LANGUAGE = 0.5  # share of prompts that name the language
 STREAMING = 0.5  # share of prompts with the text beside the speech
@@ -50,13 +54,8 @@ class Sentence:
     text: list[int]  # ids
     voice: int
     codes: np.ndarray  # [T, groups]
-    spans: np.ndarray  # [T, 2] text tokens that a frame speaks: the first, and the one behind the last; 0, 0: unknown
-
-
-def frame_words(words: np.ndarray, late: int) -> np.ndarray:
-    """First and last word [frames, 2] of the frames of words [slots]."""
-    filled = np.pad(words, around(len(words), late), "edge").reshape(-1, SLOTS)
-    return filled[:, [0, -1]]
+    spans: np.ndarray  # [T, 2, 2] text tokens, the first and the one behind the last, that each guided layer looks at
+    phonemes: np.ndarray  # [tokens, LONGEST_WORD] of the word that ends at a token, then 0; IGNORED at other tokens
 
 
 def word_ends(tokenizer: TextTokenizer, text: str) -> np.ndarray:
@@ -66,37 +65,52 @@ def word_ends(tokenizer: TextTokenizer, text: str) -> np.ndarray:
 
 
 def token_spans(words: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """[T, 2] tokens of the words [T, 2]."""
-    if (words == UNKNOWN).any():
-        return np.zeros((len(words), 2), np.int64)
-    return np.stack([ends[words[:, 0]], ends[words[:, 1].astype(int) + 1]], axis=1)
+    """[T, 2, 2]: all tokens of the words [T], and the last token of the other words [T], of words [T, 2]."""
+    spoken, next_spoken = words.astype(int).T
+    last = ends[next_spoken + 1]
+    return np.stack([np.stack([ends[spoken], ends[spoken + 1]], 1), np.stack([last - 1, last], 1)], 1)
+
+
+def phonemes_of_words(phonemes: np.ndarray, left: np.ndarray, words: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """[tokens, LONGEST_WORD] of slots."""
+    is_last = left == 0
+    phonemes, words = phonemes[is_last], words[is_last]
+    found = np.full((ends[-1], LONGEST_WORD), IGNORED)
+    for word, end in enumerate(ends[1:]):
+        said = phonemes[words == word][:LONGEST_WORD]
+        found[end - 1] = np.pad(said, (0, LONGEST_WORD - len(said)))
+    return found
 
 
 class Corpus:
-    """The sentences of one part, in every voice and begun at every slot of a frame."""
+    """The sentences of one part whose words are known, in every voice and begun at every slot of a frame."""
 
     def __init__(self, speech: Path, codes: Path, part: str, tokenizer: TextTokenizer, shards: int | None = None):
         self.sentences: list[Sentence] = []
         for path in sorted(codes.glob(f"{part}-[0-9]*.npz"))[:shards]:
             spoken, encoded = np.load(speech / path.name), np.load(path)
-            all_codes, starts = encoded["codes"], encoded["starts"]
-            texts = [str(text) for text in spoken["text"]]
-            words = np.split(spoken["words"], spoken["starts"][1:-1])
-            for index, text in enumerate(texts):
-                ids, ends = tokenizer.encode(text), word_ends(tokenizer, text)
-                for late, voice in product(range(SLOTS), range(all_codes.shape[1])):
+            all_phonemes, left, spoken_words = (spoken[name] for name in ("phonemes", "left", "words"))
+            all_codes, frame_words, starts = encoded["codes"], encoded["words"], encoded["starts"]
+            for index, (text, begin, end) in enumerate(zip(spoken["text"], spoken["starts"], spoken["starts"][1:])):
+                slots = slice(begin, end)
+                if UNKNOWN in spoken_words[slots]:
+                    continue
+                ids, ends = tokenizer.encode(str(text)), word_ends(tokenizer, str(text))
+                phonemes = phonemes_of_words(all_phonemes[slots], left[slots], spoken_words[slots], ends)
+                for late in range(SLOTS):
                     frames = slice(starts[late, index], starts[late, index + 1])
-                    spans = token_spans(frame_words(words[index], late), ends)
-                    self.sentences.append(Sentence(ids, voice, all_codes[late, voice, frames], spans))
+                    spans = token_spans(frame_words[late, frames], ends)
+                    for codes_of_voice, voice in zip(all_codes[late], count()):
+                        self.sentences.append(Sentence(ids, voice, codes_of_voice[frames], spans, phonemes))
         if not self.sentences:
             raise SystemExit(f"{codes}: no {part}-*.npz; run codes.py first")
         self.sentences.sort(key=lambda sentence: len(sentence.codes) + len(sentence.text))
 
-    def draw(self, rng: np.random.Generator) -> list[Sentence]:
-        """BATCH of about one length, so that little is padded."""
+    def draw(self, rng: np.random.Generator, size: int) -> list[Sentence]:
+        """Of about one length, so that little is padded."""
         window = min(NEIGHBOURS, len(self.sentences))
         begin = int(rng.integers(0, len(self.sentences) - window + 1))
-        return [self.sentences[begin + i] for i in rng.integers(0, window, BATCH)]
+        return [self.sentences[begin + i] for i in rng.integers(0, window, size)]
 
 
 class Prompts:
@@ -137,13 +151,22 @@ class Batch:
     rest: Tensor  # [B, L, groups - 1]
     target: Tensor  # [B, L] code 0 or the end, IGNORED elsewhere
     codes: Tensor  # [B, L, groups] of the frame that a row leads to, IGNORED elsewhere
-    spans: Tensor  # [B, L, 2] rows of the text that it speaks, as far as they are there yet; 0, 0 elsewhere
+    spans: Tensor  # [B, L, 2, 2] rows of the text that each guided layer looks at, as far as they are there yet
+    phonemes: Tensor  # [B, L, LONGEST_WORD] of the word that ends at a row, IGNORED elsewhere
 
 
-def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Generator) -> Batch:
+def silent(sentence: Sentence) -> Sentence:
+    """Only its text."""
+    return replace(sentence, codes=sentence.codes[:0], spans=sentence.spans[:0])
+
+
+def make_batch(
+    sentences: list[Sentence], prompts: Prompts, rng: np.random.Generator, streamed: float = STREAMING
+) -> Batch:
+    """streamed: share of the sentences whose text comes beside the speech."""
     groups, made = layout.GROUPS, []
     for sentence in sentences:
-        streaming = bool(rng.random() < STREAMING)
+        streaming = bool(rng.random() < streamed)
         text, first = prompts.rows(sentence, streaming, bool(rng.random() < WITH_LANGUAGE))
         first_text_row = prompts.first_text_row(sentence, streaming, len(first))
         made.append((text + prompts.trailing(sentence, streaming), first, first_text_row, sentence))
@@ -151,7 +174,7 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
     text_rows = np.full((size, length), prompts.ids["tts_pad_token_id"])
     first_rows, rest_rows = np.full((size, length), NONE), np.full((size, length, groups - 1), NONE)
     target, codes = np.full((size, length), IGNORED), np.full((size, length, groups), IGNORED)
-    spans = np.zeros((size, length, 2))
+    spans, phonemes = np.zeros((size, length, 2, 2)), np.full((size, length, LONGEST_WORD), IGNORED)
     for row, (text, first, first_text_row, sentence) in enumerate(made):
         begin, end = len(first), len(text)
         wrong = rng.random(sentence.codes.shape) < MISHEARD
@@ -164,9 +187,12 @@ def make_batch(sentences: list[Sentence], prompts: Prompts, rng: np.random.Gener
             prompts.config["codec_eos_token_id"],
         )
         codes[row, begin - 1 : end - 1] = sentence.codes
-        present = np.minimum(first_text_row + sentence.spans, np.arange(begin, end)[:, None])
-        spans[row, begin - 1 : end - 1] = present * sentence.spans.any(1, keepdims=True)
-    parts = (text_rows, first_rows, rest_rows, target, codes, spans)
+        spans[row, begin - 1 : end - 1] = np.minimum(
+            first_text_row + sentence.spans, np.arange(begin, end)[:, None, None]
+        )
+        read = sentence.phonemes[: end - first_text_row]
+        phonemes[row, first_text_row : first_text_row + len(read)] = read
+    parts = (text_rows, first_rows, rest_rows, target, codes, spans, phonemes)
     return Batch(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
 
 
@@ -175,15 +201,26 @@ class Model(nn.Module):
         super().__init__()
         self.talker = Talker(config)
         self.spoken_head = nn.Linear(config["hidden_size"], SPOKEN * CODES)
-        layers = [layer for layer in self.talker.model.layers if isinstance(layer, Layer)]
-        self.guided = [layers[index].self_attn for index in GUIDED_LAYERS]
+        self.reading_head = nn.Linear(config["hidden_size"], LONGEST_WORD * CODES)
+        layers = self.talker.model.layers
+        self.first_layers, self.other_layers = layers[:READING_LAYERS], layers[READING_LAYERS:]
+        attentions = [layer.self_attn for layer in layers if isinstance(layer, Layer)]
+        self.guided = [attentions[index] for index in GUIDED_LAYERS]
         for attention in self.guided:
             attention.is_watched = True
+
+    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Rows [B, L, H] behind the first layers, and the loss of the phonemes of words."""
+        rows = self.first_layers(self.talker.rows(batch.text, batch.first, batch.rest))
+        ends_word = batch.phonemes[..., 0] != IGNORED
+        logits = self.reading_head(rows[ends_word]).view(-1, CODES)
+        return rows, F.cross_entropy(logits, batch.phonemes[ends_word].flatten())
 
     def losses(self, batch: Batch, predicted: int | None) -> dict[str, Tensor]:
         """predicted: how many frames the code predictor is asked about, drawn at random; None: all."""
         talker = self.talker
-        hidden = talker(batch.text, batch.first, batch.rest)
+        rows, reading = self.read(batch)
+        hidden = talker.model.norm(self.other_layers(rows))
         speaks = batch.target != IGNORED
         talking = F.cross_entropy(talker.codec_head(hidden[speaks]), batch.target[speaks])
         has_frame = batch.codes[..., 0] != IGNORED
@@ -195,8 +232,13 @@ class Model(nn.Module):
         logits = talker.code_predictor(rows, talker.code_row(codes[:, 0]), codes[:, 1:])
         each = F.cross_entropy(logits.transpose(1, 2).float(), codes[:, 1:], reduction="none").mean(0)
         what, how = each[: SPOKEN - 1].mean(), each[SPOKEN - 1 :].mean()
-        guided = torch.stack([guidance(*attention.watched, batch.spans) for attention in self.guided]).mean()
-        return {"talking": talking, "what": what, "how": how, "speaking": speaking, "guided": guided}
+        spoken, next_spoken = (
+            guidance(*attention.watched, spans) for attention, spans in zip(self.guided, batch.spans.unbind(2))
+        )
+        return {
+            "talking": talking, "what": what, "how": how, "speaking": speaking, "reading": reading,
+            "spoken": spoken, "next": next_spoken,
+        }  # fmt: skip
 
 
 def guidance(queries: Tensor, keys: Tensor, spans: Tensor) -> Tensor:
@@ -219,6 +261,25 @@ def evaluate(model: Model, corpus: Corpus, prompts: Prompts) -> str:
     return "held out: " + "  ".join(f"{name} {value.item():.3f}" for name, value in values.items())
 
 
+def train_reading(
+    model: Model, run: Run, optimizer: torch.optim.Optimizer, corpus: Corpus, prompts: Prompts, steps: int
+) -> None:
+    """Text alone, and only the first layers."""
+    while run.step < steps:
+        rng = np.random.default_rng((SEED, run.step))
+        set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
+        batch = make_batch([silent(one) for one in corpus.draw(rng, READING_BATCH)], prompts, rng, streamed=0)
+        loss = model.read(batch)[1]
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        run.record({"reading": loss.item()}, REPORT)
+        if run.step % SAVE == 0:
+            run.save()
+    run.save()
+
+
 def train(
     model: Model, run: Run, optimizer: torch.optim.Optimizer, corpora: list[Corpus], prompts: Prompts, steps: int
 ) -> None:
@@ -227,11 +288,12 @@ def train(
         rng = np.random.default_rng((SEED, run.step))
         torch.manual_seed(run.step)
         set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
-        batch = make_batch(corpus.draw(rng), prompts, rng)
+        batch = make_batch(corpus.draw(rng, BATCH), prompts, rng)
         values = model.losses(batch, PREDICTED)
         optimizer.zero_grad()
         total = values["talking"] + values["what"] + HOW * values["how"]
-        total = total + SPEAKING * values["speaking"] + GUIDED * values["guided"]
+        total = total + SPEAKING * values["speaking"] + READING * values["reading"]
+        total = total + GUIDED * (values["spoken"] + values["next"])
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -242,12 +304,17 @@ def train(
     run.save()
 
 
+def make_optimizer(model: Model) -> torch.optim.AdamW:
+    return torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.02)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
     parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="what codes.py wrote")
     parser.add_argument("--vocabulary", required=True, type=Path, metavar="DIR", help="what vocabulary.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
+    parser.add_argument("--reading-steps", type=int, default=700, help="with text alone (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
@@ -262,9 +329,13 @@ def main() -> None:
         for part, shards in (("train", args.shards), ("eval", None))
     ]
     model = Model(config)
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.02)
+    prompts = Prompts(config, ids, tokenizer.role_ids)
+    optimizer = make_optimizer(model)
+    reading_run = Run(args.out / "reading", {"model": model, "optimizer": optimizer})
+    train_reading(model, reading_run, optimizer, corpora[0], prompts, args.reading_steps)
+    optimizer = make_optimizer(model)
     run = Run(args.out, {"model": model, "optimizer": optimizer})
-    train(model, run, optimizer, corpora, Prompts(config, ids, tokenizer.role_ids), args.steps)
+    train(model, run, optimizer, corpora, prompts, args.steps)
 
 
 if __name__ == "__main__":
