@@ -93,7 +93,7 @@ def root(text_vocab_size: int, token_ids: dict[str, int]) -> Config:
 
 
 GENERATION: Config = {
-    "do_sample": True, "repetition_penalty": 1.05, "temperature": 0.9, "top_p": 1.0, "top_k": 50,
-    "subtalker_dosample": True, "subtalker_temperature": 0.9, "subtalker_top_p": 1.0, "subtalker_top_k": 50,
+    "do_sample": True, "repetition_penalty": 1.0, "temperature": 0.3, "top_p": 1.0, "top_k": 5,
+    "subtalker_dosample": True, "subtalker_temperature": 0.3, "subtalker_top_p": 1.0, "subtalker_top_k": 5,
     "max_new_tokens": 256,
 }  # fmt: skip

@@ -22,11 +22,11 @@ train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 3000
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
 train codes --speech "$folder/speech" --out "$folder/codes"
 train train_talker --speech "$folder/speech" --codes "$folder/codes" --vocabulary "$folder/vocabulary" \
-  --out "$folder/talker" --steps "$(share 4000)" > "$folder/talker.log" 2>&1 &
+  --out "$folder/talker" --reading-steps "$(share 700)" --steps "$(share 6400)" > "$folder/talker.log" 2>&1 &
 talker=$!
 trap 'kill "$talker" 2> /dev/null || true' EXIT
 train train_waves --speech "$folder/speech" --codes "$folder/codes" --out "$folder/waves" \
-  --row-steps "$(share 20000)" --steps "$(share 3000)"
+  --row-steps "$(share 14000)" --steps "$(share 2500)"
 train train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" --steps "$(share 6000)"
 wait "$talker"
 train plot --runs "$folder" --out "$folder/losses"

@@ -3,12 +3,14 @@
     python demo_voice/train/snapshot.py --runs DIR --out DIR/snapshot
 
 DIR holds vocabulary/ and the states of train_encoder.py, train_waves.py and train_talker.py: encoder/, waves/, talker/.
+SHA256SUMS is written, too.
 With --untrained what is missing has random weights, to try the tools on it.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -34,6 +36,7 @@ from train_waves import Decoder
 from vocabulary import token_ids
 
 Weights = dict[str, Tensor]
+SUMS = "SHA256SUMS"
 
 
 def state(runs: Path, name: str, untrained: bool) -> Mapping[str, Tensor] | None:
@@ -87,6 +90,14 @@ def write_weights(path: Path, weights: Weights, metadata: dict[str, str] | None)
     unfinished.replace(path)
 
 
+def sums(folder: Path) -> str:
+    """The SHA-256 of every file, as sha256sum writes and checks it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in paths
+    )
+
+
 def write(runs: Path, out: Path, untrained: bool) -> None:
     codec_folder = out / "speech_tokenizer"
     codec_folder.mkdir(parents=True, exist_ok=True)
@@ -116,6 +127,7 @@ def write(runs: Path, out: Path, untrained: bool) -> None:
     write_json(codec_folder / "preprocessor_config.json", CODEC_PREPROCESSOR_CONFIG)
     write_weights(codec_folder / "model.safetensors", codec, None)
     write_weights(out / "model.safetensors", main_weights, {"format": "pt"})
+    (out / SUMS).write_text(sums(out), encoding="utf-8")
 
 
 def main() -> None:

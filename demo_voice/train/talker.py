@@ -123,6 +123,8 @@ class Talker(nn.Module):
         self.codec_head = nn.Linear(hidden, config["vocab_size"], bias=False)
         self.code_predictor = CodePredictor(config["code_predictor_config"], hidden)
         self.apply(initialize)
+        # As loud as all the codes of a frame together, or the words are lost in them.
+        self.text_projection.linear_fc2.weight.data.mul_(config["num_code_groups"] ** 0.5)
 
     def forward(self, text: Tensor, first: Tensor, rest: Tensor) -> Tensor:
         """Hidden rows [B, L, H] after the last norm; the inputs are those of `rows`."""

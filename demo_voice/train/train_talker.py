@@ -34,12 +34,12 @@ from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from talker import NONE, Layer, Talker
 from vocabulary import token_ids
 
-BATCH, READING_BATCH, NEIGHBOURS = 24, 96, 4096
+BATCH, READING_BATCH, NEIGHBOURS = 12, 48, 4096
 RATE, WARMUP = 1.5e-3, 200
-REPORT, SAVE = 50, 250
+REPORT, SAVE = 100, 500
 SEED = 3
-PREDICTED = 256  # frames of a batch that the code predictor learns from
-HOW, SPEAKING, GUIDED, READING = 0.3, 1.0, 0.3, 0.3
+PREDICTED = 160  # frames of a batch that the code predictor learns from
+HOW, SPEAKING, GUIDED, READING = 0.3, 1.0, 0.3, 1.0
 READING_LAYERS = 2
 GUIDED_LAYERS = (1, 2)  # where the word that is being spoken is looked for, and the one of code 8
 LONGEST_WORD = 24  # phonemes, silence counted; what is beyond is not asked for
@@ -315,7 +315,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", required=True, type=Path, metavar="DIR", help="what vocabulary.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
     parser.add_argument("--reading-steps", type=int, default=700, help="with text alone (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=4000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=6400, help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
