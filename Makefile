@@ -27,7 +27,7 @@ setup: $(VENV)/.setup-dev ## Install Debian packages, .venv and the pinned Pytho
 build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner and qwen3_tts_voice
 	@$(CMAKE) --build build/cpu --target qwen3_tts_runner qwen3_tts_voice -j $(JOBS)
 
-demo: build ## Speak into demo.wav; without CHECKPOINT with a small random one (noise)
+demo: build ## Speak into demo.wav; without CHECKPOINT with the small demo voice
 	@scripts/demo.sh
 
 test: $(VENV)/.setup-dev build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers

@@ -4,12 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-checkpoint=${DEMO_CHECKPOINT:-}
-text=${DEMO_TEXT:-Hello! This is Qwen3-TTS, speaking through ExecuTorch.}
-size=tiny-customvoice
-name=${checkpoint:-$size}
+demo_voice=demo_voice/snapshot
+checkpoint=${DEMO_CHECKPOINT:-$demo_voice}
+text=${DEMO_TEXT:-The train to London leaves at 6:45.}
+language=${DEMO_LANGUAGE:-}
+if [ "$checkpoint" = "$demo_voice" ]; then language=${language:-english}; fi
 # Any folder or hub id as one file name.
-work=build/demo/$(printf '%s' "$name" | tr -c 'A-Za-z0-9._-' '-')
+work=build/demo/$(printf '%s' "$checkpoint" | tr -c 'A-Za-z0-9._-' '-')
 started=$SECONDS
 mkdir -p "$work"
 
@@ -36,17 +37,9 @@ step() {
 
 package=(qwen3_tts/*.py requirements*.txt)
 convert_inputs=(convert_weights.py "${package[@]}")
-if [ -z "$checkpoint" ]; then
-  snapshot=$work/snapshot
-  convert_inputs+=("$work/.random-done")
-  step random tests/random_checkpoint.py tests/published_layout.py tests/qwen_vocabulary.py -- \
-    .venv/bin/python tests/random_checkpoint.py --size "$size" --out "$snapshot"
-else
-  snapshot=$checkpoint
-  if [ -d "$snapshot" ]; then convert_inputs+=("$snapshot"); fi
-fi
+if [ -d "$checkpoint" ]; then convert_inputs+=("$checkpoint"); fi
 step convert "${convert_inputs[@]}" -- \
-  .venv/bin/python convert_weights.py "$snapshot" --output-dir "$work/checkpoint"
+  .venv/bin/python convert_weights.py "$checkpoint" --output-dir "$work/checkpoint"
 step export export_unified.py model.py "${package[@]}" "$work/.convert-done" -- \
   .venv/bin/python export_unified.py --checkpoint "$work/checkpoint" --output "$work/model.pte" \
   --recipe balanced
@@ -60,9 +53,8 @@ END
 )}
 speak=(build/cpu/qwen3_tts_runner --model_path "$work/model.pte" --text "$text" --output_wav demo.wav)
 if [ -n "$speaker" ]; then speak+=(--speaker "$speaker"); fi
-if [ -n "${DEMO_LANGUAGE:-}" ]; then speak+=(--language "$DEMO_LANGUAGE"); fi
+if [ -n "$language" ]; then speak+=(--language "$language"); fi
 if [ -n "${DEMO_INSTRUCT:-}" ]; then speak+=(--instruct "$DEMO_INSTRUCT"); fi
-if [ -z "$checkpoint" ]; then speak+=(--max_new_tokens 50); fi # noise knows no end
 printf '== %-8s' speak
 for word in "${speak[@]}"; do
   case $word in
@@ -78,13 +70,9 @@ cat <<END
 demo.wav        $(.venv/bin/python -c 'import wave; w = wave.open("demo.wav"); print(f"{w.getnframes() / w.getframerate():.2f} s, {w.getframerate()} Hz")')
 text            $text
 model           $work/model.pte, $(du -m "$work/model.pte" | cut -f 1) MB
-checkpoint      $name
+checkpoint      $checkpoint
 all steps took  $((SECONDS - started)) s
 END
-if [ -z "$checkpoint" ]; then
-  cat <<END
-
-The checkpoint is a small random one, made here: demo.wav is noise, not speech. To hear a voice, name a real one:
-  make demo CHECKPOINT=Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice TEXT="Hello there." LANGUAGE=English
-END
+if [ "$checkpoint" = "$demo_voice" ]; then
+  printf '\n%s\n' "This is the small demo voice; a real one: make demo CHECKPOINT=Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice"
 fi
