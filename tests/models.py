@@ -1,9 +1,10 @@
-"""The tiny models that the tests run on: random checkpoints, their conversions and their exports, made once and kept.
+"""The models that the tests run on, made once and kept: tiny random checkpoints and the demo voice, their conversions
+and their exports.
 
 They stand in `build/test-models/<key>/`, where the key is a digest of the sources that make them: a change to any of
 those sources makes a new folder, an unchanged tree finds the old one.
 
-    snapshots/<size>/    what tests/random_checkpoint.py wrote
+    snapshots/<size>/    what tests/random_checkpoint.py wrote; the demo voice's is demo_voice/snapshot/
     checkpoints/<size>/  what convert_weights.py made of it
     <name>.pte           what export_unified.py made of that, one for each row of EXPORTS and VOICE_ENCODERS, with its
                          manifest; and what gpu_program.py made, with its .ptd, for each row of GPU_PROGRAMS
@@ -30,8 +31,11 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+DEMO = "demo"  # in place of a size: the trained snapshot of this repository
+DEMO_SNAPSHOT = REPOSITORY / "demo_voice" / "snapshot"
 SOURCES = (
     "convert_weights.py",
+    "demo_voice/snapshot/**/*",
     "export_unified.py",
     "model.py",
     "qwen3_tts/*.py",
@@ -49,7 +53,7 @@ SOURCES = (
 class Export:
     """One .pte: the checkpoint's size, the flags of export_unified.py, and the one of them that names the file."""
 
-    size: str
+    size: str  # or DEMO
     flags: tuple[str, ...]
     output_flag: str = "--output"
 
@@ -62,7 +66,14 @@ EXPORTS = {
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
     "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-balanced": Export("tiny-customvoice", ("--recipe", "balanced")),
+    "demo-exact": Export(DEMO, ("--recipe", "exact")),
+    "demo-quality": Export(DEMO, ("--recipe", "quality")),
+    "demo-balanced": Export(DEMO, ("--recipe", "balanced")),
+    "demo-small": Export(DEMO, ("--recipe", "small")),
+    "demo-8da4w": Export(DEMO, ("--qlinear", "8da4w")),
 }
+# Each takes minutes: made when a test asks for it, which those of `make listen` do.
+ON_REQUEST = {"demo-quality", "demo-8da4w"}
 VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
     "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
@@ -77,14 +88,16 @@ GPU_PROGRAMS = {  # name: how many calls a frame takes
 def root() -> Path:
     """Folder of the models that belong to the sources as they are now."""
     digest = hashlib.sha256(repr(EXPORTS | VOICE_ENCODERS | GPU_PROGRAMS).encode())
-    for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern)):
+    for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern) if path.is_file()):
         digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
         digest.update(path.read_bytes())
     return REPOSITORY / "build" / "test-models" / digest.hexdigest()[:16]
 
 
 def snapshot(size: str) -> Path:
-    """Folder in the published layout with random weights of `size`, such as "tiny-base"."""
+    """Folder in the published layout with random weights of `size`, such as "tiny-base", or with the demo voice's."""
+    if size == DEMO:
+        return DEMO_SNAPSHOT
     place = root() / "snapshots" / size
     _make(place, lambda out: _run("tests/random_checkpoint.py", "--size", size, "--out", out))
     return place
@@ -122,10 +135,10 @@ def gpu_program(name: str) -> Path:
 
 
 def make_all(jobs: int) -> Path:
-    """The folder with every row of the tables in it, `jobs` of them made at a time."""
+    """The folder with every row of the tables in it but those ON_REQUEST, `jobs` of them made at a time."""
     with ThreadPoolExecutor(jobs) as pool:
         made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
-        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS]
+        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS if name not in ON_REQUEST]
         for future in made:
             future.result()
     return root()

@@ -7,9 +7,8 @@ import json
 import layout
 import snapshot
 import vocabulary
-from models import REPOSITORY
+from models import DEMO_SNAPSHOT
 
-DEMO_SNAPSHOT = REPOSITORY / "demo_voice" / "snapshot"
 LARGEST = 20_000_000  # bytes of all files
 
 

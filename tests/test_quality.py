@@ -1,4 +1,5 @@
-"""benchmarks/quality.py on a tiny model: exact is exact, narrower is less so."""
+"""benchmarks/quality.py and recipes.py on a tiny model, voice_quality.py on the demo voice: exact is exact, narrower is
+less so."""
 
 from __future__ import annotations
 
@@ -8,7 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 import models
+import voice_quality
 
 
 def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
@@ -51,3 +56,31 @@ def test_recipes_are_one_table(
     wrong = subprocess.run([*command, "--model", "tiny=a.pte"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 1
     assert "'tiny=a.pte' is no RECIPE=FILE" in wrong.stderr
+
+
+@pytest.mark.usefixtures("whisper")
+def test_a_voice_is_judged_recipe_by_recipe(tiny_pte: Callable[[str], Path], runner: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(models.REPOSITORY / "benchmarks" / "voice_quality.py"), "--runner", str(runner)]
+    command += ["--output", str(tmp_path / "voice.json"), "--sentences", "2"]
+    small = ["--model", f"small={tiny_pte('demo-small')}"]
+    done = subprocess.run(
+        [*command, *small, "--model", f"exact={tiny_pte('demo-exact')}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "voice.json").read_text())
+    assert (figures["exact"]["equal_codes"], figures["exact"]["equal_first_codes"]) == (1, 1)
+    assert figures["exact"]["snr_db"] is None
+    assert 0 < figures["small"]["equal_codes"] < 1
+    assert 5 < figures["small"]["snr_db"] < 60
+    assert [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]] == ["`small`", "`exact`"]
+
+    wrong = subprocess.run([*command, *small], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "--model exact=FILE is missing" in wrong.stderr
+
+
+def test_codes_of_one_utterance_alone_are_not_equal() -> None:
+    short, long = np.array([[1, 2]], np.int32), np.array([[1, 3], [4, 5]], np.int32)
+    assert voice_quality.equal_share([short], [short]) == 1
+    assert voice_quality.equal_share([short], [long]) == voice_quality.equal_share([long], [short]) == 1 / 4
+    assert voice_quality.equal_share([short, long], [long, long]) == 5 / 8
