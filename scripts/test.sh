@@ -38,7 +38,7 @@ say "C++ tests"
 stage ctest .venv/bin/ctest --test-dir build/cpu --output-on-failure --no-tests=error -j "$jobs"
 
 say "Python tests"
-QWEN3_TTS_BUILD_DIR=$PWD/build/cpu stage pytest .venv/bin/python -m pytest
+QWEN3_TTS_BUILD_DIR=$PWD/build/cpu stage pytest .venv/bin/python -m pytest -n 2 --dist loadfile  # 2 GB each
 
 say "Sanitizers: build"
 stage build-sanitized .venv/bin/cmake --build build/cpu-debug -j "$jobs"
