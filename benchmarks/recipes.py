@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,23 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def named_models(texts: Sequence[str]) -> dict[str, Path]:
+    """Of texts RECIPE=FILE. Raises ValueError for one that names no recipe."""
+    models = {}
+    for text in texts:
+        recipe, _, file = text.partition("=")
+        if recipe not in RECIPES or not file:
+            raise ValueError(f"'{text}' is no RECIPE=FILE with a recipe of {', '.join(RECIPES)}")
+        models[recipe] = Path(file)
+    return models
+
+
 def find_models(args: argparse.Namespace) -> Source:
     """Raises ValueError for a --model that names no recipe."""
     if not args.model:
         models = {recipe: make_model(args.size, recipe)[0] for recipe in args.recipes}
         return Source(make_checkpoint(args.size), models)
-    models = {}
-    for text in args.model:
-        recipe, _, file = text.partition("=")
-        if recipe not in RECIPES or not file:
-            raise ValueError(f"'{text}' is no RECIPE=FILE with a recipe of {', '.join(RECIPES)}")
-        models[recipe] = Path(file)
-    return Source(args.checkpoint, models)
+    return Source(args.checkpoint, named_models(args.model))
 
 
 def measure_speed(runner: Runner, models: dict[str, Path], threads: int, rounds: int) -> dict[str, Figures]:

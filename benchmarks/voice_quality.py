@@ -30,9 +30,11 @@ from numpy.typing import NDArray
 
 from benchmark import first_speaker, write_json
 from judges import DistillMOS, Whisper, word_error_rate
+from layout import FULL_SCALE
 from measuring import ProgramError, run
 from qwen3_tts.quantization import RECIPES
 from random_models import is_new, run_step, say
+from recipes import named_models
 from scenarios import command_line
 from tables import markdown
 
@@ -42,7 +44,6 @@ Codes = NDArray[np.int32]
 EXACT = "exact"
 SEED = 42
 GREEDY = {"temperature": 0, "subtalker_temperature": 0}
-FULL_SCALE = 32767
 
 
 @dataclass(frozen=True)
@@ -172,12 +173,7 @@ def find_models(args: argparse.Namespace) -> dict[str, Path]:
         args.exports.mkdir(parents=True, exist_ok=True)
         names = dict.fromkeys((EXACT, *args.recipes))
         return {recipe: exported(args.checkpoint, recipe, args.exports) for recipe in names}
-    models = {}
-    for text in args.model:
-        recipe, _, file = text.partition("=")
-        if recipe not in RECIPES or not file:
-            raise ValueError(f"'{text}' is no RECIPE=FILE with a recipe of {', '.join(RECIPES)}")
-        models[recipe] = Path(file)
+    models = named_models(args.model)
     if EXACT not in models:
         raise ValueError(f"the others are compared with {EXACT}: --model {EXACT}=FILE is missing")
     return models
