@@ -68,47 +68,42 @@ def test_word_error_rate_counts_inserted_deleted_and_replaced_words() -> None:
 
 
 def sentence(phonemes: list[int], left: list[int], words: list[int], pitch: float = 200.0) -> codes.Sentence:
-    count = len(phonemes)
-    return codes.Sentence(
-        np.array(phonemes, np.uint8), np.array(left, np.uint8), np.array(words, np.uint8),
-        np.full(2 * count, pitch, np.float32), np.zeros((2 * count, rendering.BANDS), np.float16),
-    )  # fmt: skip
+    slots = [np.array(values, np.uint8) for values in (phonemes, left, words)]
+    return codes.Sentence(slots[0], slots[1], slots[2], np.full(2 * len(phonemes), pitch, np.float32))
 
 
 SPOKEN_SENTENCE = sentence([0, 7, 7, 7, 9, 5], [0, 2, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1])
 
 
 def test_codes_say_what_is_spoken_and_what_comes_next() -> None:
-    assert codes.spoken_codes(SPOKEN_SENTENCE, 0, 0).tolist() == [
-        # 200 Hz are 16 periods in a frame; the last phoneme lasts another slot; 5 is the second phoneme of its word
-        [0, 7, 7, 16, 16, 1, 9, 0 + 16, 5],
-        [7, 9, 5, 16, 16, 0 + 2 * 16, 0, 0 + 2 * 16, 0],
+    assert codes.frame_codes(SPOKEN_SENTENCE, 0, 0).tolist() == [
+        # 14 periods in a frame; the last phoneme lasts another slot; 5 is the second phoneme of its word
+        [0, 7, 7, 14, 14, 1, 9, 0 + 16, 5, 0],
+        [7, 9, 5, 14, 14, 0 + 2 * 16, 0, 0 + 2 * 16, 0, 0],
     ]
-    late = codes.spoken_codes(SPOKEN_SENTENCE, 1, 1)  # 144 Hz: 11.52 periods
+    late = codes.frame_codes(SPOKEN_SENTENCE, 1, 1)
     assert late.tolist() == [
-        [0, 0, 7, 76, 12, 2, 9, 0 + 16, 5],
-        [7, 7, 9, 76, 12, 0 + 16, 5, 0 + 2 * 16, 0],
-        [5, 0, 0, 76, 12, 0 + 3 * 16, 0, 0 + 3 * 16, 0],
+        [0, 0, 7, 64 + 11, 11, 2, 9, 0 + 16, 5, 0],
+        [7, 7, 9, 64 + 11, 11, 0 + 16, 5, 0 + 2 * 16, 0, 1],
+        [5, 0, 0, 64 + 11, 11, 0 + 3 * 16, 0, 0 + 3 * 16, 0, 0],
     ]
+
+
+def test_the_second_phoneme_behind_a_frame_says_how_long_it_lasts() -> None:
+    spoken = sentence([7, 7, 7, 9, 5, 5], [2, 1, 0, 0, 1, 0], [0] * 6)
+    assert codes.frame_codes(spoken, 0, 0)[0].tolist() == [7, 7, 7, 14, 14, 0 + 16, 9, 0 + 2 * 16, 5, 1]
+
+
+def test_pitch_is_narrowed_around_its_mean() -> None:
+    mean = np.full(rendering.HOPS, rendering.MEAN_PITCH, np.float32)
+    lark, robin = rendering.VOICES
+    assert [int(rendering.periods(factor * mean, lark)[0]) for factor in (0.5, 1, 2)] == [8, 12, 18]
+    assert int(rendering.periods(mean, robin)[0]) == 9
 
 
 def test_frames_know_which_word_they_speak_and_which_is_next() -> None:
     assert codes.frame_words(SPOKEN_SENTENCE, 0).tolist() == [[0, 1], [1, 1]]
     assert codes.frame_words(SPOKEN_SENTENCE, 1).tolist() == [[0, 1], [1, 1], [1, 1]]
-
-
-def test_residual_codes_bring_the_spectrum_nearer() -> None:
-    torch.manual_seed(0)
-    model, size = codes.Residual().eval(), rendering.HOPS * rendering.BANDS
-    spoken, bands = torch.zeros(4096, 2 * layout.SPOKEN, dtype=torch.int64), torch.randn(4096, 8) @ torch.randn(8, size)
-    with torch.no_grad():
-        rest = bands - model(spoken)
-        for book in model.books[:2]:
-            book.copy_(codes.k_means(rest))
-            rest = rest - book[codes.nearest(rest, book)]
-    chosen, left = model.quantize(spoken, bands)
-    assert chosen[:, :2].unique(dim=0).shape[0] > 1000
-    assert left.square().mean() < 0.3 * (bands - model(spoken)).square().mean()
 
 
 def test_pulses_begin_with_the_frame() -> None:
@@ -164,7 +159,7 @@ def steps(folder: Path, last: int) -> nn.Linear:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        run.record({"loss": loss.item()}, every=2)
+        run.record({"loss": loss}, every=2)
     run.save()
     return model
 

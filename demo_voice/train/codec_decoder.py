@@ -155,7 +155,8 @@ class Attention(nn.Module):
         q, k = rotate(q, self.theta), rotate(k, self.theta)
         length = x.shape[1]
         if 0 < self.window < length:
-            distance = torch.arange(length)[:, None] - torch.arange(length)
+            places = torch.arange(length, device=x.device)
+            distance = places[:, None] - places
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=(distance >= 0) & (distance < self.window))
         else:
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)

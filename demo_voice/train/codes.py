@@ -10,9 +10,9 @@ can say them; codes that a network is free to choose were better at spectra and 
   4         the same of the next frame
   5         slots that the last phoneme still lasts, and PLACE_CODES * the place in its word of the phoneme after it
   6, 7, 8   that phoneme; the slots it lasts less one, and PLACE_CODES * the place of the one after it; the one after it
-  9 to 15   how the spectrum differs from what these facts let expect: residual vector quantization, k-means
+  9         the slots that one lasts less one
 
-DIR/codes/residual.pt is the expectation and the codebooks; {train,eval,gate}-NNN.npz, one for each shard of speech:
+DIR/codes/{train,eval,gate}-NNN.npz, one for each shard of speech:
   codes [SLOTS, voices, frames, groups] uint8, sentences in a row, begun that many slots late
   starts [SLOTS, sentences + 1] int64, in frames
   words [SLOTS, frames, 2] uint8: which word of the text the last slot belongs to, and which the phoneme of code 8
@@ -23,24 +23,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor, nn
 
-from layout import CODES, GROUPS, SLOTS, SPEAKERS, SPOKEN, VOICE_CODES
-from rendering import BANDS, HOPS, VOICES, periods
+from layout import SLOTS, SPEAKERS, VOICE_CODES
+from rendering import VOICES, periods
 
 PLACE_CODES, PLACES = 16, 8  # a place in a word is told but for multiples of PLACES
-FAINTEST = -3.0  # of a band: what is below is not heard beside the rest
-HIDDEN, STEPS, BATCH, RATE = 256, 3000, 512, 2e-3
-ROUNDS = 25  # of k-means
-FITTED = 60000  # frames
-SEED = 5
 
 
 @dataclass(frozen=True)
@@ -49,15 +42,14 @@ class Sentence:
     left: np.ndarray  # [slots]
     words: np.ndarray  # [slots]
     pitch: np.ndarray  # [slots * 2]
-    bands: np.ndarray  # [slots * 2, BANDS]
 
 
 def sentences(shard: Mapping[str, np.ndarray]) -> Iterator[Sentence]:
-    starts, pitch, bands = shard["starts"], shard["pitch"], shard["bands"]
+    starts, pitch = shard["starts"], shard["pitch"]
     phonemes, left, words = shard["phonemes"], shard["left"], shard["words"]
     for begin, end in zip(starts, starts[1:]):
-        slots, hops = slice(begin, end), slice(2 * begin, 2 * end)
-        yield Sentence(phonemes[slots], left[slots], words[slots], pitch[hops], bands[hops])
+        slots = slice(begin, end)
+        yield Sentence(phonemes[slots], left[slots], words[slots], pitch[2 * begin : 2 * end])
 
 
 def around(slots: int, late: int) -> tuple[int, int]:
@@ -96,22 +88,18 @@ def ends_and_next(left: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return last, following, np.minimum(following + left[following] + 1, end)
 
 
-def spoken_codes(sentence: Sentence, voice: int, late: int) -> np.ndarray:
-    """[frames, SPOKEN]"""
+def frame_codes(sentence: Sentence, voice: int, late: int) -> np.ndarray:
+    """[frames, groups]"""
     slots = whole_frames(sentence, late)
     last, following, second = ends_and_next(slots.left)
     before, behind = around(len(sentence.phonemes), late)
-    pitch = np.pad(sentence.pitch, (2 * before, 2 * behind), "edge") * VOICES[voice].pitch
-    counts = periods(pitch)
-    left, phonemes, places = (
-        np.minimum(slots.left, PLACE_CODES - 1),
-        slots.phonemes,
-        slots.places % PLACES * PLACE_CODES,
-    )
+    counts = periods(np.pad(sentence.pitch, (2 * before, 2 * behind), "edge"), VOICES[voice])
+    left = np.minimum(slots.left, PLACE_CODES - 1)
+    phonemes, places = slots.phonemes, slots.places % PLACES * PLACE_CODES
     return np.stack([
         *phonemes[:-1].reshape(-1, SLOTS).T, counts + VOICE_CODES * voice, np.append(counts[1:], counts[-1]),
         left[last] + places[following], phonemes[following], np.maximum(left[following], 0) + places[second],
-        phonemes[second],
+        phonemes[second], np.maximum(left[second], 0),
     ], axis=1)  # fmt: skip
 
 
@@ -122,115 +110,24 @@ def frame_words(sentence: Sentence, late: int) -> np.ndarray:
     return np.stack([slots.words[last], slots.words[second]], axis=1)
 
 
-def frame_bands(sentence: Sentence, late: int) -> np.ndarray:
-    """[frames, HOPS * BANDS]"""
-    before, behind = (2 * slots for slots in around(len(sentence.phonemes), late))
-    bands = np.pad(sentence.bands.astype(np.float32), ((before, behind), (0, 0)), constant_values=FAINTEST)
-    return np.maximum(bands, FAINTEST).reshape(-1, HOPS * BANDS)
-
-
-def with_previous(codes: np.ndarray) -> np.ndarray:
-    """[frames, 2 * SPOKEN]: of the frame before, too."""
-    return np.concatenate([codes, np.concatenate([codes[:1], codes[:-1]])], axis=1)
-
-
-class Residual(nn.Module):
-    """The spectrum that the spoken codes let expect, and codebooks of what is left."""
-
-    books: Tensor  # [levels, CODES, HOPS * BANDS]
-
-    def __init__(self) -> None:
-        super().__init__()
-        size = HOPS * BANDS
-        self.tables = nn.ModuleList(nn.Embedding(CODES, HIDDEN) for _ in range(2 * SPOKEN))
-        self.network = nn.Sequential(nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, size))
-        self.register_buffer("books", torch.zeros(GROUPS - SPOKEN, CODES, size))
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Expected bands [N, HOPS * BANDS] of codes [N, 2 * SPOKEN]."""
-        rows = torch.stack([table(codes[:, index]) for index, table in enumerate(self.tables)]).sum(0)
-        y: Tensor = self.network(rows * len(self.tables) ** -0.5)
-        return y
-
-    @torch.no_grad()
-    def quantize(self, codes: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes [N, levels] of bands [N, HOPS * BANDS], and what they leave."""
-        rest, found = bands - self(codes), []
-        for book in self.books:
-            found.append(nearest(rest, book))
-            rest = rest - book[found[-1]]
-        return torch.stack(found, 1), rest
-
-
-def nearest(rows: Tensor, book: Tensor) -> Tensor:
-    return (rows @ book.t() - book.square().sum(1) / 2).argmax(1)
-
-
-def k_means(rows: Tensor) -> Tensor:
-    """[CODES, D]; a code that nothing is nearest to begins again at one of the rows."""
-    book = rows[torch.randperm(len(rows))[:CODES]]
-    for _ in range(ROUNDS):
-        chosen = nearest(rows, book)
-        counts = torch.bincount(chosen, minlength=CODES)
-        sums = torch.zeros_like(book).index_add_(0, chosen, rows)
-        unused = counts == 0
-        sums[unused], counts[unused] = rows[torch.randperm(len(rows))[: int(unused.sum())]], 1
-        book = sums / counts[:, None]
-    return book
-
-
-def fit(shards: list[Path]) -> Residual:
-    torch.manual_seed(SEED)
-    codes, bands = [], []
-    for path in shards:
-        shard = np.load(path)
-        for index, sentence in enumerate(sentences(shard)):
-            codes.append(with_previous(spoken_codes(sentence, 0, index % SLOTS)))
-            bands.append(frame_bands(sentence, index % SLOTS))
-    inputs, targets = torch.from_numpy(np.concatenate(codes)), torch.from_numpy(np.concatenate(bands))
-    model = Residual()
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
-    for step in track(range(STEPS), "expectation", console=Console(stderr=True)):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * (1 - step / STEPS)
-        rows = torch.randint(0, len(inputs), (BATCH,))
-        loss = F.mse_loss(model(inputs[rows]), targets[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    chosen = torch.randperm(len(inputs))[:FITTED]
-    inputs, targets = inputs[chosen], targets[chosen]
-    with torch.no_grad():
-        rest = targets - model(inputs)
-        print(f"variance of the bands {targets.var(0).mean():.3f}, not expected {rest.square().mean():.3f}")
-        for book in model.books:
-            book.copy_(k_means(rest))
-            rest -= book[nearest(rest, book)]
-    used = model.quantize(inputs, targets)[0]
-    shares = F.one_hot(used, CODES).float().mean(0)
-    perplexity = torch.exp(-(shares * (shares + 1e-9).log()).sum(1))
-    print(f"left by {len(model.books)} codebooks {rest.square().mean():.3f}; codes in use, as a perplexity: "
-          + " ".join(f"{value:.0f}" for value in perplexity))  # fmt: skip
-    return model.eval()
-
-
-def encode_shard(model: Residual, path: Path) -> dict[str, np.ndarray]:
-    shard = np.load(path)
-    spoken = list(sentences(shard))
+def encode_shard(job: tuple[Path, Path]) -> None:
+    """Codes of a shard of speech to the second path."""
+    path, target = job
+    spoken = list(sentences(np.load(path)))
     codes, starts, words = [], [], []
     for late in range(SLOTS):
-        of_voices = [[spoken_codes(s, voice, late) for s in spoken] for voice in range(len(SPEAKERS))]
-        inputs = np.concatenate([with_previous(each) for each in of_voices[0]])
-        bands = np.concatenate([frame_bands(s, late) for s in spoken])
-        residual = model.quantize(torch.from_numpy(inputs), torch.from_numpy(bands))[0].numpy()
-        codes.append([np.concatenate([np.concatenate(each), residual], axis=1) for each in of_voices])
+        of_voices = [[frame_codes(each, voice, late) for each in spoken] for voice in range(len(SPEAKERS))]
+        codes.append([np.concatenate(each) for each in of_voices])
         starts.append(np.cumsum([0] + [len(each) for each in of_voices[0]]))
-        words.append(np.concatenate([frame_words(s, late) for s in spoken]))
-    return {
-        "codes": np.stack([of_one_length(voices) for voices in zip(*codes)], axis=1),
-        "starts": np.array(starts),
-        "words": of_one_length(words),
-    }
+        words.append(np.concatenate([frame_words(each, late) for each in spoken]))
+    unfinished = target.with_suffix(".tmp.npz")
+    np.savez(
+        unfinished,
+        codes=np.stack([of_one_length(voices) for voices in zip(*codes)], axis=1),
+        starts=np.array(starts),
+        words=of_one_length(words),
+    )
+    unfinished.replace(target)
 
 
 def of_one_length(tables: Sequence[np.ndarray]) -> np.ndarray:
@@ -243,30 +140,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument(
-        "--fitted", type=int, default=12, help="shards that codebooks are made of (default: %(default)s)"
-    )
-    parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    shards = sorted(args.speech.glob("train-[0-9]*.npz"))
-    kept = args.out / "residual.pt"
-    if kept.exists():
-        model = Residual().eval()
-        model.load_state_dict(torch.load(kept, weights_only=True))
-    else:
-        model = fit(shards[: args.fitted])
-        unfinished = kept.with_suffix(".tmp")
-        torch.save(model.state_dict(), unfinished)
-        unfinished.replace(kept)
-    paths = [path for part in ("gate", "eval") for path in sorted(args.speech.glob(f"{part}-[0-9]*.npz"))] + shards
-    for path in track(paths, "shards", console=Console(stderr=True)):
-        target = args.out / path.name
-        if not target.exists():
-            unfinished = target.with_suffix(".tmp.npz")
-            np.savez(unfinished, **encode_shard(model, path))  # type: ignore[arg-type]  # numpy's stub
-            unfinished.replace(target)
+    paths = sorted(args.speech.glob("*-[0-9][0-9][0-9].npz"))
+    if not paths:
+        raise SystemExit(f"{args.speech}: no train-*.npz; run teacher.py first")
+    jobs = [(path, args.out / path.name) for path in paths if not (args.out / path.name).exists()]
+    with Pool() as pool:
+        done = pool.imap(encode_shard, jobs)
+        for _ in track(done, "shards", len(jobs), console=Console(stderr=True)):
+            pass
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import torch
 
 import layout
 from judges import DistillMOS, Whisper, edits, word_error_rate, words
+from progress import DEVICE
 from train_waves import Decoder, Speech
 
 Sound = tuple[str, str, np.ndarray]  # voice, text, samples
@@ -32,24 +33,21 @@ Sound = tuple[str, str, np.ndarray]  # voice, text, samples
 
 def teacher_sounds(args: argparse.Namespace) -> Iterator[Sound]:
     speech = Speech(args.runs / "speech", args.runs / "codes", args.part)
-    for index, (voice, _, samples) in enumerate(speech.sentences):
-        yield (
-            layout.SPEAKERS[voice],
-            speech.text[index // len(layout.SPEAKERS)],
-            samples.astype(np.float32) / layout.FULL_SCALE,
-        )
+    for index in range(len(speech.bounds) - 1):
+        text, voice, _, samples = speech.sentence(index)
+        yield layout.SPEAKERS[voice], text, samples.cpu().numpy()
 
 
 @torch.no_grad()
 def codec_sounds(args: argparse.Namespace) -> Iterator[Sound]:
-    decoder = Decoder().eval()
-    state = torch.load(args.runs / "waves" / "state.pt", weights_only=True)
+    decoder = Decoder().eval().to(DEVICE)
+    state = torch.load(args.runs / "waves" / "state.pt", weights_only=True, map_location=DEVICE)
     decoder.load_state_dict(state["model"])
     print(f"codec decoder after {state['step']} steps", file=sys.stderr)
     speech = Speech(args.runs / "speech", args.runs / "codes", args.part)
-    for index, (voice, codes, _) in enumerate(speech.sentences):
-        made = decoder(torch.from_numpy(codes.astype(np.int64))[None])[0]
-        yield layout.SPEAKERS[voice], speech.text[index // len(layout.SPEAKERS)], made.clamp(-1, 1).numpy()
+    for index in range(len(speech.bounds) - 1):
+        text, voice, codes, _ = speech.sentence(index)
+        yield layout.SPEAKERS[voice], text, decoder(codes[None])[0].clamp(-1, 1).cpu().numpy()
 
 
 def model_sounds(args: argparse.Namespace) -> Iterator[Sound]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 Config = dict[str, Any]
-CODES, GROUPS = 128, 16
+CODES, GROUPS = 128, 10
 CONTROL_ROWS = 1024  # the reference never samples the last 1024 rows of the talker's vocabulary, except the end
 FRAME = 1920  # samples
 SAMPLE_RATE = 24000
 FULL_SCALE = 32768  # of 16-bit samples
 SLOTS = 3  # of a frame: every phoneme lasts a number of them (teacher.py)
 UNKNOWN = 255  # in place of a word
-SPOKEN = 9  # codes of a frame that say what is spoken; the others how (codes.py)
 VOICE_CODES = 64  # what voice i adds to the code of the pitch, i times
 SPEAKERS = ("lark", "robin")
 LANGUAGE = "english"
@@ -28,7 +27,7 @@ CODEC: Config = {
     "encoder_valid_num_quantizers": GROUPS, "input_sample_rate": SAMPLE_RATE, "output_sample_rate": SAMPLE_RATE,
     "decode_upsample_rate": FRAME, "encode_downsample_rate": FRAME,
     "decoder_config": {
-        "attention_bias": False, "attention_dropout": 0.0, "latent_dim": 192, "codebook_dim": 256,
+        "attention_bias": False, "attention_dropout": 0.0, "latent_dim": 256, "codebook_dim": 256,
         "codebook_size": CODES, "decoder_dim": 256, "hidden_act": "silu", "hidden_size": 192,
         "intermediate_size": 384, "layer_scale_initial_scale": 0.1, "max_position_embeddings": 8000,
         "head_dim": 32, "num_attention_heads": 6, "num_hidden_layers": 3, "num_key_value_heads": 6,

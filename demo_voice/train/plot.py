@@ -14,7 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-RUNS = ("waves/rows", "waves", "encoder", "talker")
+RUNS = ("waves/rows", "waves", "encoder", "talker/reading", "talker")
 
 
 def draw(path: Path, target: Path) -> None:

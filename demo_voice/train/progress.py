@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 FALLING_SHARE = 0.25  # of the steps
 FINAL_SHARE = 0.02  # of the learning rate
 
@@ -21,14 +22,14 @@ class Run:
         """parts: what has state_dict and load_state_dict."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.parts, self.step, self.seconds = folder, parts, 0, 0.0
-        self._sums: dict[str, float] = {}
+        self._sums: dict[str, Tensor | float] = {}  # on the device, which is not waited for in every step
         self._count, self._started = 0, time.monotonic()
         self._load()
 
     def _load(self) -> None:
         path = self.folder / "state.pt"
         if path.exists():
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, weights_only=True, map_location=DEVICE)
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             self.step, self.seconds = state["step"], state["seconds"]
@@ -42,15 +43,15 @@ class Run:
     def elapsed(self) -> float:
         return self.seconds + time.monotonic() - self._started
 
-    def record(self, losses: dict[str, float], every: int) -> None:
+    def record(self, losses: dict[str, Tensor], every: int) -> None:
         """Count a step; each `every` steps write the mean losses to losses.csv and to the terminal."""
         self.step += 1
         self._count += 1
         for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach()
         if self.step % every:
             return
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
         self._append({"step": self.step, "seconds": round(self.elapsed()), **means})
         listed = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         print(f"step {self.step}  {self.elapsed():.0f} s  {listed}", flush=True)
@@ -64,6 +65,14 @@ class Run:
             if is_new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def prepare(threads: int, seed: int) -> None:
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    torch.manual_seed(seed)
 
 
 def schedule(step: int, steps: int, warmup: int) -> float:

@@ -25,17 +25,17 @@ FEWEST, MOST = 4, 63  # periods of a frame
 WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SIZE) / WINDOW_SIZE)).astype(np.float32)
 NOISE = np.random.default_rng(0).standard_normal(FRAME).astype(np.float32)
 NOISE_LEVEL = (WINDOW_SIZE * 3 / 8) ** 0.5  # of the spectrum of NOISE
-
-BANDS = 24  # of frequency, in which a spectrum is described
+MEAN_PITCH = 146.5  # Hz, of the teacher
+PITCH_RANGE = 0.6  # times the teacher's, in octaves: waves of fewer pitches are easier to learn
 
 
 @dataclass(frozen=True)
 class Voice:
-    pitch: float  # times the teacher's
+    pitch: float  # its mean, times the teacher's
     envelope: float  # resonances, times the teacher's
 
 
-VOICES = (Voice(1.0, 1.0), Voice(0.72, 0.9))  # of layout.SPEAKERS
+VOICES = (Voice(1.0, 1.0), Voice(0.8, 0.92))  # of layout.SPEAKERS
 
 
 def fill_pitch(f0: np.ndarray) -> np.ndarray:
@@ -45,8 +45,9 @@ def fill_pitch(f0: np.ndarray) -> np.ndarray:
     return np.exp(np.interp(places, places[voiced], np.log(f0[voiced]))).astype(np.float32)
 
 
-def periods(pitch: np.ndarray) -> np.ndarray:
-    """Pitch periods of each frame, of the pitch [frames * HOPS] in Hz."""
+def periods(pitch: np.ndarray, voice: Voice) -> np.ndarray:
+    """Pitch periods of each frame of a voice, of the teacher's pitch [frames * HOPS] in Hz."""
+    pitch = MEAN_PITCH * (pitch / MEAN_PITCH) ** PITCH_RANGE * voice.pitch
     mean = pitch.reshape(-1, HOPS).mean(1) / FRAME_RATE
     return np.clip(np.round(mean), FEWEST, MOST).astype(int)
 

@@ -51,7 +51,7 @@ class SoundLoss(nn.Module):
         self.scales = nn.ModuleList(Spectra(size) for size in RESOLUTIONS)
 
     def forward(self, made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-        spectrum, wave = torch.zeros(()), torch.zeros(())
+        spectrum, wave = made.new_zeros(()), made.new_zeros(())
         for size, scale in zip(RESOLUTIONS, self.scales):
             a, b = scale(made), scale(true)
             spectrum = spectrum + F.l1_loss((magnitude(a) + FLOOR).log(), (magnitude(b) + FLOOR).log())

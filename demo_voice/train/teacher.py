@@ -1,6 +1,6 @@
 """Speaks the training sentences: one voice of a small open text-to-speech model, and a second one made of it.
 
-    python demo_voice/train/teacher.py --text DIR/text --out DIR/speech [--count 30000] [--heard 3000]
+    python demo_voice/train/teacher.py --text DIR/text --out DIR/speech [--count 30000] [--heard 12000]
 
 The teacher is hibari-tts 0.2.1 (PyPI, Apache-2.0), a 6 M parameter model that was distilled from Kokoro-82M (voice
 af_heart, Apache-2.0). It was chosen over Kokoro itself because it is some ten times as fast, needs no phonemizer under
@@ -12,8 +12,7 @@ It lets every phoneme last a multiple of 25 ms; spoken 6.7 % slower (rendering.p
   text [sentences] str; starts [sentences + 1] int64, in slots
   phonemes [slots] uint8 indices of the teacher's alphabet; left [slots] uint8 slots that the phoneme still lasts
   words [slots] uint8: which word of the text is spoken, UNKNOWN in a sentence whose words cannot be told apart
-  pitch [slots * 2] fp32 Hz of the voice lark, a value a hop, closed over what has none
-  bands [slots * 2, BANDS] fp16 logarithms of the power in bands of frequency, of the voice lark
+  pitch [slots * 2] fp32 Hz of the teacher, a value a hop, closed over what has none
 and, of the first --heard sentences of each part:
   samples [voices, N] int16 at 24 kHz, whole frames; sample_starts [sentences + 1]; sentence i begins i % 3 slots late
 """
@@ -37,7 +36,7 @@ from rich.console import Console
 from rich.progress import track
 
 from layout import SLOTS, UNKNOWN
-from rendering import BANDS, HOP, HOPS, LOUDEST, VOICED, VOICES, Voice, fill_pitch, periods, render
+from rendering import HOP, HOPS, LOUDEST, VOICED, VOICES, Voice, fill_pitch, periods, render
 
 MODEL_SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"
 DURATIONS = "/Clip_output_0"  # of each phoneme, inside the teacher's graph
@@ -70,20 +69,6 @@ def stretch(spectrum: np.ndarray, factor: float) -> np.ndarray:
     return spectrum[low] * (1 - share) + spectrum[low + 1] * share
 
 
-def band_edges() -> np.ndarray:
-    """[BANDS + 1] bins, as far apart as the ear has them."""
-    mel = np.linspace(0, 2595 * np.log10(1 + 12000 / 700), BANDS + 1)
-    return np.maximum.accumulate(np.round((700 * (10 ** (mel / 2595) - 1)) / 20)).astype(int)
-
-
-def band_levels(spoken: Spoken) -> np.ndarray:
-    """[hops, BANDS]"""
-    power = spoken.harmonic**2 + spoken.noise**2
-    edges = band_edges()
-    sums = np.concatenate([np.zeros((1, power.shape[1])), power.cumsum(0)])
-    return np.log((sums[edges[1:]] - sums[edges[:-1]]) / np.diff(edges)[:, None] + 1e-7).T
-
-
 def whole_frames(pitch: np.ndarray, amplitudes: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
     """Pitch and amplitudes [2, BINS, hops] with `before` hops of silence, and behind what fills the last frame."""
     around = (before, -(before + len(pitch)) % HOPS)
@@ -93,7 +78,7 @@ def whole_frames(pitch: np.ndarray, amplitudes: np.ndarray, before: int) -> tupl
 def loudness(pitch: np.ndarray, amplitudes: np.ndarray) -> float:
     """Root mean square between the quiet before and behind."""
     pitch, amplitudes = whole_frames(pitch, amplitudes, 0)
-    samples = render(amplitudes, periods(pitch))
+    samples = render(amplitudes, periods(pitch, VOICES[0]))
     said = samples[LEAD * HOPS_A_SLOT * HOP : -TAIL * HOPS_A_SLOT * HOP]
     return float(np.sqrt((said**2).mean()))
 
@@ -104,7 +89,7 @@ def make_sound(spoken: Spoken, voice: Voice, late: int) -> np.ndarray:
     if voice.envelope != 1:
         floor = 1e-5
         amplitudes = np.stack([np.exp(stretch(np.log(part + floor), voice.envelope)) - floor for part in amplitudes])
-    samples = render(amplitudes, periods(pitch * voice.pitch))
+    samples = render(amplitudes, periods(pitch, voice))
     return np.round(np.clip(samples, -0.99, 0.99) * 32767).astype(np.int16)
 
 
@@ -184,7 +169,6 @@ def speak_shard(job: tuple[list[str], int, Path]) -> None:
         name: np.concatenate([getattr(sentence, name) for sentence in spoken])
         for name in ("phonemes", "left", "words", "pitch")
     }
-    contents["bands"] = np.concatenate([band_levels(sentence) for sentence in spoken]).astype(np.float16)
     contents["starts"] = np.cumsum([0] + [len(sentence.phonemes) for sentence in spoken])
     contents["text"] = np.array(texts)
     sounds = [
@@ -203,7 +187,7 @@ def main() -> None:
     parser.add_argument("--text", required=True, type=Path, metavar="DIR", help="what sentences.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
     parser.add_argument("--count", type=int, default=30000, help="training sentences to speak (default: %(default)s)")
-    parser.add_argument("--heard", type=int, default=3000, help="of them with samples (default: %(default)s)")
+    parser.add_argument("--heard", type=int, default=12000, help="of them with samples (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="(default: one for each processor)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

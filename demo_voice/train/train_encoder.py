@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 import layout
 from codec_encoder import CodecEncoder
-from progress import Run, schedule, set_rate
+from progress import DEVICE, Run, prepare, schedule, set_rate
 from train_waves import Speech
 
-BATCH = 10  # crops of a step
 RATE, WARMUP = 1.5e-3, 200
 REPORT, SAVE = 100, 500
 SEED = 4
@@ -49,25 +48,25 @@ def main() -> None:
     parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="what codes.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
     parser.add_argument("--steps", type=int, default=6000, help="(default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=10, help="crops of a step (default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(SEED)
+    prepare(args.threads, SEED)
     speech, held_out = (
         Speech(args.speech, args.codes, part, shards) for part, shards in (("train", args.shards), ("eval", None))
     )
-    encoder = CodecEncoder(layout.CODEC["encoder_config"])
+    encoder = CodecEncoder(layout.CODEC["encoder_config"]).to(DEVICE)
     optimizer = torch.optim.AdamW(encoder.parameters(), RATE, betas=(0.8, 0.99), weight_decay=0.01)
     run = Run(args.out, {"model": encoder, "optimizer": optimizer})
     while run.step < args.steps:
         set_rate(optimizer, RATE * schedule(run.step, args.steps, WARMUP))
-        loss, found = losses(encoder, *speech.crops(BATCH, np.random.default_rng((SEED, run.step))))
+        loss, found = losses(encoder, *speech.crops(args.batch, np.random.default_rng((SEED, run.step))))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimizer.step()
-        run.record({"loss": loss.item(), "found": found.item()}, REPORT)
+        run.record({"loss": loss, "found": found}, REPORT)
         if run.step % SAVE == 0:
             run.save()
             print(evaluate(encoder, held_out), flush=True)

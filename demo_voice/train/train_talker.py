@@ -6,7 +6,7 @@
 First, cheaply, it reads alone: the first layers learn to say of each word, at its last token, which phonemes it is
 spoken with. Then it speaks, and half of the sentences come with the text beside the speech, one token a frame, the
 others with all of it first: both text layouts of the prompt. Linear layers that are thrown away afterwards say the
-phonemes of words, and the spoken codes of each frame from its last row; and two heads are told where to look (guided
+phonemes of words, and the codes of each frame from its last row; and two heads are told where to look (guided
 attention, after Tachibana et al. 2018, arXiv:1710.08969, with the teacher's own alignment in place of a diagonal): one
 at the word that is being spoken, one in the next layer at the last token of the word that is about to be.
 
@@ -28,18 +28,18 @@ from torch import Tensor, nn
 
 import layout
 import repository  # noqa: F401  (finds the modules below)
-from layout import CODES, SLOTS, SPOKEN, UNKNOWN
-from progress import Run, schedule, set_rate
+from layout import CODES, GROUPS, SLOTS, UNKNOWN
+from progress import DEVICE, Run, prepare, schedule, set_rate
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from talker import NONE, Layer, Talker
 from vocabulary import token_ids
 
-BATCH, READING_BATCH, NEIGHBOURS = 12, 48, 4096
+READING_BATCH, NEIGHBOURS = 48, 4096
 RATE, WARMUP = 1.5e-3, 200
 REPORT, SAVE = 100, 500
 SEED = 3
-PREDICTED = 160  # frames of a batch that the code predictor learns from
-HOW, SPEAKING, GUIDED, READING = 0.3, 1.0, 0.3, 1.0
+PREDICTED = 14  # frames of a sentence that the code predictor learns from
+SPEAKING, GUIDED, READING = 1.0, 0.3, 1.0
 READING_LAYERS = 2
 GUIDED_LAYERS = (1, 2)  # where the word that is being spoken is looked for, and the one of code 8
 LONGEST_WORD = 24  # phonemes, silence counted; what is beyond is not asked for
@@ -193,14 +193,14 @@ def make_batch(
         read = sentence.phonemes[: end - first_text_row]
         phonemes[row, first_text_row : first_text_row + len(read)] = read
     parts = (text_rows, first_rows, rest_rows, target, codes, spans, phonemes)
-    return Batch(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
+    return Batch(*(torch.from_numpy(part.astype(np.int64)).to(DEVICE) for part in parts))
 
 
 class Model(nn.Module):
     def __init__(self, config: layout.Config):
         super().__init__()
         self.talker = Talker(config)
-        self.spoken_head = nn.Linear(config["hidden_size"], SPOKEN * CODES)
+        self.frame_head = nn.Linear(config["hidden_size"], GROUPS * CODES)
         self.reading_head = nn.Linear(config["hidden_size"], LONGEST_WORD * CODES)
         layers = self.talker.model.layers
         self.first_layers, self.other_layers = layers[:READING_LAYERS], layers[READING_LAYERS:]
@@ -225,25 +225,24 @@ class Model(nn.Module):
         talking = F.cross_entropy(talker.codec_head(hidden[speaks]), batch.target[speaks])
         has_frame = batch.codes[..., 0] != IGNORED
         rows, codes = hidden[has_frame], batch.codes[has_frame]
-        speaking = F.cross_entropy(self.spoken_head(rows).view(-1, CODES), codes[:, :SPOKEN].flatten())
+        speaking = F.cross_entropy(self.frame_head(rows).view(-1, CODES), codes.flatten())
         if predicted is not None:
-            chosen = torch.randperm(len(rows))[:predicted]
+            chosen = torch.randperm(len(rows), device=DEVICE)[:predicted]
             rows, codes = rows[chosen], codes[chosen]
         logits = talker.code_predictor(rows, talker.code_row(codes[:, 0]), codes[:, 1:])
-        each = F.cross_entropy(logits.transpose(1, 2).float(), codes[:, 1:], reduction="none").mean(0)
-        what, how = each[: SPOKEN - 1].mean(), each[SPOKEN - 1 :].mean()
+        predicting = F.cross_entropy(logits.flatten(0, 1), codes[:, 1:].flatten())
         spoken, next_spoken = (
             guidance(*attention.watched, spans) for attention, spans in zip(self.guided, batch.spans.unbind(2))
         )
         return {
-            "talking": talking, "what": what, "how": how, "speaking": speaking, "reading": reading,
+            "talking": talking, "predicting": predicting, "speaking": speaking, "reading": reading,
             "spoken": spoken, "next": next_spoken,
         }  # fmt: skip
 
 
 def guidance(queries: Tensor, keys: Tensor, spans: Tensor) -> Tensor:
     """- log of the attention [B, L, D] that is on the rows [B, L, 2] of the words being spoken."""
-    places = torch.arange(queries.shape[1])
+    places = torch.arange(queries.shape[1], device=queries.device)
     scores = (queries @ keys.transpose(1, 2)).float() * queries.shape[2] ** -0.5
     scores = scores.masked_fill(places > places[:, None], -torch.inf)
     is_known = spans[..., 0] < spans[..., 1]
@@ -274,30 +273,35 @@ def train_reading(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        run.record({"reading": loss.item()}, REPORT)
+        run.record({"reading": loss}, REPORT)
         if run.step % SAVE == 0:
             run.save()
     run.save()
 
 
 def train(
-    model: Model, run: Run, optimizer: torch.optim.Optimizer, corpora: list[Corpus], prompts: Prompts, steps: int
+    model: Model,
+    run: Run,
+    optimizer: torch.optim.Optimizer,
+    corpora: list[Corpus],
+    prompts: Prompts,
+    steps: int,
+    size: int,
 ) -> None:
     corpus, held_out = corpora
     while run.step < steps:
         rng = np.random.default_rng((SEED, run.step))
         torch.manual_seed(run.step)
         set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
-        batch = make_batch(corpus.draw(rng, BATCH), prompts, rng)
-        values = model.losses(batch, PREDICTED)
+        batch = make_batch(corpus.draw(rng, size), prompts, rng)
+        values = model.losses(batch, PREDICTED * size)
         optimizer.zero_grad()
-        total = values["talking"] + values["what"] + HOW * values["how"]
-        total = total + SPEAKING * values["speaking"] + READING * values["reading"]
+        total = values["talking"] + values["predicting"] + SPEAKING * values["speaking"] + READING * values["reading"]
         total = total + GUIDED * (values["spoken"] + values["next"])
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        run.record({name: value.item() for name, value in values.items()}, REPORT)
+        run.record(values, REPORT)
         if run.step % SAVE == 0:
             run.save()
             print(evaluate(model, held_out, prompts), flush=True)
@@ -305,7 +309,9 @@ def train(
 
 
 def make_optimizer(model: Model) -> torch.optim.AdamW:
-    return torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.02)
+    return torch.optim.AdamW(
+        model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.02, fused=DEVICE.type == "cuda"
+    )
 
 
 def main() -> None:
@@ -316,11 +322,11 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
     parser.add_argument("--reading-steps", type=int, default=700, help="with text alone (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=6400, help="(default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=12, help="sentences of a step (default: %(default)s)")
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(SEED)
+    prepare(args.threads, SEED)
     tokenizer = TextTokenizer(build_tokenizer_json(args.vocabulary))
     size, ids = token_ids(args.vocabulary)
     config = layout.talker(size)
@@ -328,14 +334,14 @@ def main() -> None:
         Corpus(args.speech, args.codes, part, tokenizer, shards)
         for part, shards in (("train", args.shards), ("eval", None))
     ]
-    model = Model(config)
+    model = Model(config).to(DEVICE)
     prompts = Prompts(config, ids, tokenizer.role_ids)
     optimizer = make_optimizer(model)
     reading_run = Run(args.out / "reading", {"model": model, "optimizer": optimizer})
     train_reading(model, reading_run, optimizer, corpora[0], prompts, args.reading_steps)
     optimizer = make_optimizer(model)
     run = Run(args.out, {"model": model, "optimizer": optimizer})
-    train(model, run, optimizer, corpora, prompts, args.steps)
+    train(model, run, optimizer, corpora, prompts, args.steps, args.batch)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
     python demo_voice/train/train_waves.py --speech DIR/speech --codes DIR/codes --out DIR/waves
 
-As the frames know their phase (rendering.py), samples are compared as they are. Interrupted, it goes on from
-DIR/waves/state.pt; with more --steps it goes on as well.
+As the frames know their phase (rendering.py), samples are compared as they are. It learns in two parts: the numbers of
+each row (wave_basis.py), then samples. Interrupted, it goes on from DIR/waves/rows/state.pt or DIR/waves/state.pt; with
+more steps it goes on as well.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +20,18 @@ from torch import Tensor, nn
 
 import layout
 from codec_decoder import CodecDecoder, initialize
-from layout import CODES, FRAME, FULL_SCALE, GROUPS, SLOTS, SPOKEN
-from progress import Run, schedule, set_rate
+from layout import CODES, FRAME, FULL_SCALE, GROUPS, SLOTS
+from progress import DEVICE, Run, prepare, schedule, set_rate
 from sound_losses import SoundLoss
 from wave_basis import Basis, begin_with, rows_of
 
-BATCH, ROW_BATCH, CROP = 4, 16, 25  # crops of a step of either part, frames of a crop
+CROP = 25  # frames
 ROWS_A_FRAME = 4
+SAMPLES_A_ROW = FRAME // ROWS_A_FRAME
 ROWS, UNHEARD_ROWS = 36, 4  # of a crop that become sound, and of those the first, whose past is missing
-RATE, SAMPLES_RATE, WARMUP = 2e-3, 5e-4, 100
+ROW_RATE, HEARD_RATE, WARMUP = 2e-3, 5e-4, 100
 REPORT, SAVE = 50, 250
 WAVE = 50.0  # times the loss of waves, which is that much smaller
-MISHEARD = 0.25  # share of crops whose last codes are others than the true ones, as a talker's will be
 BASIS_ROWS = 20000
 FAINT = 0.05  # mean square of a row's numbers, whose mean is one
 SEED = 2
@@ -38,32 +41,39 @@ class Speech:
     """Codes with the samples that they stand for, of one part (train, eval or gate)."""
 
     def __init__(self, speech: Path, codes: Path, part: str, shards: int | None = None):
-        self.sentences: list[tuple[int, np.ndarray, np.ndarray]] = []  # voice, codes [T, groups], samples [T * 1920]
         self.text: list[str] = []  # of each pair of sentences
+        self.bounds, all_codes, all_samples = [0], [], []
         for path in sorted(speech.glob(f"{part}-[0-9]*.npz"))[:shards]:
             spoken = np.load(path)
             begins = spoken["sample_starts"]
             if len(begins) == 1:
                 continue
             samples, texts, encoded = spoken["samples"], spoken["text"], np.load(codes / path.name)
-            all_codes, starts = encoded["codes"], encoded["starts"]
+            codes_of_shard, starts = encoded["codes"], encoded["starts"]
             for index, (begin, end) in enumerate(zip(begins, begins[1:])):
                 late = index % SLOTS
                 frames = slice(starts[late, index], starts[late, index + 1])
                 self.text.append(str(texts[index]))
                 for voice in range(len(samples)):
-                    self.sentences.append((voice, all_codes[late, voice, frames], samples[voice, begin:end]))
-        if not self.sentences:
+                    all_codes.append(codes_of_shard[late, voice, frames])
+                    all_samples.append(samples[voice, begin:end].reshape(-1, FRAME))
+                    self.bounds.append(self.bounds[-1] + len(all_codes[-1]))
+        if not self.text:
             raise SystemExit(f"{speech}: no {part}-*.npz with samples; run teacher.py first")
-        self.codes = np.concatenate([codes for _, codes, _ in self.sentences])
-        self.samples = np.concatenate([samples for *_, samples in self.sentences])
+        self.codes = torch.from_numpy(np.concatenate(all_codes)).to(DEVICE)  # [frames, groups] uint8
+        self.samples = torch.from_numpy(np.concatenate(all_samples)).to(DEVICE)  # [frames, 1920] int16
+
+    def sentence(self, index: int) -> tuple[str, int, Tensor, Tensor]:
+        """Text, voice, codes [T, groups] int64 and samples [T * 1920]; sentences go voice by voice."""
+        frames = slice(self.bounds[index], self.bounds[index + 1])
+        text, voice = divmod(index, len(layout.SPEAKERS))
+        return self.text[text], voice, self.codes[frames].long(), self.samples[frames].flatten() / FULL_SCALE
 
     def crops(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """codes [size, CROP, groups] int64, samples [size, CROP * 1920]"""
-        firsts = rng.integers(0, len(self.codes) - CROP, size)
-        codes = np.stack([self.codes[first : first + CROP] for first in firsts]).astype(np.int64)
-        sounds = np.stack([self.samples[first * FRAME : (first + CROP) * FRAME] for first in firsts])
-        return torch.from_numpy(codes), torch.from_numpy(sounds.astype(np.float32) / FULL_SCALE)
+        firsts = torch.from_numpy(rng.integers(0, len(self.codes) - CROP, size)).to(DEVICE)
+        frames = firsts[:, None] + torch.arange(CROP, device=DEVICE)
+        return self.codes[frames].long(), self.samples[frames].flatten(1) / FULL_SCALE
 
 
 class Dequantizer(nn.Module):
@@ -100,22 +110,15 @@ class Decoder(nn.Module):
         return self.decoder.samples(self.rows(codes))
 
 
-def misheard(codes: Tensor, rng: np.random.Generator) -> Tensor:
-    """Some crops with random codes from a random level on: how a frame is spoken, never what."""
-    first = np.where(rng.random(len(codes)) < MISHEARD, rng.integers(SPOKEN, GROUPS, len(codes)), GROUPS)
-    others = torch.from_numpy(rng.integers(0, CODES, codes.shape))
-    return torch.where(torch.arange(GROUPS) >= torch.from_numpy(first)[:, None, None], others, codes)
-
-
-def signal_to_noise(made: Tensor, true: Tensor) -> float:
-    return float(10 * torch.log10(true.square().sum() / (made - true).square().sum()).detach())
+def signal_to_noise(made: Tensor, true: Tensor) -> Tensor:
+    return 10 * torch.log10(true.square().sum() / (made - true).square().sum()).detach()
 
 
 @torch.no_grad()
 def evaluate(model: Decoder, loss: SoundLoss, speech: Speech) -> str:
     model.eval()
     codes, samples = speech.crops(16, np.random.default_rng(SEED))
-    made, heard = model(codes), UNHEARD_ROWS * FRAME // ROWS_A_FRAME
+    made, heard = model(codes), UNHEARD_ROWS * SAMPLES_A_ROW
     made, samples = made[:, heard:], samples[:, heard:]
     spectrum, wave = loss(made, samples)
     model.train()
@@ -128,53 +131,76 @@ def row_weights(numbers: Tensor) -> Tensor:
     return weights / weights.mean()
 
 
-def train_rows(
-    model: Decoder, run: Run, optimizer: torch.optim.Optimizer, speech: Speech, into: Tensor, steps: int
-) -> None:
-    """The first half: codes to the numbers of each row (wave_basis.py)."""
-    while run.step < steps:
-        rng = np.random.default_rng((SEED, run.step))
-        set_rate(optimizer, RATE * schedule(run.step, steps, WARMUP))
-        codes, samples = speech.crops(ROW_BATCH, rng)
-        true = torch.einsum("ks,brs->bkr", into, samples.unflatten(1, (-1, into.shape[1])))
-        said = model.rows(misheard(codes, rng))
-        error = (said - true)[..., UNHEARD_ROWS:]
-        weights = row_weights(true)[..., UNHEARD_ROWS:]
-        loss = (weights * error.square()).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        decibels = 10 * torch.log10(true[..., UNHEARD_ROWS:].square().sum() / error.square().sum())
-        run.record({"rows": loss.item(), "dB": decibels.item()}, REPORT)
-        if run.step % SAVE == 0:
-            run.save()
-    run.save()
+def learn(optimizer: torch.optim.Optimizer, loss: Tensor, module: nn.Module, steepest: float) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(module.parameters(), steepest)
+    optimizer.step()
 
 
-def train(model: Decoder, run: Run, optimizer: torch.optim.Optimizer, parts: tuple[Speech, Speech], steps: int) -> None:
-    speech, held_out = parts
-    to_samples = torch.compile(model.decoder.samples)  # 497 -> 414 ms a step
-    sound_loss = SoundLoss()
-    samples_a_row = FRAME // ROWS_A_FRAME
-    while run.step < steps:
-        rng = np.random.default_rng((SEED, run.step))
-        set_rate(optimizer, SAMPLES_RATE * schedule(run.step, steps, WARMUP))
-        codes, samples = speech.crops(BATCH, rng)
+@dataclass
+class Training:
+    model: Decoder
+    speech: Speech
+    held_out: Speech
+    folder: Path
+
+    def rows(self, steps: int, batch: int) -> None:
+        """The first half: codes to the numbers of each row."""
+        samples = self.speech.samples
+        waves = rows_of(samples[:: max(1, len(samples) * ROWS_A_FRAME // BASIS_ROWS)].cpu().numpy(), SAMPLES_A_ROW)
+        basis = Basis(waves, layout.CODEC["decoder_config"]["latent_dim"]).to(DEVICE)
+        begin_with(self.model.decoder, basis.back)
+        optimizer = make_optimizer(self.model, momentum=0.9)
+        run = Run(self.folder / "rows", {"model": self.model, "optimizer": optimizer, "basis": basis})
+        while run.step < steps:
+            set_rate(optimizer, ROW_RATE * schedule(run.step, steps, WARMUP))
+            codes, samples = self.speech.crops(batch, np.random.default_rng((SEED, run.step)))
+            true = torch.einsum("ks,brs->bkr", basis.into, samples.unflatten(1, (-1, SAMPLES_A_ROW)))
+            error = (self.model.rows(codes) - true)[..., UNHEARD_ROWS:]
+            true = true[..., UNHEARD_ROWS:]
+            loss = (row_weights(true) * error.square()).mean()
+            learn(optimizer, loss, self.model, 1.0)
+            run.record({"rows": loss, "dB": 10 * torch.log10(true.square().sum() / error.square().sum())}, REPORT)
+            if run.step % SAVE == 0:
+                run.save()
+        run.save()
+
+    def samples(self, steps: int, batch: int) -> None:
+        optimizer = make_optimizer(self.model)
+        run = Run(self.folder, {"model": self.model, "optimizer": optimizer})
+        sound_loss, to_samples = SoundLoss().to(DEVICE), self._compiled()
+        while run.step < steps:
+            set_rate(optimizer, HEARD_RATE * schedule(run.step, steps, WARMUP))
+            made, true = self._sounds(to_samples, batch, run.step)
+            spectrum, wave = sound_loss(made, true)
+            learn(optimizer, spectrum + WAVE * wave, self.model, 5.0)
+            run.record({"spectrum": spectrum, "wave": wave, "dB": signal_to_noise(made, true)}, REPORT)
+            if run.step % SAVE == 0:
+                run.save()
+                print(evaluate(self.model, sound_loss, self.held_out), flush=True)
+        run.save()
+
+    def _compiled(self) -> Callable[[Tensor], Tensor]:
+        """Compiled on a processor: 497 -> 414 ms a step. On a GPU the compiler takes a minute first."""
+        samples = self.model.decoder.samples
+        return samples if DEVICE.type == "cuda" else torch.compile(samples)
+
+    def _sounds(self, to_samples: Callable[[Tensor], Tensor], batch: int, step: int) -> tuple[Tensor, Tensor]:
+        """Made and true samples [batch, N]."""
+        rng = np.random.default_rng((SEED, step))
+        codes, samples = self.speech.crops(batch, rng)
         first = int(rng.integers(0, CROP * ROWS_A_FRAME - ROWS + 1))
-        rows = model.rows(misheard(codes, rng))[..., first : first + ROWS]
-        made = to_samples(rows)[:, UNHEARD_ROWS * samples_a_row :]
-        true = samples[:, (first + UNHEARD_ROWS) * samples_a_row : (first + ROWS) * samples_a_row]
-        spectrum, wave = sound_loss(made, true)
-        optimizer.zero_grad()
-        (spectrum + WAVE * wave).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        run.record({"spectrum": spectrum.item(), "wave": wave.item(), "dB": signal_to_noise(made, true)}, REPORT)
-        if run.step % SAVE == 0:
-            run.save()
-            print(evaluate(model, sound_loss, held_out), flush=True)
-    run.save()
+        made = to_samples(self.model.rows(codes)[..., first : first + ROWS])
+        true = samples[:, (first + UNHEARD_ROWS) * SAMPLES_A_ROW : (first + ROWS) * SAMPLES_A_ROW]
+        return made[:, UNHEARD_ROWS * SAMPLES_A_ROW :], true
+
+
+def make_optimizer(module: nn.Module, momentum: float = 0.8) -> torch.optim.AdamW:
+    """Its rate is set before each step."""
+    return torch.optim.AdamW(
+        module.parameters(), betas=(momentum, 0.99), weight_decay=0.01, fused=DEVICE.type == "cuda"
+    )
 
 
 def main() -> None:
@@ -182,25 +208,23 @@ def main() -> None:
     parser.add_argument("--speech", required=True, type=Path, metavar="DIR", help="what teacher.py wrote")
     parser.add_argument("--codes", required=True, type=Path, metavar="DIR", help="what codes.py wrote")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write; made when missing")
-    parser.add_argument("--row-steps", type=int, default=8000, help="of the first half (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=3000, help="of the whole (default: %(default)s)")
+    for part, steps, batch in (("row", 14000, 16), ("sample", 5000, 4)):
+        parser.add_argument(f"--{part}-steps", type=int, default=steps, help="(default: %(default)s)")
+        parser.add_argument(
+            f"--{part}-batch", type=int, default=batch, help="crops of a step of that part (default: %(default)s)"
+        )
     parser.add_argument("--shards", type=int, help="of the training speech (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
-    torch.manual_seed(SEED)
-    model = Decoder()
-    speech, held_out = Speech(args.speech, args.codes, "train", args.shards), Speech(args.speech, args.codes, "eval")
-    waves = rows_of(speech.samples, FRAME // ROWS_A_FRAME)
-    basis = Basis(waves[:: max(1, len(waves) // BASIS_ROWS)], layout.CODEC["decoder_config"]["latent_dim"])
-    begin_with(model.decoder, basis.back)
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01)
-    rows_run = Run(args.out / "rows", {"model": model, "optimizer": optimizer, "basis": basis})
-    train_rows(model, rows_run, optimizer, speech, basis.into, args.row_steps)
-    optimizer = torch.optim.AdamW(model.parameters(), SAMPLES_RATE, betas=(0.8, 0.99), weight_decay=0.01)
-    run = Run(args.out, {"model": model, "optimizer": optimizer})
-    train(model, run, optimizer, (speech, held_out), args.steps)
+    prepare(args.threads, SEED)
+    training = Training(
+        Decoder().to(DEVICE),
+        Speech(args.speech, args.codes, "train", args.shards),
+        Speech(args.speech, args.codes, "eval"),
+        args.out,
+    )
+    training.rows(args.row_steps, args.row_batch)
+    training.samples(args.sample_steps, args.sample_batch)
 
 
 if __name__ == "__main__":
