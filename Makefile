@@ -62,9 +62,6 @@ parity: build .reference-venv/.setup ## Compare full-size models with the refere
 	@$(PYTHON_BIN) tests/full_size_voice_parity.py --reference .reference-venv/bin/python
 	@$(PYTHON_BIN) tests/full_size_cuda.py
 
-listen: build $(VENV)/.setup-dev build/judges/.setup ## Listen to the demo voice in every recipe, also those that `make test` leaves out
-	@QWEN3_TTS_BUILD_DIR=$(CURDIR)/build/cpu $(PYTHON_BIN) -m pytest -m '' tests/test_demo_gate.py
-
 clean: ## Remove build/ and demo.wav; keep .venv
 	rm -rf build demo.wav
 

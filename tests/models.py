@@ -72,8 +72,6 @@ EXPORTS = {
     "demo-small": Export(DEMO, ("--recipe", "small")),
     "demo-8da4w": Export(DEMO, ("--qlinear", "8da4w")),
 }
-# Each takes minutes: made when a test asks for it, which those of `make listen` do.
-ON_REQUEST = {"demo-quality", "demo-8da4w"}
 VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
     "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
@@ -135,10 +133,10 @@ def gpu_program(name: str) -> Path:
 
 
 def make_all(jobs: int) -> Path:
-    """The folder with every row of the tables in it but those ON_REQUEST, `jobs` of them made at a time."""
+    """The folder with every row of the tables in it, `jobs` of them made at a time."""
     with ThreadPoolExecutor(jobs) as pool:
         made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
-        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS if name not in ON_REQUEST]
+        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS]
         for future in made:
             future.result()
     return root()

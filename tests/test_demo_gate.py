@@ -16,7 +16,7 @@ import pytest
 
 from judges import Whisper
 from listening import Utterance, listen, not_speech, oddities
-from models import DEMO_SNAPSHOT, ON_REQUEST, REPOSITORY
+from models import DEMO_SNAPSHOT, REPOSITORY
 from runner_program import call, read_samples
 
 Pte = Callable[[str], Path]
@@ -100,13 +100,7 @@ def speak(runner: Path, tiny_pte: Pte, tmp_path_factory: pytest.TempPathFactory)
     return spoken
 
 
-EVERY_CASE = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.thorough if case.model in ON_REQUEST else ())
-        for name, case in CASES.items()
-    ],
-)
+EVERY_CASE = pytest.mark.parametrize("name", CASES)
 
 
 @EVERY_CASE

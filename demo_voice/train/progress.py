@@ -33,6 +33,18 @@ class Run:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             self.step, self.seconds = state["step"], state["seconds"]
+        self._forget_losses_after(self.step)
+
+    def _forget_losses_after(self, step: int) -> None:
+        """Of steps that were made after the state was saved, and will be made again."""
+        path = self.folder / "losses.csv"
+        if not path.exists():
+            return
+        header, *rows = path.read_bytes().splitlines(keepends=True)
+        kept = [row for row in rows if int(row.split(b",")[0]) <= step]
+        unfinished = self.folder / "losses.tmp"
+        unfinished.write_bytes(b"".join([header, *kept]))
+        unfinished.replace(path)
 
     def save(self) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
@@ -60,7 +72,7 @@ class Run:
     def _append(self, row: dict[str, Any]) -> None:
         path = self.folder / "losses.csv"
         is_new = not path.exists()
-        with path.open("a", newline="") as file:
+        with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
             if is_new:
                 writer.writeheader()

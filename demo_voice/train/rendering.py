@@ -35,7 +35,7 @@ class Voice:
     envelope: float  # resonances, times the teacher's
 
 
-VOICES = (Voice(1.0, 1.0), Voice(0.8, 0.92))  # of layout.SPEAKERS
+VOICES = (Voice(1.0, 1.0), Voice(0.9, 0.88))  # of layout.SPEAKERS
 
 
 def fill_pitch(f0: np.ndarray) -> np.ndarray:

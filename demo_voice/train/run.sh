@@ -9,9 +9,9 @@ percent=${2:-100}
 here=$(dirname "$0")
 python=${PYTHON:-.venv/bin/python}
 
-# What an NVIDIA GPU does in the minutes that two cores need for little: steps, sentences with samples, sizes of batches.
+# Steps, sentences with samples, sizes of batches: a GPU does in minutes what takes two cores hours.
 if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-  heard=16000 row_steps=4000 sample_steps=5000 talker_steps=7000 encoder_steps=1200
+  heard=16000 row_steps=4000 sample_steps=9000 talker_steps=7000 encoder_steps=1200
   batches=(--row-batch 96 --sample-batch 32) talker_batch=96 encoder_batch=64
 else
   heard=6000 row_steps=14000 sample_steps=5000 talker_steps=6400 encoder_steps=3000
@@ -26,19 +26,27 @@ train() {
   "$python" "$here/$program.py" "$@"
 }
 
+# beside PROGRAM ARGUMENT...: in the background, with a log of its own.
+running=()
+beside() {
+  echo "$1, beside it: $folder/$1.log" >&2
+  train "$@" >> "$folder/$1.log" 2>&1 &
+  running+=($!)
+}
+trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
+
 train sentences --out "$folder/text" --count 40000
 train teacher --text "$folder/text" --out "$folder/speech" --count "$(share 30000)" --heard "$(share $heard)"
 train vocabulary --text "$folder/text" --out "$folder/vocabulary"
 train codes --speech "$folder/speech" --out "$folder/codes"
-train train_talker --speech "$folder/speech" --codes "$folder/codes" --vocabulary "$folder/vocabulary" \
-  --out "$folder/talker" --reading-steps "$(share 700)" --steps "$(share $talker_steps)" --batch $talker_batch \
-  > "$folder/talker.log" 2>&1 &
-talker=$!
-trap 'kill "$talker" 2> /dev/null || true' EXIT
+beside train_talker --speech "$folder/speech" --codes "$folder/codes" --vocabulary "$folder/vocabulary" \
+  --out "$folder/talker" --reading-steps "$(share 700)" --steps "$(share $talker_steps)" --batch $talker_batch
+beside train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" \
+  --steps "$(share $encoder_steps)" --batch $encoder_batch
 train train_waves --speech "$folder/speech" --codes "$folder/codes" --out "$folder/waves" "${batches[@]}" \
   --row-steps "$(share $row_steps)" --sample-steps "$(share $sample_steps)"
-train train_encoder --speech "$folder/speech" --codes "$folder/codes" --out "$folder/encoder" \
-  --steps "$(share $encoder_steps)" --batch $encoder_batch
-wait "$talker"
+for process in "${running[@]}"; do
+  wait "$process"
+done
 train plot --runs "$folder" --out "$folder/losses"
 train snapshot --runs "$folder" --out "$folder/snapshot"
