@@ -29,8 +29,10 @@ train() {
 # beside PROGRAM ARGUMENT...: in the background, with a log of its own.
 running=()
 beside() {
-  echo "$1, beside it: $folder/$1.log" >&2
-  train "$@" >> "$folder/$1.log" 2>&1 &
+  local program=$1
+  shift
+  echo "$program, beside it: $folder/$program.log" >&2
+  "$python" "$here/$program.py" "$@" >> "$folder/$program.log" 2>&1 &
   running+=($!)
 }
 trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
