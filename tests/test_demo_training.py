@@ -83,9 +83,9 @@ def test_codes_say_what_is_spoken_and_what_comes_next() -> None:
     ]
     late = codes.frame_codes(SPOKEN_SENTENCE, 1, 1)
     assert late.tolist() == [
-        [0, 0, 7, 64 + 11, 11, 2, 9, 0 + 16, 5, 0],
-        [7, 7, 9, 64 + 11, 11, 0 + 16, 5, 0 + 2 * 16, 0, 1],
-        [5, 0, 0, 64 + 11, 11, 0 + 3 * 16, 0, 0 + 3 * 16, 0, 0],
+        [0, 0, 7, 64 + 13, 13, 2, 9, 0 + 16, 5, 0],
+        [7, 7, 9, 64 + 13, 13, 0 + 16, 5, 0 + 2 * 16, 0, 1],
+        [5, 0, 0, 64 + 13, 13, 0 + 3 * 16, 0, 0 + 3 * 16, 0, 0],
     ]
 
 
@@ -98,7 +98,7 @@ def test_pitch_is_narrowed_around_its_mean() -> None:
     mean = np.full(rendering.HOPS, rendering.MEAN_PITCH, np.float32)
     lark, robin = rendering.VOICES
     assert [int(rendering.periods(factor * mean, lark)[0]) for factor in (0.5, 1, 2)] == [8, 12, 18]
-    assert int(rendering.periods(mean, robin)[0]) == 9
+    assert int(rendering.periods(mean, robin)[0]) == 11
 
 
 def test_frames_know_which_word_they_speak_and_which_is_next() -> None:
