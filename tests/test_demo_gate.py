@@ -25,7 +25,8 @@ TEXTS = (REPOSITORY / "demo_voice" / "gate.txt").read_text(encoding="utf-8").spl
 SEED = 42
 FEW = 10  # sentences of a case that is like another one but for one flag
 # Share of the words that Whisper misheard when it was measured. A gate allows MARGIN more: codes are drawn, and a
-# machine that rounds otherwise draws others. In a voice before this one that moved the share by up to 5 points.
+# machine that rounds otherwise draws others. Two other seeds moved the shares by up to 3.5 points, in a voice
+# before this one by up to 5.
 WORD_ERRORS = {
     "exact": 0.078,
     "quality": 0.070,
@@ -35,7 +36,7 @@ WORD_ERRORS = {
     "text first": 0.086,
     "second speaker": 0.103,
 }
-MARGIN = 0.1
+MARGIN = 0.065
 
 
 @dataclass(frozen=True)

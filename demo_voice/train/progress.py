@@ -22,6 +22,7 @@ class Run:
         """parts: what has state_dict and load_state_dict."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.parts, self.step, self.seconds = folder, parts, 0, 0.0
+        self._losses = folder / "losses.csv"
         self._sums: dict[str, Tensor | float] = {}  # on the device, which is not waited for in every step
         self._count, self._started = 0, time.monotonic()
         self._load()
@@ -33,18 +34,16 @@ class Run:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             self.step, self.seconds = state["step"], state["seconds"]
-        self._forget_losses_after(self.step)
+        if self._losses.exists():
+            self._forget_unsaved_losses()
 
-    def _forget_losses_after(self, step: int) -> None:
+    def _forget_unsaved_losses(self) -> None:
         """Of steps that were made after the state was saved, and will be made again."""
-        path = self.folder / "losses.csv"
-        if not path.exists():
-            return
-        header, *rows = path.read_bytes().splitlines(keepends=True)
-        kept = [row for row in rows if int(row.split(b",")[0]) <= step]
-        unfinished = self.folder / "losses.tmp"
+        header, *rows = self._losses.read_bytes().splitlines(keepends=True)
+        kept = [row for row in rows if int(row.split(b",")[0]) <= self.step]
+        unfinished = self._losses.with_suffix(".tmp")
         unfinished.write_bytes(b"".join([header, *kept]))
-        unfinished.replace(path)
+        unfinished.replace(self._losses)
 
     def save(self) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
@@ -70,9 +69,8 @@ class Run:
         self._sums, self._count = {}, 0
 
     def _append(self, row: dict[str, Any]) -> None:
-        path = self.folder / "losses.csv"
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
+        is_new = not self._losses.exists()
+        with self._losses.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
             if is_new:
                 writer.writeheader()

@@ -4,8 +4,12 @@
 # (default 100) of the sentences and steps: 10 tries the recipe out in less than an hour on two cores.
 set -euo pipefail
 
-folder=${1:?usage: $0 DIR [PERCENT]}
+folder=${1:-}
 percent=${2:-100}
+if [[ -z $folder || $folder == -* || ! $percent =~ ^([1-9][0-9]?|100)$ ]]; then
+  echo "usage: $0 DIR [PERCENT], PERCENT from 1 to 100; got '$folder' and '$percent'" >&2
+  exit 2
+fi
 here=$(dirname "$0")
 python=${PYTHON:-.venv/bin/python}
 
