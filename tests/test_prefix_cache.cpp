@@ -28,7 +28,7 @@ using testing::Utterance;
 // ---------------------------------------------------------------------------------------------------------------------
 // The cache
 
-PrefixCache::State state_of(size_t size, int value) { return PrefixCache::State(size, static_cast<std::byte>(value)); }
+Snapshot state_of(size_t size, int value) { return Snapshot(size, static_cast<std::byte>(value)); }
 
 TEST(PrefixCacheTest, FindsWhatWasKept) {
   PrefixCache cache(100);

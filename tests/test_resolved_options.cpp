@@ -17,11 +17,11 @@ TEST(ResolvedOptionsTest, UnsetValuesAreTheCheckpoints) {
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->text_layout, TextLayout::kFull);
   EXPECT_EQ(options->max_new_tokens, 8192);
-  EXPECT_EQ(options->talker.temperature, 0.9F);
-  EXPECT_EQ(options->talker.top_p, 1.0F);
-  EXPECT_EQ(options->repetition_penalty, 1.05F);
-  EXPECT_EQ(options->subtalker.temperature, 0.8F);
-  EXPECT_EQ(options->subtalker.top_p, 0.95F);
+  EXPECT_EQ(options->draw.talker.temperature, 0.9F);
+  EXPECT_EQ(options->draw.talker.top_p, 1.0F);
+  EXPECT_EQ(options->draw.repetition_penalty, 1.05F);
+  EXPECT_EQ(options->draw.subtalker.temperature, 0.8F);
+  EXPECT_EQ(options->draw.subtalker.top_p, 0.95F);
 }
 
 TEST(ResolvedOptionsTest, SmallerLimitCounts) {
@@ -44,7 +44,7 @@ TEST(ResolvedOptionsTest, LargerMinimumCounts) {
     SynthesisOptions given;
     given.min_frames = min_frames;
     given.max_frames = 10;
-    return resolve_options(given, testing::tiny_metadata()).value().min_new_tokens;
+    return resolve_options(given, testing::tiny_metadata()).value().draw.min_new_tokens;
   };
   EXPECT_EQ(tokens(0), 2);
   EXPECT_EQ(tokens(1), 2);
@@ -72,9 +72,9 @@ TEST(ResolvedOptionsTest, SetValuesWin) {
   const auto options = resolve_options(given, testing::tiny_metadata());
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->text_layout, TextLayout::kStreaming);
-  EXPECT_EQ(options->talker.temperature, 0.0F);
-  EXPECT_EQ(options->talker.top_k, 3);
-  EXPECT_EQ(options->subtalker.top_k, 0);
+  EXPECT_EQ(options->draw.talker.temperature, 0.0F);
+  EXPECT_EQ(options->draw.talker.top_k, 3);
+  EXPECT_EQ(options->draw.subtalker.top_k, 0);
 }
 
 TEST(ResolvedOptionsTest, TopKAboveTheVocabularyIsTheVocabulary) {
@@ -82,7 +82,7 @@ TEST(ResolvedOptionsTest, TopKAboveTheVocabularyIsTheVocabulary) {
   given.subtalker_top_k = std::numeric_limits<int64_t>::max();
   const auto options = resolve_options(given, testing::tiny_metadata());
   ASSERT_TRUE(options.ok());
-  EXPECT_EQ(options->subtalker.top_k, 8);
+  EXPECT_EQ(options->draw.subtalker.top_k, 8);
 }
 
 struct BadOption {

@@ -80,6 +80,31 @@ TEST(UsageExamples, ModelMetadataGivesARequestThatFits) {
   EXPECT_TRUE(testing::must(engine->create_session())->start(request, {}).ok());
 }
 
+TEST(UsageExamples, OptionsOfAServerMakeAnEngine) {
+  const EngineOptions options = examples::engine_options::for_a_small_server(model_path("tiny-customvoice"));
+  EXPECT_EQ(options.prefix_cache_bytes, size_t{256} << 20);
+  EXPECT_TRUE(Engine::create(options).ok());
+}
+
+TEST(UsageExamples, ModelInfoKnowsCpusFromGpus) {
+  EXPECT_TRUE(examples::model_info::is_for_cpus(model_path("tiny-customvoice")));
+  EXPECT_FALSE(examples::model_info::is_for_cpus(model_path("tiny-customvoice-gpu")));
+  EXPECT_FALSE(examples::model_info::is_for_cpus("/nowhere/model.pte"));
+}
+
+TEST(UsageExamples, RequestAndStatsOfABook) {
+  const auto engine = make_engine("tiny-customvoice");
+  SynthesisRequest request = testing::request("One sentence. Another one.");
+  request.speaker = "ryan";
+  SynthesisOptions options = examples::request::for_a_book();
+  options.max_frames = 4;
+  const auto spoken = testing::speak(*testing::must(engine->create_session()), request, options);
+  const double seconds =
+      static_cast<double>(spoken.samples.size()) / static_cast<double>(engine->metadata().sample_rate);
+  EXPECT_NEAR(examples::stats::real_time_factor(spoken.stats, engine->metadata()),
+              spoken.stats.total_ms / 1000 / seconds, 1e-9);
+}
+
 TEST(UsageExamples, VoiceSpeaksIntoTheSinkOfAnotherExample) {
   const auto engine = make_engine("tiny-base");
   const testing::TempFolder folder;
@@ -100,6 +125,7 @@ TEST(UsageExamples, VoiceEncoderKeepsAVoiceThatSpeaks) {
   }
   WavSink file(recording, 24000);
   ASSERT_TRUE(file.write(samples.data(), 24000).ok() && file.close().ok());
+  EXPECT_EQ(*examples::recording::seconds_of_speech(recording), 1.0);
   const std::string encoder = model_path("tiny-base-voice-encoder");
   const Status status = examples::voice_encoder::keep_voice(encoder, recording, "What Ann says.", voice);
   ASSERT_TRUE(status.ok()) << status.error().message;

@@ -94,8 +94,8 @@ size_t CodecDecoder::state_bytes() const {
                          [](size_t sum, const MappedTensor& state) { return sum + state.size_bytes(); });
 }
 
-PrefixCache::State CodecDecoder::state() const {
-  PrefixCache::State state;
+Snapshot CodecDecoder::state() const {
+  Snapshot state;
   state.reserve(state_bytes());
   for (const MappedTensor& tensor : states_) {
     state.insert(state.end(), tensor.data(), tensor.data() + tensor.size_bytes());
@@ -103,7 +103,7 @@ PrefixCache::State CodecDecoder::state() const {
   return state;
 }
 
-void CodecDecoder::set_state(const PrefixCache::State& state, int64_t num_frames) {
+void CodecDecoder::set_state(const Snapshot& state, int64_t num_frames) {
   const std::byte* from = state.data();
   for (const MappedTensor& tensor : states_) {
     std::copy_n(from, tensor.size_bytes(), tensor.data());

@@ -9,7 +9,6 @@
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
-#include "prefix_cache.h"
 #include "program.h"
 
 namespace qwen3_tts {
@@ -33,11 +32,11 @@ class CodecDecoder {
   Status prime(const std::vector<int64_t>& codes);
 
   /// What there is to remember of the frames so far; nothing when the program keeps it.
-  PrefixCache::State state() const;
+  Snapshot state() const;
   size_t state_bytes() const;
 
   /// Takes the state after `num_frames` frames in place of decoding them.
-  void set_state(const PrefixCache::State& state, int64_t num_frames);
+  void set_state(const Snapshot& state, int64_t num_frames);
 
  private:
   CodecDecoder(Program& program, const ModelMetadata& metadata, std::vector<MappedTensor> states);

@@ -18,7 +18,4 @@ Result<std::vector<int64_t>> read_codes_file(const std::string& path, const Mode
 /// Writes `codes`, [num_frames * num_code_groups] row-major, in one step: no reader sees a part of the file.
 Status write_codes_file(const std::string& path, const std::vector<int64_t>& codes, const ModelMetadata& metadata);
 
-/// An error when `codes` is not whole frames of codes in range. `source` is how the error calls them.
-Status check_codes(const std::vector<int64_t>& codes, const ModelMetadata& metadata, const std::string& source);
-
 }  // namespace qwen3_tts

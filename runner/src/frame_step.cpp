@@ -47,7 +47,7 @@ FrameStep::FrameStep(Program& program, const ModelMetadata& metadata)
   }
 }
 
-void FrameStep::reset(const ResolvedOptions& options) {
+void FrameStep::reset(const DrawOptions& options) {
   options_ = options;
   std::fill(penalty_.begin(), penalty_.end(), 1.0F);
   auto value = sampling_.begin();

@@ -8,8 +8,8 @@
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 
+#include "draw_options.h"
 #include "program.h"
-#include "resolved_options.h"
 
 namespace qwen3_tts {
 
@@ -23,7 +23,7 @@ class FrameStep {
   FrameStep& operator=(const FrameStep&) = delete;
 
   /// Begins a piece of the text, whose tokens are drawn as `options` say.
-  void reset(const ResolvedOptions& options);
+  void reset(const DrawOptions& options);
 
   /// Draws a token, which is returned, and completes its frame. `num_tokens`: drawn before in this piece; `frame`: and
   /// in the utterance, which says which random numbers are used. `text_row` [H] goes with the frame to the talker,
@@ -41,7 +41,7 @@ class FrameStep {
   Program& program_;
   const ModelMetadata& metadata_;
   std::string method_;
-  ResolvedOptions options_{};
+  DrawOptions options_{};
   std::vector<float> text_row_;  ///< [H]
   int64_t position_ = 0;
   std::vector<float> penalty_;   ///< [V] of every id; 1 where it was not drawn.

@@ -14,6 +14,9 @@ struct TensorSpec {
   std::vector<executorch::aten::SizesType> sizes;
 };
 
+/// A copy of state: bytes of mapped tensors, in an order that its owner knows.
+using Snapshot = std::vector<std::byte>;
+
 /// A tensor of zeros that takes memory only where it is written: the state a session passes to its methods.
 class MappedTensor {
  public:

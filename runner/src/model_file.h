@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <qwen3_tts/engine.h>
+#include <qwen3_tts/engine_options.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 

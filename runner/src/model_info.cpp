@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include <qwen3_tts/engine.h>
+#include <qwen3_tts/model_info.h>
 
 #include "contract.h"
 #include "model_file.h"

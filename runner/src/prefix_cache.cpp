@@ -28,13 +28,13 @@ const PrefixCache::Entry* PrefixCache::use(const std::string& key) {
   return &entries_.front();
 }
 
-std::shared_ptr<const PrefixCache::State> PrefixCache::find(const std::string& key) {
+std::shared_ptr<const Snapshot> PrefixCache::find(const std::string& key) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Entry* entry = use(key);
   return entry == nullptr ? nullptr : entry->state;
 }
 
-void PrefixCache::keep(const std::string& key, State state) {
+void PrefixCache::keep(const std::string& key, Snapshot state) {
   if (!has_room_for(key, state.size())) {
     return;
   }
@@ -42,7 +42,7 @@ void PrefixCache::keep(const std::string& key, State state) {
   if (use(key) != nullptr) {
     return;  // Another session was faster.
   }
-  entries_.push_front({key, std::make_shared<const State>(std::move(state))});
+  entries_.push_front({key, std::make_shared<const Snapshot>(std::move(state))});
   size_bytes_ += entries_.front().size_bytes();
   while (size_bytes_ > max_bytes_) {
     size_bytes_ -= entries_.back().size_bytes();

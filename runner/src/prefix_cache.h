@@ -10,6 +10,7 @@
 
 #include <qwen3_tts/voice.h>
 
+#include "mapped_tensor.h"
 #include "prompt_plan.h"
 
 namespace qwen3_tts {
@@ -18,26 +19,24 @@ namespace qwen3_tts {
 /// least recently goes first when there is too much. Thread-safe.
 class PrefixCache {
  public:
-  using State = std::vector<std::byte>;
-
   /// `max_bytes` of keys and states; 0: keeps nothing.
   explicit PrefixCache(size_t max_bytes) : max_bytes_(max_bytes) {}
 
   /// The state under `key`, which stays valid while it is held; null: there is none.
-  std::shared_ptr<const State> find(const std::string& key);
+  std::shared_ptr<const Snapshot> find(const std::string& key);
 
   /// Could a state of this size be kept? It need not be made otherwise.
   bool has_room_for(const std::string& key, size_t state_bytes) const { return key.size() + state_bytes <= max_bytes_; }
 
   /// Keeps `state`, if there can be room for it. A key has only one state: a second one is dropped.
-  void keep(const std::string& key, State state);
+  void keep(const std::string& key, Snapshot state);
 
   size_t size_bytes() const;
 
  private:
   struct Entry {
     std::string key;
-    std::shared_ptr<const State> state;
+    std::shared_ptr<const Snapshot> state;
 
     size_t size_bytes() const { return key.size() + state->size(); }
   };

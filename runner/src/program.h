@@ -11,7 +11,7 @@
 
 #include <executorch/extension/module/module.h>
 
-#include <qwen3_tts/engine.h>
+#include <qwen3_tts/model_info.h>
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"

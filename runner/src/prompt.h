@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/request.h>
 #include <qwen3_tts/result.h>
-#include <qwen3_tts/synthesis_session.h>
 
 #include "prompt_plan.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "codes_file.h"
+#include "codes.h"
 #include "text_tokenizer.h"
 
 namespace qwen3_tts {

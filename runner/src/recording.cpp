@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include <qwen3_tts/voice_encoder.h>
+#include <qwen3_tts/recording.h>
 
 #include "audio_file.h"
 #include "leading_silence.h"

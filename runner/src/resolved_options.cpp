@@ -25,15 +25,15 @@ Status check(const ResolvedOptions& o) {
   const char* const top_k_range = "0 (off) or more";
   const char* const top_p_range = "above 0 and at most 1 (off)";
   const Status checks[] = {
-      require(is_temperature(o.talker.temperature), "temperature", o.talker.temperature, temperature_range),
-      require(o.talker.top_k >= 0, "top_k", o.talker.top_k, top_k_range),
-      require(is_top_p(o.talker.top_p), "top_p", o.talker.top_p, top_p_range),
-      require(is_temperature(o.subtalker.temperature), "subtalker_temperature", o.subtalker.temperature,
+      require(is_temperature(o.draw.talker.temperature), "temperature", o.draw.talker.temperature, temperature_range),
+      require(o.draw.talker.top_k >= 0, "top_k", o.draw.talker.top_k, top_k_range),
+      require(is_top_p(o.draw.talker.top_p), "top_p", o.draw.talker.top_p, top_p_range),
+      require(is_temperature(o.draw.subtalker.temperature), "subtalker_temperature", o.draw.subtalker.temperature,
               temperature_range),
-      require(o.subtalker.top_k >= 0, "subtalker_top_k", o.subtalker.top_k, top_k_range),
-      require(is_top_p(o.subtalker.top_p), "subtalker_top_p", o.subtalker.top_p, top_p_range),
-      require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0F, "repetition_penalty",
-              o.repetition_penalty, "above 0 (1 is off)"),
+      require(o.draw.subtalker.top_k >= 0, "subtalker_top_k", o.draw.subtalker.top_k, top_k_range),
+      require(is_top_p(o.draw.subtalker.top_p), "subtalker_top_p", o.draw.subtalker.top_p, top_p_range),
+      require(std::isfinite(o.draw.repetition_penalty) && o.draw.repetition_penalty > 0.0F, "repetition_penalty",
+              o.draw.repetition_penalty, "above 0 (1 is off)"),
       require(o.max_new_tokens >= 1, "max_new_tokens", o.max_new_tokens, "1 or more"),
       require(o.frame_budget.value_or(0) >= 0, "frame_budget", o.frame_budget.value_or(0), "0 (off) or more"),
       require(o.first_chunk_frames >= 1, "first_chunk_frames", o.first_chunk_frames, "1 or more"),
@@ -48,6 +48,19 @@ Status check_shortest(int64_t min_frames, int64_t max_frames) {
   return require(min_frames >= 0 && min_frames <= max_frames, "min_frames", min_frames, range.c_str());
 }
 
+DrawOptions draw_options(const SynthesisOptions& options, const ModelMetadata& metadata) {
+  return {
+      {options.temperature.value_or(metadata.temperature), options.top_k.value_or(metadata.top_k),
+       options.top_p.value_or(metadata.top_p)},
+      {options.subtalker_temperature.value_or(metadata.subtalker_temperature),
+       options.subtalker_top_k.value_or(metadata.subtalker_top_k),
+       options.subtalker_top_p.value_or(metadata.subtalker_top_p)},
+      options.repetition_penalty.value_or(metadata.repetition_penalty),
+      std::max(metadata.min_new_tokens, options.min_frames),
+      options.seed,
+  };
+}
+
 }  // namespace
 
 Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const ModelMetadata& metadata) {
@@ -55,16 +68,9 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
       options.text_layout.value_or(metadata.text_layout),
       options.long_text,
       options.max_new_tokens.value_or(metadata.max_new_tokens),
-      std::max(metadata.min_new_tokens, options.min_frames),
       options.max_new_tokens.has_value() || options.max_frames.has_value(),
       options.frame_budget,
-      {options.temperature.value_or(metadata.temperature), options.top_k.value_or(metadata.top_k),
-       options.top_p.value_or(metadata.top_p)},
-      {options.subtalker_temperature.value_or(metadata.subtalker_temperature),
-       options.subtalker_top_k.value_or(metadata.subtalker_top_k),
-       options.subtalker_top_p.value_or(metadata.subtalker_top_p)},
-      options.repetition_penalty.value_or(metadata.repetition_penalty),
-      options.seed,
+      draw_options(options, metadata),
       options.first_chunk_frames,
       options.chunk_frames,
       options.trim_silence,
@@ -85,8 +91,8 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
     return status.error();
   }
   // All of the vocabulary is the same as off; a smaller number survives the way through the graph as fp32.
-  resolved.talker.top_k = std::min(resolved.talker.top_k, metadata.talker_vocab_size);
-  resolved.subtalker.top_k = std::min(resolved.subtalker.top_k, metadata.code_vocab_size);
+  resolved.draw.talker.top_k = std::min(resolved.draw.talker.top_k, metadata.talker_vocab_size);
+  resolved.draw.subtalker.top_k = std::min(resolved.draw.subtalker.top_k, metadata.code_vocab_size);
   return resolved;
 }
 

@@ -4,10 +4,10 @@
 #include <optional>
 
 #include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/request.h>
 #include <qwen3_tts/result.h>
-#include <qwen3_tts/synthesis_session.h>
 
-#include "sampler.h"
+#include "draw_options.h"
 
 namespace qwen3_tts {
 
@@ -16,13 +16,9 @@ struct ResolvedOptions {
   TextLayout text_layout;
   LongText long_text;
   int64_t max_new_tokens;
-  int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
   bool limits_utterance;  ///< max_new_tokens was given: it counts over all pieces, the checkpoint's own for each.
   std::optional<int64_t> frame_budget;  ///< 0: off. Unset: from the length of the text.
-  SamplingParams talker;
-  SamplingParams subtalker;
-  float repetition_penalty;
-  uint64_t seed;
+  DrawOptions draw;
   int64_t first_chunk_frames;
   int64_t chunk_frames;
   bool trim_silence;

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "codes_file.h"
+#include "codes.h"
 #include "philox.h"
 #include "synthesis_session_impl.h"
 
@@ -159,8 +159,8 @@ Result<int64_t> Impl::next_token() {
       return status.error();
     }
   }
-  return talker_->sample(options_.talker, options_.repetition_penalty, options_.min_new_tokens,
-                         uniform(options_.seed, tokens_.size(), 0));
+  return talker_->sample(options_.draw.talker, options_.draw.repetition_penalty, options_.draw.min_new_tokens,
+                         uniform(options_.draw.seed, tokens_.size(), 0));
 }
 
 Result<const std::vector<int64_t>*> Impl::complete_frame(int64_t token) {
@@ -170,7 +170,7 @@ Result<const std::vector<int64_t>*> Impl::complete_frame(int64_t token) {
   const ScopedTimer timer(stats_.code_predictor_ms);
   const OneCore one_core(decode_worker_->is_busy());
   const auto frame = static_cast<int64_t>(tokens_.size()) - 1;
-  if (Status status = code_predictor_->predict(talker_->hidden(), token, options_.seed, frame); !status.ok()) {
+  if (Status status = code_predictor_->predict(talker_->hidden(), token, options_.draw.seed, frame); !status.ok()) {
     return status.error();
   }
   return &code_predictor_->codes();

@@ -93,7 +93,7 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
     stats_.text_tokens += static_cast<int64_t>(piece.size());
   }
   if (code_predictor_ != nullptr) {
-    code_predictor_->set_sampling(options_.subtalker);
+    code_predictor_->set_sampling(options_.draw.subtalker);
   }
   leading_silence_ = LeadingSilence(engine_.metadata.sample_rate);
   stats_.prompt_ms = elapsed_ms(start_time_) - stats_.load_ms;
@@ -112,7 +112,7 @@ Status Impl::begin_piece() {
   limit_ = piece_limit(*plan, static_cast<int64_t>(text_ids.size()));
   talker_->reset(limit_.num_tokens);
   if (frame_step_ != nullptr) {
-    frame_step_->reset(options_);
+    frame_step_->reset(options_.draw);
   }
   if (is_first) {  // Later on they grow as they need.
     tokens_.reserve(static_cast<size_t>(limit_.num_tokens));

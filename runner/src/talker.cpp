@@ -103,14 +103,14 @@ size_t Talker::state_bytes(int64_t num_rows) const {
   return kv_ ? kv_->size_bytes() / static_cast<size_t>(kv_->tensor().size(3)) * static_cast<size_t>(num_rows) : 0;
 }
 
-PrefixCache::State Talker::state() const {
-  PrefixCache::State state;
+Snapshot Talker::state() const {
+  Snapshot state;
   state.reserve(state_bytes(position_));
   visit_positions(position_, [&](const std::byte* from, size_t size) { state.insert(state.end(), from, from + size); });
   return state;
 }
 
-void Talker::set_state(const PrefixCache::State& state, int64_t num_rows) {
+void Talker::set_state(const Snapshot& state, int64_t num_rows) {
   const std::byte* from = state.data();
   visit_positions(num_rows, [&](std::byte* to, size_t size) {
     std::copy_n(from, size, to);

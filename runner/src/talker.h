@@ -10,7 +10,6 @@
 #include <qwen3_tts/result.h>
 
 #include "mapped_tensor.h"
-#include "prefix_cache.h"
 #include "program.h"
 #include "sampler.h"
 
@@ -33,11 +32,11 @@ class Talker {
 
   /// What there is to remember of the rows so far, position by position of every head. Not of a program that keeps its
   /// state: there is nothing to be had.
-  PrefixCache::State state() const;
+  Snapshot state() const;
   size_t state_bytes(int64_t num_rows) const;
 
   /// Takes the state after `num_rows` rows in place of reading them.
-  void set_state(const PrefixCache::State& state, int64_t num_rows);
+  void set_state(const Snapshot& state, int64_t num_rows);
 
   /// Reads one more row, the sum of two: [H] each.
   Status step(const float* frame_embedding, const float* text_row);

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "codes_file.h"
+#include "codes.h"
 #include "file.h"
 #include "safetensors.h"
 #include "unicode_nfc.h"

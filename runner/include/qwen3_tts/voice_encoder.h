@@ -23,29 +23,11 @@
 #include <vector>
 
 #include <qwen3_tts/export.h>
+#include <qwen3_tts/recording.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/voice.h>
 
 namespace qwen3_tts {
-
-/// Somebody speaking: mono samples at VoiceEncoder::sample_rate(), full scale at -1 and 1.
-struct Recording {
-  std::vector<float> samples;
-  std::string source;  ///< What errors call it, such as the file it is from; may be empty.
-};
-
-struct RecordingOptions {
-  /// Drops what comes before the first and after the last sample of magnitude 0.005 (-46 dB of full scale), but for the
-  /// 20 ms next to them.
-  bool trim_silence = false;
-};
-
-/// Reads a sound file as libsndfile does (WAV, FLAC, OGG, MP3), of any number of channels, whose mean is taken, and of
-/// 8 kHz or more, resampled to `sample_rate` in Hz as the reference does it. kIo or kInvalidArgument, naming the file,
-/// when it is no sound file, damaged, empty, longer than 10 minutes, holds what is no number, or is clipped: one sample
-/// in a hundred at full scale.
-QWEN3_TTS_API Result<Recording> read_recording(const std::string& path, int64_t sample_rate,
-                                               const RecordingOptions& options);
 
 struct VoiceEncoderOptions {
   std::string path;         ///< A voice_encoder.pte of export_unified.py --voice-encoder.

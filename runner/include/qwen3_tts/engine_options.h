@@ -1,0 +1,63 @@
+#pragma once
+
+/// Two cores and room for many voices:
+/// \code
+/// qwen3_tts::EngineOptions for_a_small_server(const std::string& model_path) {
+///   qwen3_tts::EngineOptions options;
+///   options.model_path = model_path;
+///   options.num_threads = 2;
+///   options.prefix_cache_bytes = size_t{256} << 20;
+///   return options;
+/// }
+/// \endcode
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace qwen3_tts {
+
+struct EngineOptions {
+  std::string model_path;
+  /// Weights of a model for a GPU, which export_unified.py writes beside it; "": the .ptd of the model's name.
+  std::string data_path;
+  /// Models for a GPU: what every frame needs is recorded while it is warmed up, and then replayed as one.
+  bool cuda_graphs = true;
+  /// 0: all cores. Set once a process, before the first engine. With two, sessions decode on a thread of their own,
+  /// beside the other stages.
+  int32_t num_threads = 0;
+  /// As few calls a frame as the model has methods for: cp_generate, and on a GPU frame. false: code_predictor and
+  /// cp_head for every code, same codes.
+  bool fused_code_predictor = true;
+
+  /// File that keeps packed weights between processes; "" none. It is made by the first engine that names it and mapped
+  /// by the next ones, which then load faster and share its pages; samples are the same with and without. It fits one
+  /// model file on one kind of processor and is made again for another, or when it is damaged; a file that is no weight
+  /// cache is an error and is left alone. Processes may share it. While an engine uses it, it may be renamed or
+  /// removed, but not written to.
+  std::string weight_cache;
+
+  /// Most memory for what the stages remember of the beginnings of utterances: the rows before the text to speak
+  /// (instruct, role, language, speaker or voice), and the codec decoder's state after the recording of an in-context
+  /// voice. An utterance that begins like an earlier one of any session need not read them again; what was used least
+  /// recently goes first, and 0 remembers nothing. Samples are the same with and without. The published models take
+  /// 112 KiB a row (twice that with the recipe exact), which is 1 MB for a named speaker, and 6 MB more for an
+  /// in-context voice.
+  size_t prefix_cache_bytes = size_t{64} << 20;
+
+  /// A tokenizer.json (of a converted checkpoint) in place of the tables in the .pte; "" none.
+  std::string tokenizer_path;
+
+  /// Record when every operator runs, in memory, for Engine::write_profile(). It costs time of its own:
+  /// 6 % of an utterance was measured.
+  bool profile = false;
+};
+
+/// What a request asks for. It decides which methods of the model are loaded.
+enum class Task {
+  kSpeech,  ///< Text to samples.
+  kCodes,  ///< Text to codes: SynthesisOptions::codes_only.
+  kDecoding,  ///< Codes to samples: SynthesisSession::decode().
+};
+
+}  // namespace qwen3_tts

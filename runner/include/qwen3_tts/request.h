@@ -1,0 +1,78 @@
+#pragma once
+
+/// A book is spoken in pieces, and calmly:
+/// \code
+/// qwen3_tts::SynthesisOptions for_a_book() {
+///   qwen3_tts::SynthesisOptions options;
+///   options.long_text = qwen3_tts::LongText::kSplit;
+///   options.temperature = 0.7F;
+///   return options;
+/// }
+/// \endcode
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <qwen3_tts/export.h>
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/voice.h>
+
+namespace qwen3_tts {
+
+/// How a cloned voice is used.
+enum class VoiceMode {
+  kXVector,    ///< Its x-vector alone.
+  kInContext,  ///< The speech goes on from its recording: needs a voice with codes and transcript.
+};
+QWEN3_TTS_API const char* to_string(VoiceMode mode);  ///< "xvector" or "icl".
+
+/// What to say and who says it.
+struct SynthesisRequest {
+  std::string text;  ///< UTF-8. Leading whitespace with a newline in it is dropped; what is left must not be empty.
+  std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
+  std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
+  std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
+  std::optional<Voice> voice;     ///< Base: a cloned voice.
+  std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
+};
+
+/// What becomes of a long text.
+enum class LongText {
+  kError,  ///< It is spoken in one go, and refused when it leaves no room to speak.
+  kSplit,  ///< One of more than 56 tokens is spoken in pieces: whole sentences, one after the other, in one voice.
+};
+
+/// How to say it. Unset values are the checkpoint's defaults.
+struct SynthesisOptions {
+  std::optional<TextLayout> text_layout;
+  LongText long_text = LongText::kError;
+  /// Talker tokens; N tokens give at most N - 1 frames. One that is given counts over all pieces of a text, and the
+  /// checkpoint's own for each.
+  std::optional<int64_t> max_new_tokens;
+  /// The same limit, in frames; the smaller one counts.
+  std::optional<int64_t> max_frames;
+  /// Shortest speech, in frames, and of every piece when the text is split: it does not end before, which no model is
+  /// trained for. Smaller limits count.
+  int64_t min_frames = 0;
+  /// Most frames of speech, which may miss its end; of every piece when the text is split, and then the next one
+  /// follows. 0: off. Unset: 12 for each text token, or three times what the recording of an in-context voice takes for
+  /// each of its own if that is more, and 75.
+  std::optional<int64_t> frame_budget;
+  std::optional<float> temperature;  ///< 0: greedy.
+  std::optional<int64_t> top_k;      ///< 0: off.
+  std::optional<float> top_p;        ///< 1: off.
+  std::optional<float> repetition_penalty;
+  std::optional<float> subtalker_temperature;
+  std::optional<int64_t> subtalker_top_k;
+  std::optional<float> subtalker_top_p;
+  uint64_t seed = 42;
+  int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
+  int64_t chunk_frames = 4;        ///< Frames of the later ones.
+  /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
+  bool trim_silence = false;
+  /// Make codes() and no samples: the codec decoder is not even loaded. One empty chunk comes when all codes are made.
+  bool codes_only = false;
+};
+
+}  // namespace qwen3_tts
