@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "philox.h"
-#include "sampler.h"
+#include "base/philox.h"
+#include "base/sampler.h"
 
 namespace qwen3_tts {
 namespace {

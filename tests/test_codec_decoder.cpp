@@ -1,4 +1,4 @@
-#include "codec_decoder.h"
+#include "stages/codec_decoder.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 #include <gtest/gtest.h>
 
-#include "contract.h"
 #include "ops/ops.h"
-#include "program.h"
+#include "program/contract.h"
+#include "program/program.h"
 #include "test_models.h"
 
 namespace qwen3_tts {

@@ -1,4 +1,4 @@
-#include "codes_file.h"
+#include "audio/codes_file.h"
 
 #include <sys/stat.h>
 

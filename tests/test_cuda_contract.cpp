@@ -1,4 +1,4 @@
-#include "cuda_contract.h"
+#include "program/cuda_contract.h"
 
 #include <ostream>
 #include <string>

@@ -1,4 +1,4 @@
-#include "decode_worker.h"
+#include "stages/decode_worker.h"
 
 #include <cstdint>
 #include <memory>
@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include "contract.h"
 #include "ops/ops.h"
-#include "program.h"
+#include "program/contract.h"
+#include "program/program.h"
 #include "test_models.h"
 
 namespace qwen3_tts {

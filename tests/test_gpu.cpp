@@ -1,6 +1,6 @@
 // With tests/cuda_driver.cpp in place of NVIDIA's driver, which LD_LIBRARY_PATH names.
 
-#include "gpu.h"
+#include "program/gpu.h"
 
 #include <cstdlib>
 #include <string>

@@ -1,4 +1,4 @@
-#include "leading_silence.h"
+#include "audio/leading_silence.h"
 
 #include <algorithm>
 #include <initializer_list>

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <qwen3_tts/synthesis_session.h>
 
-#include "leading_silence.h"
+#include "audio/leading_silence.h"
 #include "session_testing.h"
 #include "test_models.h"
 

@@ -1,4 +1,4 @@
-#include "mapped_tensor.h"
+#include "program/mapped_tensor.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "prefix_cache.h"
+#include "session/prefix_cache.h"
 
 #include <algorithm>
 #include <cstddef>

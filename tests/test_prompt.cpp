@@ -1,4 +1,4 @@
-#include "prompt.h"
+#include "stages/prompt.h"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "resolved_options.h"
+#include "session/resolved_options.h"
 
 #include <functional>
 #include <limits>

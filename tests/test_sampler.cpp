@@ -1,4 +1,4 @@
-#include "sampler.h"
+#include "base/sampler.h"
 
 #include <cmath>
 #include <limits>
@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "philox.h"
+#include "base/philox.h"
 #include "tiny_contract.h"
 
 namespace qwen3_tts {

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "leading_silence.h"
+#include "audio/leading_silence.h"
 #include "session_testing.h"
 #include "test_models.h"
 

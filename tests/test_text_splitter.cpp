@@ -1,4 +1,4 @@
-#include "text_splitter.h"
+#include "text/text_splitter.h"
 
 #include <algorithm>
 #include <random>
@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "text_breaks.h"
-#include "unicode_nfc.h"
+#include "text/text_breaks.h"
+#include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

@@ -1,4 +1,4 @@
-#include "text_tokenizer.h"
+#include "text/text_tokenizer.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "unicode_nfc.h"
+#include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

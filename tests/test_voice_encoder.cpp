@@ -15,7 +15,7 @@
 #include "sound_files.h"
 #include "temp_folder.h"
 #include "test_models.h"
-#include "voice_encoder_contract.h"
+#include "voice/voice_encoder_contract.h"
 
 namespace qwen3_tts {
 namespace {

@@ -1,4 +1,4 @@
-#include "weight_cache.h"
+#include "program/weight_cache.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "process_setup.h"
+#include "program/process_setup.h"
 #include "session_testing.h"
 #include "temp_folder.h"
 

@@ -15,8 +15,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "text_tokenizer.h"
-#include "tokenizer_json.h"
+#include "text/text_tokenizer.h"
+#include "text/tokenizer_json.h"
 
 namespace {
 

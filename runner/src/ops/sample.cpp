@@ -3,9 +3,9 @@
 
 #include <executorch/runtime/kernel/kernel_includes.h>
 
+#include "base/sampler.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
-#include "sampler.h"
 
 namespace qwen3_tts {
 

@@ -1,0 +1,352 @@
+#include "speaking.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <qwen3_tts/engine.h>
+#include <qwen3_tts/synthesis_session.h>
+#include <qwen3_tts/voice.h>
+
+#include "audio/codes_file.h"
+#include "report.h"
+#include "run_record.h"
+#include "run_sink.h"
+#include "runs.h"
+#include "stats_json.h"
+#include "voice_maker.h"
+
+namespace qwen3_tts {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<SynthesisSession*> current_session{nullptr};
+std::atomic<int> last_signal{0};
+
+extern "C" void handle_signal(int number) {
+  last_signal = number;
+  if (SynthesisSession* session = current_session.load()) {
+    session->stop();
+  }
+}
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+#ifdef __APPLE__
+  constexpr double kUnitBytes = 1.0;
+#else
+  constexpr double kUnitBytes = 1024.0;
+#endif
+  return static_cast<double>(usage.ru_maxrss) * kUnitBytes / 1e6;
+}
+
+/// Speaks runs one after the other with one engine and one session.
+class Speaker {
+ public:
+  Speaker(RunnerOptions options, Console& console) : options_(std::move(options)), console_(console) {}
+  ~Speaker() { current_session = nullptr; }
+  Speaker(const Speaker&) = delete;
+  Speaker& operator=(const Speaker&) = delete;
+
+  /// Opens the model, and the files that the runs name.
+  Status open(const std::vector<Run>& runs);
+  Status check(const std::vector<Run>& runs);
+  /// The methods that the runs need, so that the first one is as fast as the others.
+  Status load();
+  Status warm_up(const Run& run);
+  /// Until the last one, an error or a signal.
+  Status speak(const std::vector<Run>& runs);
+  /// What the runs were like, for people and for programs.
+  Status report() const;
+
+ private:
+  Status read_inputs(const std::vector<Run>& runs);
+  Status read_voice(const std::string& path);
+  Status open_voice_maker();
+  /// What is asked of the session: the run's request and voice.
+  SynthesisRequest request_of(const Run& run) const;
+  /// One utterance into `sink`.
+  Status utter(const Run& run, AudioSink& sink);
+  Status speak_one(const Run& run);
+  /// Keeps who spoke the run.
+  Status save_voice(const Run& run, std::vector<float> samples);
+  /// `num_samples` of the run were delivered.
+  void on_delivery(int64_t num_samples, Clock::time_point start);
+
+  RunnerOptions options_;
+  Console& console_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SynthesisSession> session_;
+  std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::optional<VoiceMaker> voice_maker_;
+  std::map<std::string, Voice> voices_;  ///< Path -> voice.
+  std::vector<RunRecord> records_;
+};
+
+Status Speaker::open(const std::vector<Run>& runs) {
+  console_.progress("loading " + options_.engine.model_path + " ...");
+  auto engine = Engine::create(options_.engine);
+  if (!engine.ok()) {
+    return engine.error();
+  }
+  engine_ = std::move(*engine);
+  if (Status status = read_inputs(runs); !status.ok()) {
+    return status;
+  }
+  auto session = engine_->create_session();
+  if (!session.ok()) {
+    return session.error();
+  }
+  session_ = std::move(*session);
+  current_session = session_.get();
+  return {};
+}
+
+Status Speaker::load() {
+  const Task speech = options_.synthesis.codes_only ? Task::kCodes : Task::kSpeech;
+  if (Status status = engine_->preload(options_.codes_path ? Task::kDecoding : speech); !status.ok()) {
+    return status;
+  }
+  console_.detail(describe_load(options_.engine.model_path, *engine_));
+  return {};
+}
+
+Status Speaker::read_inputs(const std::vector<Run>& runs) {
+  if (options_.codes_path.has_value()) {
+    auto codes = read_codes_file(*options_.codes_path, engine_->metadata());
+    if (!codes.ok()) {
+      return codes.error();
+    }
+    codes_ = std::move(*codes);
+  }
+  if (Status status = open_voice_maker(); !status.ok()) {
+    return status;
+  }
+  if (Status status = read_voice(options_.voice); !status.ok()) {
+    return status;
+  }
+  for (const Run& run : runs) {
+    if (Status status = read_voice(run.voice); !status.ok()) {
+      return Error{status.error().code, run.source + ": " + status.error().message};
+    }
+  }
+  return {};
+}
+
+/// The recording becomes a voice like those that are read from files.
+Status Speaker::open_voice_maker() {
+  if (options_.voice_encoder_path.empty()) {
+    return {};
+  }
+  const ModelMetadata& model = engine_->metadata();
+  if (!options_.ref_audio.empty() && !model.takes_voices()) {
+    return Error{ErrorCode::kInvalidArgument, "--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
+                                                  " model takes no voices; leave it out, or use a Base model"};
+  }
+  auto maker = VoiceMaker::open({options_.voice_encoder_path, options_.engine.num_threads}, model);
+  if (!maker.ok()) {
+    return maker.error();
+  }
+  voice_maker_ = std::move(*maker);
+  if (options_.ref_audio.empty()) {
+    return {};
+  }
+  console_.progress("listening to " + options_.ref_audio + " ...");
+  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(options_.ref_audio, std::move(*voice));
+  return {};
+}
+
+/// Each file once, however many runs speak with it.
+Status Speaker::read_voice(const std::string& path) {
+  if (path.empty() || voices_.count(path) > 0) {
+    return {};
+  }
+  auto voice = Voice::load(path, engine_->metadata());
+  if (!voice.ok()) {
+    return voice.error();
+  }
+  voices_.emplace(path, std::move(*voice));
+  return {};
+}
+
+SynthesisRequest Speaker::request_of(const Run& run) const {
+  SynthesisRequest request = run.request;
+  if (!run.voice.empty()) {
+    request.voice = voices_.at(run.voice);
+  }
+  return request;
+}
+
+Status Speaker::check(const std::vector<Run>& runs) {
+  if (options_.codes_path.has_value()) {
+    return {};
+  }
+  for (const Run& run : runs) {
+    if (Status status = session_->check(request_of(run), options_.synthesis); !status.ok()) {
+      const std::string where = run.source.empty() ? "" : run.source + ": ";
+      return Error{status.error().code, where + status.error().message};
+    }
+  }
+  return options_.save_voice.empty() ? Status() : voice_maker_->check(runs.front().request);
+}
+
+Status Speaker::warm_up(const Run& run) {
+  NullSink nowhere;
+  for (int64_t i = 0; i < options_.warmup && last_signal == 0; ++i) {
+    console_.progress("warming up ...");
+    if (Status status = utter(run, nowhere); !status.ok()) {
+      return status;
+    }
+  }
+  engine_->start_profile();
+  return {};
+}
+
+Status Speaker::speak(const std::vector<Run>& runs) {
+  for (const Run& run : runs) {
+    if (last_signal != 0) {
+      break;
+    }
+    if (Status status = speak_one(run); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Speaker::speak_one(const Run& run) {
+  const ModelMetadata& metadata = engine_->metadata();
+  const Clock::time_point start = Clock::now();
+  RunSink sink(run.output_path, options_.stdout_format, metadata.sample_rate,
+               [&](int64_t num_samples) { on_delivery(num_samples, start); });
+  KeepingSink keeping_sink(sink);
+  const bool keeps_samples = !options_.save_voice.empty();
+  if (Status status = utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink); !status.ok()) {
+    return status;
+  }
+  if (!options_.codes_output.empty()) {
+    if (Status status = write_codes_file(options_.codes_output, session_->codes(), metadata); !status.ok()) {
+      return status;
+    }
+  }
+  const SynthesisStats& stats = session_->stats();
+  const std::string& output = options_.synthesis.codes_only ? options_.codes_output : run.output_path;
+  records_.push_back({run.request.text, run.seed, output, stats, session_->talker_tokens(), peak_rss_mb(),
+                      static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
+  console_.tell(describe_run(records_.back()));
+  console_.detail(describe_stages(records_.back()));
+  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+}
+
+Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
+  const FinishReason reason = session_->stats().finish_reason;
+  if (reason == FinishReason::kStopped) {
+    return {};  // Whoever stopped it knows.
+  }
+  if (reason != FinishReason::kEos) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
+            "), so its text is not what was said; speak a shorter text, raise that limit, or try another seed"};
+  }
+  console_.progress("saving the voice ...");
+  Status status = voice_maker_->save(options_.save_voice, run.request, std::move(samples));
+  if (status.ok()) {
+    console_.tell(options_.save_voice + ": the voice of this speech\n");
+  }
+  return status;
+}
+
+Status Speaker::utter(const Run& run, AudioSink& sink) {
+  if (options_.codes_path.has_value()) {
+    return session_->decode(codes_, sink);
+  }
+  options_.synthesis.seed = run.seed;
+  const auto stats = session_->synthesize(request_of(run), options_.synthesis, sink);
+  return stats.ok() ? Status() : stats.error();
+}
+
+void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
+  if (last_signal != 0) {
+    session_->stop();  // The signal may have come before the session began this utterance.
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double audio_s = static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
+  console_.progress(describe_progress(session_->stats().frames, audio_s, seconds));
+}
+
+Status Speaker::report() const {
+  if (records_.size() > 1) {
+    console_.tell(describe_all(records_));
+  }
+  if (!records_.empty() && !options_.profile.empty()) {
+    if (Status status = engine_->write_profile(options_.profile); !status.ok()) {
+      return status;
+    }
+  }
+  if (records_.empty() || options_.stats_json.empty()) {
+    return {};
+  }
+  return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  struct sigaction action{};
+  action.sa_handler = handle_signal;
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  // A reader that went away and a disk quota are errors of a write, which says so.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+int received_signal() { return last_signal; }
+
+Status speak_all(RunnerOptions options, Console& console) {
+  if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE "
+                 "-r 24000"};
+  }
+  const auto runs = plan_runs(options);
+  if (!runs.ok()) {
+    return runs.error();
+  }
+  Speaker speaker(std::move(options), console);
+  Status status = speaker.open(*runs);
+  if (status.ok()) {
+    status = speaker.check(*runs);
+  }
+  if (status.ok()) {
+    status = speaker.load();
+  }
+  if (status.ok()) {
+    status = speaker.warm_up(runs->front());
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  status = speaker.speak(*runs);
+  Status reported = speaker.report();  // Of the runs before an error, too.
+  return status.ok() ? reported : status;
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,138 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace qwen3_tts {
+namespace {
+
+// A voice or codes file of 90 hours of speech; more is another kind of file.
+constexpr size_t kMaxFileBytes = size_t{256} << 20;
+
+/// What to do about a failed call; "" where its reason says it all.
+const char* remedy(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return "; check the path";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; check the permissions or name another place";
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return "; make room or name another place";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Error io_error(const std::string& action, const std::string& path, int error_number) {
+  return Error{ErrorCode::kIo, "cannot " + action + " '" + path +
+                                   "': " + std::generic_category().message(error_number) + remedy(error_number)};
+}
+
+Result<std::string> read_file(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    return io_error("open", path, errno);
+  }
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return io_error("read", path, errno);
+    }
+    if (count == 0) {
+      return content;
+    }
+    content.append(buffer.data(), static_cast<size_t>(count));
+    if (content.size() > kMaxFileBytes) {
+      return Error{ErrorCode::kInvalidArgument, "'" + path + "' is larger than " + std::to_string(kMaxFileBytes >> 20) +
+                                                    " MiB; it is not a file of this kind"};
+    }
+  }
+}
+
+Result<NewFile> NewFile::create(const std::string& path) {
+  struct stat existing{};
+  if (::stat(path.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    // Renaming over a device or a pipe would replace it.
+    return Error{ErrorCode::kIo, "cannot write '" + path + "': it exists and is not a regular file"};
+  }
+  static std::atomic<unsigned> counter{0};
+  NewFile file;
+  file.path_ = path;
+  file.temporary_ = path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  // O_EXCL: never write through a link or into another process's temporary file.
+  file.descriptor_ = FileDescriptor(::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (file.descriptor_.get() < 0) {
+    const int reason = errno;
+    file.temporary_.clear();
+    return io_error("create", path, reason);
+  }
+  return file;
+}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) {
+    ::unlink(temporary_.c_str());
+  }
+}
+
+Status NewFile::write(const void* data, size_t size) { return write_all(descriptor_.get(), data, size, path_); }
+
+Result<FileDescriptor> NewFile::commit() {
+  // What fsync accepted can no longer be lost by closing.
+  if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return io_error("write", path_, errno);
+  }
+  temporary_.clear();
+  return std::move(descriptor_);
+}
+
+Status write_file(const std::string& path, std::string_view content) {
+  auto file = NewFile::create(path);
+  if (!file.ok()) {
+    return file.error();
+  }
+  if (Status status = file->write(content.data(), content.size()); !status.ok()) {
+    return status;
+  }
+  const auto written = file->commit();
+  return written.ok() ? Status() : written.error();
+}
+
+Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name) {
+  const char* cursor = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t count = ::write(file_descriptor, cursor, size);
+    if (count >= 0) {
+      cursor += count;
+      size -= static_cast<size_t>(count);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      // A non-blocking pipe that is full: wait for its reader.
+      pollfd ready{file_descriptor, POLLOUT, 0};
+      ::poll(&ready, 1, -1);
+    } else if (errno != EINTR) {
+      return io_error("write", name, errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <qwen3_tts/result.h>
+
+#include "base/file_descriptor.h"
+
+namespace qwen3_tts {
+
+/// The whole content of the file (or pipe) at `path`. Refuses what cannot be a voice or a codes file by its size.
+Result<std::string> read_file(const std::string& path);
+
+/// A file that is written beside its place and takes it when it is complete; what stood there until then is replaced.
+/// One that is not committed leaves nothing behind.
+class NewFile {
+ public:
+  static Result<NewFile> create(const std::string& path);
+  ~NewFile();
+  NewFile(NewFile&& other) noexcept
+      : path_(std::move(other.path_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        descriptor_(std::move(other.descriptor_)) {}
+  NewFile& operator=(NewFile&&) = delete;
+
+  Status write(const void* data, size_t size);
+  /// Stores the bytes and renames the file into place. Once; the descriptor stays open for reading it.
+  Result<FileDescriptor> commit();
+
+ private:
+  NewFile() = default;
+
+  std::string path_, temporary_;
+  FileDescriptor descriptor_;
+};
+
+/// Writes `content` beside `path` and renames it into place: readers see the old file or the new one, never a part.
+Status write_file(const std::string& path, std::string_view content);
+
+/// Writes all of `size` bytes to a file descriptor; `name` is how an error calls it.
+Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name);
+
+/// kIo error: "cannot <action> '<path>': <reason of error_number>".
+Error io_error(const std::string& action, const std::string& path, int error_number);
+
+}  // namespace qwen3_tts

@@ -1,0 +1,126 @@
+#include "program/gpu.h"
+
+#include <dlfcn.h>
+
+#include <executorch/runtime/backend/interface.h>
+#include <executorch/runtime/backend/options.h>
+
+namespace qwen3_tts {
+namespace {
+
+namespace et = executorch::runtime;
+
+constexpr char kForCpu[] = "; for CPUs, export it with --backend xnnpack";
+
+/// Of the driver's interface (CUDA Driver API), which keeps its numbers from version to version.
+namespace driver {
+constexpr char kLibrary[] = "libcuda.so.1";
+constexpr int kSuccess = 0;
+constexpr int kCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+constexpr int kCapabilityMinor = 76;
+using Init = int (*)(unsigned int flags);
+using GetCount = int (*)(int* count);
+using Get = int (*)(int* device, int ordinal);
+using GetAttribute = int (*)(int* value, int attribute, int device);
+}  // namespace driver
+
+template <typename Function>
+Function function_of(void* library, const char* name) {
+  return reinterpret_cast<Function>(::dlsym(library, name));
+}
+
+Error no_gpu(const std::string& what) { return Error{ErrorCode::kInvalidModel, "there is no NVIDIA GPU: " + what}; }
+
+Result<std::string> architecture_from(void* library) {
+  const auto init = function_of<driver::Init>(library, "cuInit");
+  const auto get_count = function_of<driver::GetCount>(library, "cuDeviceGetCount");
+  const auto get = function_of<driver::Get>(library, "cuDeviceGet");
+  const auto get_attribute = function_of<driver::GetAttribute>(library, "cuDeviceGetAttribute");
+  if (init == nullptr || get_count == nullptr || get == nullptr || get_attribute == nullptr) {
+    return no_gpu(std::string(driver::kLibrary) + " is not NVIDIA's driver");
+  }
+  if (const int error = init(0); error != driver::kSuccess) {
+    return no_gpu("the driver does not start (CUDA error " + std::to_string(error) + ")");
+  }
+  int count = 0;
+  int device = 0;
+  if (get_count(&count) != driver::kSuccess || count == 0 || get(&device, 0) != driver::kSuccess) {
+    return no_gpu("the driver finds none; CUDA_VISIBLE_DEVICES may hide it");
+  }
+  int major = 0;
+  int minor = 0;
+  if (get_attribute(&major, driver::kCapabilityMajor, device) != driver::kSuccess ||
+      get_attribute(&minor, driver::kCapabilityMinor, device) != driver::kSuccess) {
+    return no_gpu("the driver does not tell its architecture");
+  }
+  return "sm_" + std::to_string(major) + std::to_string(minor);
+}
+
+/// kInvalidModel: what does not go together.
+Error wrong_gpu(const Program& program, const CudaContract& contract, const std::string& what) {
+  return Error{ErrorCode::kInvalidModel,
+               "'" + program.path() + "' is for NVIDIA GPUs of architecture " + contract.gpu_arch + ", and " + what};
+}
+
+}  // namespace
+
+Result<std::string> gpu_architecture() {
+  void* library = ::dlopen(driver::kLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    return no_gpu("its driver is not installed (no " + std::string(driver::kLibrary) + ")");
+  }
+  auto architecture = architecture_from(library);
+  ::dlclose(library);
+  return architecture;
+}
+
+Status check_gpu(Program& program, const CudaContract& contract) {
+  const auto needs_gpu = program.uses_backend(kCudaBackend);
+  if (!needs_gpu.ok() || !*needs_gpu) {
+    return needs_gpu.ok() ? Status() : needs_gpu.error();
+  }
+  if (et::get_backend_class(kCudaBackend) == nullptr) {
+    return wrong_gpu(program, contract,
+                     "this program was built without CUDA; build it against ExecuTorch's CUDA wheel with the CMake "
+                     "preset 'cuda'" +
+                         std::string(kForCpu));
+  }
+  const auto present = gpu_architecture();
+  if (!present.ok()) {
+    return wrong_gpu(program, contract, present.error().message + kForCpu);
+  }
+  if (*present != contract.gpu_arch) {
+    return wrong_gpu(program, contract,
+                     "the one here is " + *present +
+                         "; kernels run on the kind of GPU that exported them alone: export "
+                         "it again on this machine");
+  }
+  return {};
+}
+
+Status configure_gpu(const std::vector<std::string>& graph_methods) {
+  if (et::get_backend_class(kCudaBackend) == nullptr) {
+    return {};
+  }
+  std::string names;
+  for (const std::string& method : graph_methods) {
+    names += (names.empty() ? "" : ",") + method;
+  }
+  et::BackendOptions<2> options;
+  et::Error error = names.size() < et::kMaxOptionValueLength ? et::Error::Ok : et::Error::InvalidArgument;
+  if (error == et::Error::Ok) {
+    error = options.set_option("weight_sharing_across_methods", true);
+  }
+  if (error == et::Error::Ok) {
+    error = options.set_option("enable_cuda_graph_for_method", names.c_str());
+  }
+  if (error == et::Error::Ok) {
+    error = et::set_option(kCudaBackend, options.view());
+  }
+  if (error != et::Error::Ok) {
+    return Error{ErrorCode::kExecution, "the CUDA backend does not take its options (" + names + ")"};
+  }
+  return {};
+}
+
+}  // namespace qwen3_tts

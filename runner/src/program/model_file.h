@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <qwen3_tts/engine_options.h>
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/result.h>
+
+#include "program/cuda_contract.h"
+#include "program/program.h"
+
+namespace qwen3_tts {
+
+/// A .pte that speaks: an open program and its contract. No method is loaded.
+struct ModelFile {
+  std::unique_ptr<Program> program;
+  ModelMetadata metadata;
+  std::optional<CudaContract> cuda;  ///< Of a program for a GPU.
+};
+
+/// Opens the file at `path`, profiled as in Program::create(). An error names it and says what it is instead and which
+/// file is wanted. Of a program for a GPU only what it says of itself can be read then.
+Result<ModelFile> open_model(const std::string& path, bool is_profiled = false);
+
+/// Makes a program for a GPU ready to load its methods: checks that it can run here and opens its weights, the .ptd of
+/// the same name unless `options` name it. Checks that options for such programs are not given to others.
+Status open_weights(ModelFile& model, const EngineOptions& options);
+
+/// How frames are made, and where the state between the calls is.
+struct Speaking {
+  enum class Frames {
+    kOneCall,   ///< `frame`: code 0, the other codes, the talker's next step.
+    kFused,     ///< `talker`, then `cp_generate`.
+    kStepwise,  ///< `talker`, then `code_predictor` and `cp_head` for every code.
+  };
+
+  /// Stepwise when asked for; else with as few calls as the file's methods allow.
+  static Result<Speaking> choose(const ModelFile& model, bool fused_code_predictor);
+
+  Frames frames;
+  bool keeps_state;  ///< The methods do, and a session passes none: programs for a GPU.
+};
+
+/// The methods that are called for a task, in the order of the data flow.
+std::vector<std::string> methods_for(Task task, const Speaking& speaking);
+
+/// kInvalidModel unless the file has the methods that speak, with the inputs that its contract says.
+Status check_methods(const ModelFile& model, const Speaking& speaking);
+
+}  // namespace qwen3_tts

@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include <qwen3_tts/model_info.h>
+
+#include "program/contract.h"
+#include "program/model_file.h"
+
+namespace qwen3_tts {
+namespace {
+
+using executorch::aten::ScalarType;
+
+/// In the order of the data flow. ExecuTorch does not tell which sizes are dynamic: it is the first one of the rows or
+/// frames that go in, and of what a method gives for each of them.
+struct KnownMethod {
+  const char* name;
+  bool is_input_dynamic, is_output_dynamic;
+};
+
+constexpr KnownMethod kKnownMethods[] = {
+    {contract::kEncodeText, true, true},      {contract::kCodecEmbed, true, true},
+    {contract::kTalkerPrefill, false, false}, {contract::kTalker, true, false},
+    {contract::kFrame, false, false},         {contract::kCpGenerate, false, false},
+    {contract::kCodePredictor, true, false},  {contract::kCpHead, false, false},
+    {contract::kDecodeAudio, true, true},
+};
+
+std::string type_name(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float:
+      return "float";
+    case ScalarType::Long:
+      return "long";
+    case ScalarType::Int:
+      return "int";
+    case ScalarType::Byte:
+      return "byte";
+    case ScalarType::Bool:
+      return "bool";
+    case ScalarType::Half:
+      return "half";
+    default:
+      return "type " + std::to_string(static_cast<int>(type));
+  }
+}
+
+std::string describe(const std::optional<TensorSpec>& spec, bool is_dynamic) {
+  if (!spec) {
+    return "no tensor";
+  }
+  std::string text = type_name(spec->type) + "[";
+  for (size_t i = 0; i < spec->sizes.size(); ++i) {
+    text += (i > 0 ? ", " : "") + std::string(i == 0 && is_dynamic ? "<=" : "") + std::to_string(spec->sizes[i]);
+  }
+  return text + "]";
+}
+
+std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec>>& specs, bool is_first_dynamic) {
+  std::vector<std::string> texts;
+  texts.reserve(specs.size());
+  for (const auto& spec : specs) {
+    texts.push_back(describe(spec, is_first_dynamic && texts.empty()));
+  }
+  return texts;
+}
+
+/// Whether a program for a GPU lists the method as one whose sizes never change.
+bool is_static(const ModelFile& model, const std::string& method) {
+  if (!model.cuda) {
+    return false;
+  }
+  const auto& methods = model.cuda->static_methods;
+  return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
+
+Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
+  Program& program = *model.program;
+  const auto present = program.method_names();
+  if (!present.ok()) {
+    return present.error();
+  }
+  std::vector<MethodInfo> methods;
+  for (const KnownMethod& method : kKnownMethods) {
+    if (present->count(method.name) == 0) {
+      continue;
+    }
+    const auto spec = program.method_spec(method.name);
+    if (!spec.ok()) {
+      return spec.error();
+    }
+    const bool may_vary = !is_static(model, method.name);
+    methods.push_back({method.name, describe_all(spec->inputs, may_vary && method.is_input_dynamic),
+                       describe_all(spec->outputs, may_vary && method.is_output_dynamic)});
+  }
+  return methods;
+}
+
+}  // namespace
+
+Result<ModelInfo> read_model_info(const std::string& path) {
+  auto model = open_model(path);
+  if (!model.ok()) {
+    return model.error();
+  }
+  auto methods = describe_methods(*model);
+  if (!methods.ok()) {
+    return methods.error();
+  }
+  std::error_code error;
+  const auto file_bytes = std::filesystem::file_size(path, error);
+  if (error) {
+    return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
+  }
+  return ModelInfo{std::move(model->metadata), std::move(*methods), static_cast<int64_t>(file_bytes),
+                   model->cuda ? model->cuda->gpu_arch : "", model->cuda ? model->cuda->dtype : ""};
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,396 @@
+#include "program/program.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/backend/options.h>
+
+#include "base/file.h"
+#include "base/scoped_timer.h"
+#include "program/process_setup.h"
+
+namespace qwen3_tts {
+namespace {
+
+namespace et = executorch::runtime;
+using executorch::aten::ScalarType;
+
+constexpr char kReexport[] = "; re-export with export_unified.py";
+
+/// The extended header that follows the file identifier (ExecuTorch's schema/extended_header.h): little-endian
+/// sizes of the program and of the segments behind it.
+struct FileHeader {
+  static constexpr size_t kBytes = 64;
+  static constexpr size_t kMagicOffset = 8;
+  static constexpr size_t kProgramSizeOffset = 16;
+  static constexpr size_t kSegmentBaseOffset = 24;
+  static constexpr size_t kSegmentSizeOffset = 32;
+};
+
+uint64_t read_u64(const uint8_t* bytes) {
+  uint64_t value = 0;
+  for (int i = 7; i >= 0; --i) {
+    value = value << 8 | bytes[i];
+  }
+  return value;
+}
+
+/// Bytes the program in `header` needs, or 0 when it does not say.
+uint64_t expected_size(const uint8_t* header) {
+  if (std::memcmp(header + FileHeader::kMagicOffset, "eh00", 4) != 0) {
+    return 0;
+  }
+  const uint64_t program = read_u64(header + FileHeader::kProgramSizeOffset);
+  const uint64_t base = read_u64(header + FileHeader::kSegmentBaseOffset);
+  const uint64_t segments = read_u64(header + FileHeader::kSegmentSizeOffset);
+  return base == 0 ? program : base + segments;
+}
+
+/// Is it there, is it a program, is it whole? ExecuTorch maps the file and would find out by crashing.
+Status check_file(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    return io_error("open", path, errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kIo, "cannot open '" + path + "': it is not a regular file"};
+  }
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) {
+    return io_error("open", path, errno);
+  }
+  std::array<uint8_t, FileHeader::kBytes> header{};
+  const size_t count = std::fread(header.data(), 1, header.size(), file);
+  std::fclose(file);
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (size == 0) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is empty" + kReexport};
+  }
+  const auto status = count < header.size() ? et::Program::HeaderStatus::NotPresent
+                                            : et::Program::check_header(header.data(), header.size());
+  if (status == et::Program::HeaderStatus::IncompatibleVersion) {
+    return Error{ErrorCode::kInvalidModel,
+                 "'" + path + "' was made by another version of ExecuTorch" + std::string(kReexport)};
+  }
+  if (status != et::Program::HeaderStatus::CompatibleVersion) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is not an ExecuTorch program (.pte)" + kReexport};
+  }
+  if (expected_size(header.data()) > size) {
+    return Error{ErrorCode::kInvalidModel, "'" + path + "' is truncated: " + std::to_string(size) + " of " +
+                                               std::to_string(expected_size(header.data())) +
+                                               " bytes; copy or export it again"};
+  }
+  return {};
+}
+
+TensorSpec to_spec(const et::TensorInfo& info) {
+  return TensorSpec{info.scalar_type(), {info.sizes().begin(), info.sizes().end()}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> Program::create(const std::string& path, const ProgramOptions& options) {
+  capture_runtime_log();
+  if (Status status = check_file(path); !status.ok()) {
+    return status.error();
+  }
+  std::unique_ptr<Program> program(new Program(path, options));
+  if (Status status = program->load(options.data_path); !status.ok()) {
+    return status.error();
+  }
+  return program;
+}
+
+Program::Program(std::string path, const ProgramOptions& options) : path_(std::move(path)) {
+  std::unique_ptr<Profile> profile = options.is_profiled ? std::make_unique<Profile>() : nullptr;
+  profile_ = profile.get();
+  std::vector<std::string> data_files;
+  if (!options.data_path.empty()) {
+    data_files.push_back(options.data_path);
+  }
+  module_ = std::make_unique<Module>(path_, std::move(data_files), Module::LoadMode::Mmap, std::move(profile),
+                                     /*memory_allocator=*/nullptr, /*temp_allocator=*/nullptr, options.shares_buffers);
+}
+
+Status Program::load(const std::string& data_path) {
+  clear_runtime_error();
+  const et::Error error = module_->load(et::Program::Verification::InternalConsistency);
+  if (error == et::Error::InvalidExternalData) {
+    return Error{ErrorCode::kInvalidModel, "'" + data_path +
+                                               "' is no file of weights (.ptd), or damaged; copy it again, "
+                                               "or export it again with its model: they belong together"};
+  }
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kInvalidModel, "the program is damaged", error);
+  }
+  return keep_packed_weights("");
+}
+
+Status Program::keep_packed_weights(const std::string& file) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  et::BackendOptions<2> xnnpack;
+  // Packed weights are then shared by all methods and by the unrolled steps of cp_generate.
+  et::Error error = xnnpack.set_option("weight_cache_enabled", true);
+  if (error == et::Error::Ok && !file.empty()) {
+    error = xnnpack.set_option("packed_cache_path", file.c_str());
+  }
+  et::LoadBackendOptionsMap options;
+  if (error == et::Error::Ok) {
+    error = options.set_options("XnnpackBackend", xnnpack.view());
+  }
+  if (error == et::Error::Ok) {
+    error = module_->load(options);
+  }
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kExecution, "the XNNPACK delegate does not take its options", error);
+  }
+  return {};
+}
+
+Result<std::set<std::string>> Program::method_names() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  clear_runtime_error();
+  const auto names = module_->method_names();
+  if (!names.ok()) {
+    return failure(ErrorCode::kInvalidModel, "the program is damaged", names.error());
+  }
+  return std::set<std::string>(names->begin(), names->end());
+}
+
+Result<et::EValue> Program::read_constant(const std::string& name) {
+  clear_runtime_error();
+  const auto value = module_->get(name);
+  if (!value.ok()) {
+    return failure(ErrorCode::kInvalidModel, "there is no readable constant '" + name + "'", value.error());
+  }
+  return *value;
+}
+
+Result<std::string> Program::read_string(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto value = read_constant(name);
+  if (!value.ok()) {
+    return value.error();
+  }
+  if (!value->isString()) {
+    return invalid("constant '" + name + "' is not a string");
+  }
+  const auto text = value->toString();
+  std::string copy(text.data(), text.size());
+  module_->unload_method(name);
+  return copy;
+}
+
+Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  auto value = read_constant(name);
+  if (!value.ok()) {
+    return value.error();
+  }
+  if (!value->isTensor() || value->toTensor().scalar_type() != ScalarType::Byte) {
+    return invalid("constant '" + name + "' is not a tensor of bytes");
+  }
+  const auto& tensor = value->toTensor();
+  const uint8_t* bytes = tensor.const_data_ptr<uint8_t>();
+  std::vector<uint8_t> copy(bytes, bytes + tensor.numel());
+  module_->unload_method(name);
+  return copy;
+}
+
+Status Program::load_methods(const std::vector<std::string>& names) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const std::string& name : names) {
+    if (Status status = load_method(name); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Program::load_method(const std::string& name) {
+  if (module_->is_method_loaded(name)) {
+    return {};
+  }
+  const Clock::time_point start = Clock::now();
+  clear_runtime_error();
+  if (profile_ != nullptr) {
+    profile_->set_method("load " + name);
+  }
+  const et::Error error = module_->load_method(name);
+  if (error != et::Error::Ok) {
+    return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
+  }
+  loaded_.push_back({name, elapsed_ms(start)});
+  return {};
+}
+
+void Program::unload_method(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  module_->unload_method(name);
+  const auto is_it = [&](const LoadedMethod& method) { return method.name == name; };
+  loaded_.erase(std::remove_if(loaded_.begin(), loaded_.end(), is_it), loaded_.end());
+}
+
+std::vector<LoadedMethod> Program::loaded_methods() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return loaded_;
+}
+
+Result<bool> Program::uses_backend(const std::string& backend) {
+  const auto names = method_names();
+  if (!names.ok()) {
+    return names.error();
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+    const auto meta = module_->method_meta(name);
+    return meta.ok() && meta->uses_backend(backend.c_str());
+  });
+}
+
+Result<MethodSpec> Program::method_spec(const std::string& method) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto meta = module_->method_meta(method);
+  if (!meta.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
+  }
+  MethodSpec spec;
+  const auto add = [](const et::Result<et::TensorInfo>& info, std::vector<std::optional<TensorSpec>>& specs) {
+    specs.push_back(info.ok() ? std::optional<TensorSpec>(to_spec(*info)) : std::nullopt);
+  };
+  for (size_t i = 0; i < meta->num_inputs(); ++i) {
+    add(meta->input_tensor_meta(i), spec.inputs);
+  }
+  for (size_t i = 0; i < meta->num_outputs(); ++i) {
+    add(meta->output_tensor_meta(i), spec.outputs);
+  }
+  return spec;
+}
+
+Result<et::TensorInfo> Program::input_info(const std::string& method, size_t index) {
+  const auto meta = module_->method_meta(method);
+  if (!meta.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
+  }
+  const auto info = meta->input_tensor_meta(index);
+  if (!info.ok()) {
+    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no tensor input " + std::to_string(index),
+                   info.error());
+  }
+  return *info;
+}
+
+Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto info = input_info(method, index);
+  if (!info.ok()) {
+    return info.error();
+  }
+  return to_spec(*info);
+}
+
+Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto info = input_info(method, index);
+  if (!info.ok()) {
+    return info.error();
+  }
+  if (info->is_memory_planned()) {
+    // ExecuTorch would copy the state in, and the method would write to the copy.
+    return invalid("method '" + method + "' keeps its own copy of input " + std::to_string(index));
+  }
+  return to_spec(*info);
+}
+
+Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
+                        std::initializer_list<OutputBuffer> outputs) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (Status status = load_method(method); !status.ok()) {
+    return status;
+  }
+  clear_runtime_error();
+  if (profile_ != nullptr) {
+    profile_->set_method(method);
+  }
+  const auto values = module_->execute(method, inputs);
+  if (!values.ok()) {
+    return failure(ErrorCode::kExecution, "method '" + method + "' failed", values.error());
+  }
+  size_t index = 0;
+  for (const OutputBuffer& output : outputs) {
+    if (index >= values->size() || !(*values)[index].isTensor()) {
+      return invalid("method '" + method + "' has no tensor output " + std::to_string(index));
+    }
+    const auto& tensor = (*values)[index].toTensor();
+    if (tensor.scalar_type() != output.type || tensor.numel() != output.num_elements) {
+      return invalid("method '" + method + "' returned " + std::to_string(tensor.numel()) + " elements as output " +
+                     std::to_string(index) + " in place of " + std::to_string(output.num_elements) +
+                     ", or of another type");
+    }
+    std::memcpy(output.data, tensor.const_data_ptr(), tensor.nbytes());
+    ++index;
+  }
+  return {};
+}
+
+Status Program::run_on_ones(const std::string& method) {
+  const auto spec = method_spec(method);
+  if (!spec.ok()) {
+    return spec.error();
+  }
+  std::vector<executorch::extension::TensorPtr> tensors;
+  std::vector<et::EValue> inputs;
+  for (const auto& input : spec->inputs) {
+    if (!input.has_value()) {
+      return invalid("method '" + method + "' has an input that is no tensor");
+    }
+    tensors.push_back(executorch::extension::ones(input->sizes, input->type));
+    inputs.emplace_back(*tensors.back());
+  }
+  return execute(method, inputs, {});
+}
+
+void Program::start_profile() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (profile_ != nullptr) {
+    profile_->reset();
+  }
+}
+
+Result<std::string> Program::take_profile() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (profile_ == nullptr) {
+    return Error{ErrorCode::kInvalidState, "'" + path_ + "' is not profiled; set EngineOptions::profile"};
+  }
+  std::string content = profile_->take();
+  if (content.empty()) {
+    return Error{ErrorCode::kInvalidState, "'" + path_ + "': no method ran since the profile was started"};
+  }
+  return content;
+}
+
+Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {
+  std::string message = "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error);
+  const std::string cause = take_runtime_error();
+  if (!cause.empty()) {
+    message += ", " + cause;
+  }
+  message += ')';
+  if (code == ErrorCode::kInvalidModel) {
+    message += kReexport;
+  }
+  return Error{code, message};
+}
+
+Error Program::invalid(const std::string& what) const {
+  return Error{ErrorCode::kInvalidModel, "'" + path_ + "': " + what + kReexport};
+}
+
+}  // namespace qwen3_tts

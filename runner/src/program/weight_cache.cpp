@@ -1,0 +1,290 @@
+#include "program/weight_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace qwen3_tts {
+namespace {
+
+constexpr char kMagic[8] = {'Q', '3', 'T', 'T', 'S', 'W', 'C', '1'};
+constexpr size_t kMagicPrefix = 7;  // Without the version: what tells our files from others.
+constexpr size_t kFooterBytes = 20;
+constexpr size_t kBlockBytes = size_t{1} << 20;
+
+struct Seal {
+  std::array<char, sizeof(kMagic)> magic;
+  std::array<uint8_t, 16> key;
+  std::array<uint8_t, 16> checksum;
+};
+static_assert(sizeof(Seal) == 40);
+
+class Hasher {
+ public:
+  Hasher() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
+  void add(const void* data, size_t size) { XXH3_128bits_update(state_.get(), data, size); }
+  std::array<uint8_t, 16> value() const {
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_.get()));
+    std::array<uint8_t, 16> bytes;
+    std::memcpy(bytes.data(), canonical.digest, bytes.size());
+    return bytes;
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_;
+};
+
+Error unusable(const std::string& path, const std::string& what) {
+  return Error{ErrorCode::kInvalidArgument, "weight cache '" + path + "': " + what};
+}
+
+/// Reads all of `size` bytes at `offset`; a file that ends before is an error.
+Status read_at(const FileDescriptor& file, size_t offset, void* data, size_t size, const std::string& path) {
+  char* cursor = static_cast<char*>(data);
+  while (size > 0) {
+    const ssize_t count = ::pread(file.get(), cursor, size, static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count <= 0) {
+      return io_error("read", path, count < 0 ? errno : EIO);
+    }
+    cursor += count;
+    offset += static_cast<size_t>(count);
+    size -= static_cast<size_t>(count);
+  }
+  return {};
+}
+
+/// Calls visit(data, size) -> Status with the file's first `size` bytes, block by block.
+template <typename Visit>
+Status for_each_block(const FileDescriptor& file, size_t size, const std::string& path, Visit visit) {
+  std::vector<char> block(std::min(size, kBlockBytes));
+  for (size_t offset = 0; offset < size; offset += block.size()) {
+    const size_t count = std::min(block.size(), size - offset);
+    if (Status status = read_at(file, offset, block.data(), count, path); !status.ok()) {
+      return status;
+    }
+    if (Status status = visit(block.data(), count); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Result<size_t> file_size(const FileDescriptor& file, const std::string& path) {
+  struct stat info{};
+  if (::fstat(file.get(), &info) != 0) {
+    return io_error("open", path, errno);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return unusable(path, "it is not a regular file; name a file");
+  }
+  return static_cast<size_t>(info.st_size);
+}
+
+/// What the choice of XNNPACK's kernels, and with them the packing, may depend on.
+std::string processor() {
+  utsname system{};
+  std::string text = ::uname(&system) == 0 ? system.machine : "";
+  std::ifstream info("/proc/cpuinfo");
+  constexpr std::string_view kKinds[] = {"vendor_id",       "cpu family",  "model",    "stepping", "flags",
+                                         "CPU implementer", "CPU variant", "CPU part", "Features", "isa"};
+  for (std::string line; std::getline(info, line) && !line.empty();) {  // The first processor ends with an empty line.
+    const std::string name = line.substr(0, std::min(line.find('\t'), line.find(':')));
+    if (std::find(std::begin(kKinds), std::end(kKinds), name) != std::end(kKinds)) {
+      text += "\n" + line;
+    }
+  }
+  return text;
+}
+
+Result<std::array<uint8_t, 16>> cache_key(const std::string& model_path) {
+  const FileDescriptor model(::open(model_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (model.get() < 0) {
+    return io_error("open", model_path, errno);
+  }
+  const auto size = file_size(model, model_path);
+  if (!size.ok()) {
+    return size.error();
+  }
+  Hasher hasher;
+  const std::string maker = "executorch " QWEN3_TTS_EXECUTORCH_VERSION "\n" + processor();
+  hasher.add(maker.data(), maker.size());
+  const Status status = for_each_block(model, *size, model_path, [&](const char* data, size_t count) {
+    hasher.add(data, count);
+    return Status();
+  });
+  if (!status.ok()) {
+    return status.error();
+  }
+  return hasher.value();
+}
+
+/// Does the file hold this key's weights, undamaged? An error when it is no weight cache at all.
+Result<bool> fits(const FileDescriptor& file, const std::array<uint8_t, 16>& key, const std::string& path) {
+  const auto size = file_size(file, path);
+  if (!size.ok()) {
+    return size.error();
+  }
+  Seal seal{};
+  std::array<char, kFooterBytes> footer{};
+  if (*size > sizeof(seal) + sizeof(footer)) {
+    for (const Status& status : {read_at(file, *size - sizeof(footer) - sizeof(seal), &seal, sizeof(seal), path),
+                                 read_at(file, *size - sizeof(footer), footer.data(), sizeof(footer), path)}) {
+      if (!status.ok()) {
+        return status.error();
+      }
+    }
+  }
+  if (std::memcmp(seal.magic.data(), kMagic, kMagicPrefix) != 0) {
+    return unusable(path,
+                    "the file there is no weight cache, or only a part of one, and is left as it is; delete it "
+                    "or name another file");
+  }
+  if (std::memcmp(seal.magic.data(), kMagic, sizeof(kMagic)) != 0 || seal.key != key) {
+    return false;
+  }
+  Hasher hasher;
+  const Status status =
+      for_each_block(file, *size - sizeof(footer) - sizeof(seal), path, [&](const char* data, size_t count) {
+        hasher.add(data, count);
+        return Status();
+      });
+  if (!status.ok()) {
+    return status.error();
+  }
+  hasher.add(footer.data(), footer.size());
+  return hasher.value() == seal.checksum;
+}
+
+/// Keeps ExecuTorch, which asks for the file for itself alone, from writing to it.
+Status lock_shared(const FileDescriptor& file, const std::string& path) {
+  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) {
+    return {};
+  }
+  if (errno == EWOULDBLOCK) {
+    return unusable(path, "another program has locked the file; name another file");
+  }
+  return io_error("lock", path, errno);
+}
+
+/// A file without a name. In memory where there is such a thing: ExecuTorch writes through a mapping.
+FileDescriptor open_scratch(const std::string& path) {
+#ifdef __linux__
+  static_cast<void>(path);
+  return FileDescriptor(::memfd_create("qwen3_tts_packed_weights", MFD_CLOEXEC));
+#else
+  std::string name = path + ".XXXXXX";
+  FileDescriptor file(::mkstemp(name.data()));
+  if (file.get() >= 0) {
+    ::unlink(name.c_str());
+  }
+  return file;
+#endif
+}
+
+}  // namespace
+
+Result<WeightCache> WeightCache::open(const std::string& path, const std::string& model_path) {
+  const auto key = cache_key(model_path);
+  if (!key.ok()) {
+    return key.error();
+  }
+  WeightCache cache(path, *key);
+  // O_NONBLOCK: a pipe must not wait for its writer.
+  cache.packed_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (cache.packed_.get() < 0 && errno != ENOENT) {
+    return io_error("open", path, errno);
+  }
+  if (cache.packed_.get() >= 0) {
+    const auto is_good = fits(cache.packed_, *key, path);
+    if (!is_good.ok()) {
+      return is_good.error();
+    }
+    if (*is_good) {
+      const Status status = lock_shared(cache.packed_, path);
+      return status.ok() ? Result<WeightCache>(std::move(cache)) : status.error();
+    }
+  }
+  auto file = NewFile::create(path);
+  if (!file.ok()) {
+    return Error{file.error().code, file.error().message + "; name a weight cache that can be written"};
+  }
+  cache.file_.emplace(std::move(*file));
+  cache.packed_ = open_scratch(path);
+  if (cache.packed_.get() < 0) {
+    return io_error("make a scratch file for", path, errno);
+  }
+  return cache;
+}
+
+std::string WeightCache::runtime_path() const {
+#ifdef __linux__
+  const char* const descriptors = "/proc/self/fd/";
+#else
+  const char* const descriptors = "/dev/fd/";
+#endif
+  return descriptors + std::to_string(packed_.get());
+}
+
+Status WeightCache::make() {
+  const auto size = file_size(packed_, path_);
+  if (!size.ok()) {
+    return size.error();
+  }
+  if (*size <= kFooterBytes) {
+    return unusable(path_, "XNNPACK packed no weights of this model; run it without a weight cache");
+  }
+  Hasher hasher;
+  Status status = for_each_block(packed_, *size - kFooterBytes, path_, [&](const char* data, size_t count) {
+    hasher.add(data, count);
+    return file_->write(data, count);
+  });
+  struct {
+    Seal seal;
+    std::array<char, kFooterBytes> footer;
+  } end{};
+  static_assert(sizeof(end) == sizeof(Seal) + kFooterBytes);
+  if (status.ok()) {
+    status = read_at(packed_, *size - kFooterBytes, end.footer.data(), kFooterBytes, path_);
+  }
+  if (status.ok()) {
+    hasher.add(end.footer.data(), kFooterBytes);
+    std::memcpy(end.seal.magic.data(), kMagic, sizeof(kMagic));
+    end.seal.key = key_;
+    end.seal.checksum = hasher.value();
+    status = file_->write(&end, sizeof(end));
+  }
+  if (!status.ok()) {
+    return Error{status.error().code, status.error().message + "; a weight cache is not needed to speak"};
+  }
+  auto written = file_->commit();
+  if (!written.ok()) {
+    return written.error();
+  }
+  file_.reset();
+  packed_ = std::move(*written);
+  return lock_shared(packed_, path_);
+}
+
+}  // namespace qwen3_tts

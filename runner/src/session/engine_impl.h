@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <qwen3_tts/engine.h>
+
+#include "program/model_file.h"
+#include "program/program.h"
+#include "program/weight_cache.h"
+#include "session/prefix_cache.h"
+#include "text/text_tokenizer.h"
+
+namespace qwen3_tts {
+
+/// What all sessions share. Only the programs and the caches change while they are used, each under its own lock, and
+/// what belongs to a StateLease.
+struct Engine::Impl {
+  Status preload(Task task) const;
+  /// Runs what is loaded of a program for a GPU and never ran: kernels are loaded by their first calls, and CUDA graphs
+  /// made in the fourth. For who has the StateLease: it is the program's state that they run on.
+  Status warm_up();
+  /// Where the codec decoder runs.
+  Program& codec() const { return codec_program == nullptr ? *program : *codec_program; }
+  /// Whether the codec decoder may run beside the other stages.
+  bool is_pipelined() const { return codec_program != nullptr; }
+
+  std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
+  std::unique_ptr<Program> program;
+  std::unique_ptr<Program> codec_program;  ///< The same file once more, for the codec decoder alone; or null.
+  ModelMetadata metadata;
+  TextTokenizer tokenizer;
+  Speaking speaking;
+  std::set<std::string> cold_methods;  ///< What warm_up() has still to run, be it loaded or not.
+  double create_ms;
+  PrefixCache prefix_cache;
+};
+
+}  // namespace qwen3_tts
