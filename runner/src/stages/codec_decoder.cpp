@@ -7,6 +7,7 @@
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
+#include "base/try.h"
 #include "program/contract.h"
 
 namespace qwen3_tts {
@@ -21,15 +22,9 @@ Result<std::unique_ptr<CodecDecoder>> CodecDecoder::create(Program& program, con
   constexpr size_t kNumStates = 2;
   std::vector<MappedTensor> states;
   for (size_t i = 0; i < kNumStates && !keeps_state; ++i) {
-    const auto spec = program.state_spec(contract::kDecodeAudio, kFirstState + i);
-    if (!spec.ok()) {
-      return spec.error();
-    }
-    auto state = MappedTensor::create(*spec);
-    if (!state.ok()) {
-      return state.error();
-    }
-    states.push_back(std::move(*state));
+    ASSIGN_OR_RETURN(const TensorSpec spec, program.state_spec(contract::kDecodeAudio, kFirstState + i));
+    ASSIGN_OR_RETURN(MappedTensor state, MappedTensor::create(spec));
+    states.push_back(std::move(state));
   }
   return std::unique_ptr<CodecDecoder>(new CodecDecoder(program, metadata, std::move(states)));
 }
@@ -55,9 +50,7 @@ CodecDecoder::CodecDecoder(Program& program, const ModelMetadata& metadata, std:
 Status CodecDecoder::reset() {
   position_ = 0;  // At which a program that keeps the state begins anew.
   for (MappedTensor& state : states_) {
-    if (Status status = state.clear(); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(state.clear());
   }
   return {};
 }
@@ -82,9 +75,7 @@ Status CodecDecoder::prime(const std::vector<int64_t>& codes) {
   const int64_t num_frames = static_cast<int64_t>(codes.size()) / num_code_groups_;
   for (int64_t first = 0; first < num_frames; first += max_decode_frames_) {
     const int64_t count = std::min(max_decode_frames_, num_frames - first);
-    if (Status status = decode(codes.data() + first * num_code_groups_, count, dropped.data()); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(decode(codes.data() + first * num_code_groups_, count, dropped.data()));
   }
   return {};
 }
