@@ -17,6 +17,7 @@
     }                                                        \
   } while (false)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names cannot stand in parentheses, nor declarations.
 #define ASSIGN_OR_RETURN(variable, expression) \
   ASSIGN_OR_RETURN_NAMED(ASSIGN_OR_RETURN_NAME(outcome_of_line_, __LINE__), variable, expression)
 
@@ -25,7 +26,8 @@
   if (!outcome.ok()) {                                        \
     return outcome.error();                                   \
   }                                                           \
-  variable = *std::move(outcome)  // NOLINT(bugprone-macro-parentheses): it may be a declaration
+  variable = *std::move(outcome)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #define ASSIGN_OR_RETURN_NAME(left, right) ASSIGN_OR_RETURN_JOIN(left, right)
 #define ASSIGN_OR_RETURN_JOIN(left, right) left##right
