@@ -15,7 +15,7 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bench gpu-check golden manifests errors parity clean
+.PHONY: help setup build demo test lint format hooks bench gpu-check golden manifests errors parity clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/.setup-dev build/cpu/build.ninja ## Check the style of Python and 
 
 format: $(VENV)/.setup-dev ## Reformat Python and C++
 	@scripts/lint.sh format
+
+hooks: $(VENV)/.setup-dev ## Have git check the style of what is staged before each commit
+	@scripts/pre-commit --install
 
 bench: build ## Measure speed on a random full-size checkpoint; ARGS="--model model.pte" on another
 	@$(PYTHON_BIN) benchmarks/benchmark.py $(ARGS)
