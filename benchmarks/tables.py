@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The benchmark's results as the Markdown tables of the README.
+"""The benchmark's results as Markdown tables, which docs/performance.md shows.
 
 python benchmarks/tables.py balanced.json small.json   # what benchmark.py --output wrote: a column for each
 """
