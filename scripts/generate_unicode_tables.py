@@ -1,4 +1,4 @@
-"""Writes runner/src/text/unicode_tables.cpp: character classes and NFC data, probed out of the Hugging Face `tokenizers` library.
+"""Writes runner/src/text/unicode_tables.cpp: character classes and NFC data, probed out of Hugging Face `tokenizers`.
 
 Usage: python scripts/generate_unicode_tables.py    (needs the pinned `tokenizers`; takes about half a minute)
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -88,8 +89,9 @@ inline std::vector<int64_t> some_codes(int64_t num_frames, const ModelMetadata& 
   return codes;
 }
 
-inline Voice some_voice(int64_t num_frames, const ModelMetadata& metadata) {
-  Voice voice;
+inline std::shared_ptr<Voice> some_voice(int64_t num_frames, const ModelMetadata& metadata) {
+  auto shared = std::make_shared<Voice>();
+  Voice& voice = *shared;
   voice.name = "Ann";
   for (int64_t i = 0; i < metadata.hidden_size; ++i) {
     voice.x_vector.push_back(static_cast<float>(i % 5) * 0.01F);
@@ -98,7 +100,7 @@ inline Voice some_voice(int64_t num_frames, const ModelMetadata& metadata) {
   if (num_frames > 0) {
     voice.text_ids = {10, 11, 12, 13};
   }
-  return voice;
+  return shared;
 }
 
 }  // namespace qwen3_tts::testing

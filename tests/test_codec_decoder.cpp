@@ -27,7 +27,8 @@ class CodecDecoderTest : public ::testing::TestWithParam<const char*> {
     register_ops();
     program_ = must(Program::create(testing::model_path(GetParam())));
     metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
-    decoder_ = must(CodecDecoder::create(*program_, metadata_));
+    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, false);
+    state_ = must(decoder_->create_state());
     for (int64_t i = 0; i < kFrames * metadata_.num_code_groups; ++i) {
       codes_.push_back(i * 7919 % metadata_.code_vocab_size);
     }
@@ -36,11 +37,11 @@ class CodecDecoderTest : public ::testing::TestWithParam<const char*> {
   /// All frames, in calls of the given sizes, over and over.
   std::vector<float> decode(const std::vector<int64_t>& sizes) {
     std::vector<float> samples(static_cast<size_t>(kFrames * metadata_.samples_per_frame));
-    EXPECT_TRUE(decoder_->reset().ok());
+    EXPECT_TRUE(state_.clear().ok());
     size_t next = 0;
     for (int64_t frame = 0; frame < kFrames;) {
       const int64_t count = std::min(sizes[next++ % sizes.size()], kFrames - frame);
-      const Status status = decoder_->decode(codes_.data() + frame * metadata_.num_code_groups, count,
+      const Status status = decoder_->decode(state_, codes_.data() + frame * metadata_.num_code_groups, count,
                                              samples.data() + frame * metadata_.samples_per_frame);
       EXPECT_TRUE(status.ok());
       frame += count;
@@ -51,6 +52,7 @@ class CodecDecoderTest : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Program> program_;
   ModelMetadata metadata_;
   std::unique_ptr<CodecDecoder> decoder_;
+  DecoderState state_;
   std::vector<int64_t> codes_;
 };
 
@@ -75,15 +77,22 @@ TEST_P(CodecDecoderTest, LaterFramesDoNotReachBack) {
   EXPECT_NE(before, after);
 }
 
-TEST_P(CodecDecoderTest, PrimingIsDecodingWithoutTheSamples) {
+TEST_P(CodecDecoderTest, RestoredStateGoesOnWhereItWasTaken) {
   const std::vector<float> whole = decode({4});
-  const int64_t primed = 21;  // not a multiple of a call's frames
+  const int64_t known = 21;  // not a multiple of a call's frames
   const auto groups = static_cast<std::ptrdiff_t>(metadata_.num_code_groups);
-  ASSERT_TRUE(decoder_->reset().ok());
-  ASSERT_TRUE(decoder_->prime({codes_.begin(), codes_.begin() + primed * groups}).ok());
   std::vector<float> samples(static_cast<size_t>(3 * metadata_.samples_per_frame));
-  ASSERT_TRUE(decoder_->decode(codes_.data() + primed * groups, 3, samples.data()).ok());
-  EXPECT_TRUE(std::equal(samples.begin(), samples.end(), whole.begin() + primed * metadata_.samples_per_frame));
+  ASSERT_TRUE(state_.clear().ok());
+  for (int64_t frame = 0; frame < known; frame += 3) {
+    ASSERT_TRUE(decoder_->decode(state_, codes_.data() + frame * groups, 3, samples.data()).ok());
+  }
+  const Snapshot snapshot = state_.snapshot();
+  EXPECT_EQ(snapshot.size(), state_.snapshot_bytes());
+  decode({4});
+  DecoderState other = must(decoder_->create_state());
+  other.restore(snapshot, known);
+  ASSERT_TRUE(decoder_->decode(other, codes_.data() + known * groups, 3, samples.data()).ok());
+  EXPECT_TRUE(std::equal(samples.begin(), samples.end(), whole.begin() + known * metadata_.samples_per_frame));
 }
 
 }  // namespace

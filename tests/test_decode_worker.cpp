@@ -9,6 +9,7 @@
 #include "ops/ops.h"
 #include "program/contract.h"
 #include "program/program.h"
+#include "stages/codec_decoder.h"
 #include "test_models.h"
 
 namespace qwen3_tts {
@@ -22,8 +23,8 @@ class DecodeWorkerTest : public ::testing::Test {
     register_ops();
     program_ = must(Program::create(testing::model_path("tiny-base")));
     metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
-    decoder_ = must(CodecDecoder::create(*program_, metadata_));
-    ASSERT_TRUE(decoder_->reset().ok());
+    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, false);
+    state_ = must(decoder_->create_state());
   }
 
   /// Codes of one frame.
@@ -40,15 +41,16 @@ class DecodeWorkerTest : public ::testing::Test {
   std::unique_ptr<Program> program_;
   ModelMetadata metadata_;
   std::unique_ptr<CodecDecoder> decoder_;
+  DecoderState state_;
 };
 
 TEST_F(DecodeWorkerTest, DecodesPieceAfterPiece) {
   std::vector<std::vector<float>> expected(3, silence());
   for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_TRUE(decoder_->decode(frame(static_cast<int64_t>(i)).data(), 1, expected[i].data()).ok());
+    ASSERT_TRUE(decoder_->decode(state_, frame(static_cast<int64_t>(i)).data(), 1, expected[i].data()).ok());
   }
-  ASSERT_TRUE(decoder_->reset().ok());
-  DecodeWorker worker(*decoder_);
+  ASSERT_TRUE(state_.clear().ok());
+  DecodeWorker worker(*decoder_, state_);
   for (size_t i = 0; i < expected.size(); ++i) {
     std::vector<float> samples = silence();
     worker.start(frame(static_cast<int64_t>(i)), 1, samples.data());
@@ -61,7 +63,7 @@ TEST_F(DecodeWorkerTest, DecodesPieceAfterPiece) {
 }
 
 TEST_F(DecodeWorkerTest, SaysHowItEndedOnce) {
-  DecodeWorker worker(*decoder_);
+  DecodeWorker worker(*decoder_, state_);
   EXPECT_TRUE(worker.wait().ok()) << "there was nothing to wait for";
   std::vector<float> samples(static_cast<size_t>((metadata_.max_decode_frames + 1) * metadata_.samples_per_frame));
   worker.start({}, 0, samples.data());
@@ -76,7 +78,7 @@ TEST_F(DecodeWorkerTest, SaysHowItEndedOnce) {
 TEST_F(DecodeWorkerTest, WaitsBeforeItGoes) {
   std::vector<float> samples = silence();
   {
-    DecodeWorker worker(*decoder_);
+    DecodeWorker worker(*decoder_, state_);
     worker.start(frame(5), 1, samples.data());
   }
   EXPECT_NE(samples, silence());

@@ -47,7 +47,7 @@ TEST(LoadingTest, NothingIsLoadedBeforeItIsNeeded) {
   const auto engine = make_engine("tiny-base");
   const double create_ms = engine->load_ms();
   const auto session = must(engine->create_session());
-  ASSERT_TRUE(session->check(request("Hello."), options(8)).ok());
+  ASSERT_TRUE(engine->check(request("Hello."), options(8)).ok());
   EXPECT_FALSE(session->start(request(" "), options(8)).ok());
   EXPECT_EQ(loaded(*engine), Names());
   session->reset();

@@ -249,23 +249,23 @@ TEST_F(LongTextTest, TextLongerThanTheCapacityIsSpoken) {
   EXPECT_GT(stats.text_tokens, metadata().max_seq_len);
   EXPECT_EQ(stats.frames, stats.pieces);
   options.long_text = LongText::kError;
-  const Status status = session_->check(request(text), options);
+  const Status status = engine_->check(request(text), options);
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.error().message.find("have it split (long_text)"), std::string::npos) << status.error().message;
 }
 
 TEST_F(LongTextTest, InvalidTextIsRefusedWhereItIs) {
-  const Status status = session_->check(request(kText + "\xFF"), split());
+  const Status status = engine_->check(request(kText + "\xFF"), split());
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.error().message.find("at byte " + std::to_string(kText.size())), std::string::npos)
       << status.error().message;
-  EXPECT_FALSE(session_->check(request(" \n\n "), split()).ok());
+  EXPECT_FALSE(engine_->check(request(" \n\n "), split()).ok());
 }
 
 TEST_F(LongTextTest, PieceWithoutRoomIsRefused) {
   SynthesisRequest in_context = request(kText);
   in_context.voice = some_voice(metadata().max_seq_len, metadata());
-  const Status status = session_->check(in_context, split());
+  const Status status = engine_->check(in_context, split());
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(status.error().message.find("a piece of the text makes"), std::string::npos) << status.error().message;

@@ -114,14 +114,17 @@ class PrefixKeyTest : public ::testing::Test {
     metadata_.model_type = "base";
     metadata_.speakers.clear();
     metadata_.speaker_dialects.clear();
-    request_.voice = some_voice(3, metadata_);
+    request_.voice = voice_ = some_voice(3, metadata_);
   }
 
   std::string key(const PromptText& text = {{40, 41}, {}}) {
-    return prefix_key(must(plan_prompt(text, request_, layout_, metadata_)), &*request_.voice);
+    const ResolvedRequest resolved = must(resolve_request(request_, text.instruct, metadata_));
+    return prefix_key(plan_prompt(resolved, text.body, layout_, metadata_), request_.voice.get(),
+                      metadata_.num_code_groups);
   }
 
   ModelMetadata metadata_ = testing::tiny_metadata();
+  std::shared_ptr<Voice> voice_;  ///< That of the request.
   SynthesisRequest request_;
   TextLayout layout_ = TextLayout::kFull;
 };
@@ -129,7 +132,7 @@ class PrefixKeyTest : public ::testing::Test {
 TEST_F(PrefixKeyTest, TextHasNoPartInIt) {
   const std::string before = key({{40, 41}, {}});
   EXPECT_EQ(key({{50}, {}}), before);
-  request_.voice->name = "Another";
+  voice_->name = "Another";
   EXPECT_EQ(key(), before);
 }
 
@@ -138,17 +141,19 @@ TEST_F(PrefixKeyTest, EverythingElseHas) {
   layout_ = TextLayout::kStreaming;
   std::vector<std::string> keys = {key(), key({{40, 41}, {50}})};
   const auto add = [&](auto&& change) {
-    SynthesisRequest before = request_;
-    change(request_);
+    const SynthesisRequest before = request_;
+    const Voice voice_before = *voice_;
+    change(request_, *voice_);
     keys.push_back(key());
-    request_ = std::move(before);
+    request_ = before;
+    *voice_ = voice_before;
   };
-  add([](SynthesisRequest& r) { r.language = "english"; });
-  add([](SynthesisRequest& r) { r.voice->x_vector[1] = 0.5F; });
-  add([](SynthesisRequest& r) { r.voice->x_vector[0] = -0.0F; });  // It was 0.
-  add([](SynthesisRequest& r) { r.voice->codes[2] ^= 1; });
-  add([](SynthesisRequest& r) { r.voice->text_ids[0] = 60; });
-  add([](SynthesisRequest& r) { r.voice_mode = VoiceMode::kXVector; });
+  add([](SynthesisRequest& r, Voice&) { r.language = "english"; });
+  add([](SynthesisRequest&, Voice& voice) { voice.x_vector[1] = 0.5F; });
+  add([](SynthesisRequest&, Voice& voice) { voice.x_vector[0] = -0.0F; });  // It was 0.
+  add([](SynthesisRequest&, Voice& voice) { voice.codes[2] ^= 1; });
+  add([](SynthesisRequest&, Voice& voice) { voice.text_ids[0] = 60; });
+  add([](SynthesisRequest& r, Voice&) { r.voice_mode = VoiceMode::kXVector; });
   layout_ = TextLayout::kFull;
   keys.push_back(key());
   std::sort(keys.begin(), keys.end());
@@ -157,7 +162,7 @@ TEST_F(PrefixKeyTest, EverythingElseHas) {
 
 TEST_F(PrefixKeyTest, CodesAreAnotherKindOfKey) {
   EXPECT_NE(codes_key({1, 2}), codes_key({1, 3}));
-  EXPECT_NE(codes_key({}), prefix_key(PromptPlan{{PlannedRow{1}}, 0, 0, {}}, nullptr));
+  EXPECT_NE(codes_key({}), prefix_key(PromptPlan{{PlannedRow{1}}, 0, {}}, nullptr, 4));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -289,8 +294,9 @@ TEST(PrefixSessionsTest, SecondUtteranceOfAVoiceDecodesNoRecording) {
   const auto engine = engine_with("tiny-base", kRoomy);
   const auto session = must(engine->create_session());
   SynthesisRequest wanted = request("Sooner.");
-  wanted.voice = some_voice(400, engine->metadata());
-  wanted.voice->text_ids.assign(300, 40);
+  const auto voice = some_voice(400, engine->metadata());
+  voice->text_ids.assign(300, 40);
+  wanted.voice = voice;
   const SynthesisStats first = speak(*session, wanted, options(2)).stats;
   const SynthesisStats second = speak(*session, wanted, options(2)).stats;
   EXPECT_EQ(second.cached_rows, 300 + 8);  // Role, three tags, voice, bos; transcript.

@@ -1,6 +1,7 @@
 #include "stages/prompt.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -55,34 +56,39 @@ class PromptTest : public ::testing::Test {
   /// A voice with `num_frames` frames and the transcript ids 30, 31.
   void use_voice(int64_t num_frames) {
     use_base_model();
-    Voice voice;
-    voice.name = "Ann";
-    voice.x_vector = {0.25F, 0.5F, 0.75F};
-    voice.codes.assign(static_cast<size_t>(num_frames * metadata_.num_code_groups), 1);
+    voice_ = std::make_shared<Voice>();
+    voice_->name = "Ann";
+    voice_->x_vector = {0.25F, 0.5F, 0.75F};
+    voice_->codes.assign(static_cast<size_t>(num_frames * metadata_.num_code_groups), 1);
     if (num_frames > 0) {
-      voice.text_ids = {30, 31};
+      voice_->text_ids = {30, 31};
     }
-    request_.voice = voice;
+    request_.voice = voice_;
   }
 
   PromptPlan plan(TextLayout layout) {
-    auto plan = plan_prompt(text_, request_, layout, metadata_);
-    EXPECT_TRUE(plan.ok()) << (plan.ok() ? "" : plan.error().message);
-    return plan.ok() ? *plan : PromptPlan{};
+    const auto resolved = resolve_request(request_, text_.instruct, metadata_);
+    EXPECT_TRUE(resolved.ok()) << (resolved.ok() ? "" : resolved.error().message);
+    return resolved.ok() ? plan_prompt(*resolved, text_.body, layout, metadata_) : PromptPlan{};
+  }
+
+  int64_t num_context_frames() {
+    return resolve_request(request_, text_.instruct, metadata_).value().num_context_frames(metadata_);
   }
 
   std::string plan_error() {
-    const auto plan = plan_prompt(text_, request_, TextLayout::kFull, metadata_);
-    EXPECT_FALSE(plan.ok());
-    if (plan.ok()) {
+    const auto resolved = resolve_request(request_, text_.instruct, metadata_);
+    EXPECT_FALSE(resolved.ok());
+    if (resolved.ok()) {
       return "";
     }
-    EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
-    return plan.error().message;
+    EXPECT_EQ(resolved.error().code, ErrorCode::kInvalidArgument);
+    return resolved.error().message;
   }
 
   ModelMetadata metadata_ = testing::tiny_metadata();
   SynthesisRequest request_;
+  std::shared_ptr<Voice> voice_;  ///< That of the request, or null.
   PromptText text_{{40, 41, 42}, {}};
 };
 
@@ -255,8 +261,8 @@ TEST_F(PromptTest, RowsOfThePrefixCanBeLeftOut) {
   CountingSource source(metadata_.max_rows);
   for (const TextLayout layout : {TextLayout::kStreaming, TextLayout::kFull}) {
     const PromptPlan plan = this->plan(layout);
-    const auto whole = build_prompt(plan, 0, request_, metadata_, source);
-    const auto rest = build_prompt(plan, plan.num_prefix_rows, request_, metadata_, source);
+    const auto whole = build_prompt(plan, 0, voice_.get(), metadata_, source);
+    const auto rest = build_prompt(plan, plan.num_prefix_rows, voice_.get(), metadata_, source);
     ASSERT_TRUE(whole.ok() && rest.ok());
     EXPECT_EQ(rest->num_rows, whole->num_rows - plan.num_prefix_rows);
     EXPECT_EQ(rest->rows, std::vector<float>(whole->rows.begin() + plan.num_prefix_rows * 3, whole->rows.end()));
@@ -272,11 +278,11 @@ TEST_F(PromptTest, VoiceModeChoosesBetweenXVectorAndContext) {
   const std::string in_context = describe(plan(TextLayout::kStreaming));
   request_.voice_mode = VoiceMode::kInContext;
   EXPECT_EQ(describe(plan(TextLayout::kStreaming)), in_context);
-  EXPECT_EQ(plan(TextLayout::kStreaming).num_context_frames, 2);
+  EXPECT_EQ(num_context_frames(), 2);
   request_.voice_mode = VoiceMode::kXVector;
   const PromptPlan x_vector = plan(TextLayout::kStreaming);
   EXPECT_EQ(describe(x_vector), kRole + kNoLanguage + kVoice + kBos + "40+9");
-  EXPECT_EQ(x_vector.num_context_frames, 0);
+  EXPECT_EQ(num_context_frames(), 0);
 }
 
 TEST_F(PromptTest, ContextOfAVoiceThatHasNoneIsRefused) {
@@ -358,25 +364,25 @@ TEST_F(PromptTest, VoiceOnACustomVoiceModelIsRefused) {
 
 TEST_F(PromptTest, VoiceOfAnotherWidthIsRefused) {
   use_voice(0);
-  request_.voice->x_vector.push_back(0);
+  voice_->x_vector.push_back(0);
   EXPECT_TRUE(mentions(plan_error(), {"'Ann'", "4", "3"}));
 }
 
 TEST_F(PromptTest, VoiceWithCodesOutOfRangeIsRefused) {
   use_voice(2);
-  request_.voice->codes[5] = 8;
+  voice_->codes[5] = 8;
   EXPECT_TRUE(mentions(plan_error(), {"Ann", "8"}));
 }
 
 TEST_F(PromptTest, VoiceWithCodesButNoTranscriptIsRefused) {
   use_voice(2);
-  request_.voice->text_ids.clear();
+  voice_->text_ids.clear();
   EXPECT_TRUE(mentions(plan_error(), {"Ann", "transcript"}));
 }
 
 TEST_F(PromptTest, VoiceWithTranscriptIdsOutOfRangeIsRefused) {
   use_voice(2);
-  request_.voice->text_ids.back() = metadata_.text_vocab_size;
+  voice_->text_ids.back() = metadata_.text_vocab_size;
   EXPECT_TRUE(mentions(plan_error(), {"Ann", "100"}));
 }
 
@@ -385,10 +391,10 @@ TEST_F(PromptTest, VoiceWithTranscriptIdsOutOfRangeIsRefused) {
 
 TEST_F(PromptTest, RowsAreTheSumsOfTheirParts) {
   use_voice(3);
-  request_.voice->codes = {1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0};
+  voice_->codes = {1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0};
   CountingSource source(metadata_.max_rows);
   const PromptPlan plan = this->plan(TextLayout::kFull);
-  const auto prompt = build_prompt(plan, 0, request_, metadata_, source);
+  const auto prompt = build_prompt(plan, 0, voice_.get(), metadata_, source);
   ASSERT_TRUE(prompt.ok());
   ASSERT_EQ(prompt->num_rows, 3 + 3 + 1 + 1 + 6 + 4);
   const auto row = [&](int64_t i) {
@@ -407,7 +413,7 @@ TEST_F(PromptTest, RowsAreTheSumsOfTheirParts) {
 TEST_F(PromptTest, TextRowsTrailAndThenPad) {
   CountingSource source(metadata_.max_rows);
   const PromptPlan plan = this->plan(TextLayout::kStreaming);
-  const auto prompt = build_prompt(plan, 0, request_, metadata_, source);
+  const auto prompt = build_prompt(plan, 0, voice_.get(), metadata_, source);
   ASSERT_TRUE(prompt.ok());
   ASSERT_EQ(prompt->num_trailing, 3);
   const std::vector<float> expected = {41, 42, 97, 95, 95};
@@ -419,7 +425,7 @@ TEST_F(PromptTest, TextRowsTrailAndThenPad) {
 TEST_F(PromptTest, ErrorOfTheSourceIsPassedOn) {
   CountingSource source(metadata_.max_rows);
   source.fails = true;
-  const auto prompt = build_prompt(plan(TextLayout::kFull), 0, request_, metadata_, source);
+  const auto prompt = build_prompt(plan(TextLayout::kFull), 0, voice_.get(), metadata_, source);
   ASSERT_FALSE(prompt.ok());
   EXPECT_EQ(prompt.error().message, "no rows today");
 }

@@ -402,11 +402,11 @@ TEST_F(SynthesisSessionTest, CheckRefusesWhatStartWouldAndChangesNothing) {
   bad.top_p = 2.0F;
   SynthesisRequest unknown = request("Hello.");
   unknown.language = "klingon";
-  EXPECT_TRUE(session_->check(request("Hello."), options(5)).ok());
-  EXPECT_EQ(session_->check(request(""), options(5)).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(session_->check(request("Hello."), bad).error().message,
+  EXPECT_TRUE(engine_->check(request("Hello."), options(5)).ok());
+  EXPECT_EQ(engine_->check(request(""), options(5)).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(engine_->check(request("Hello."), bad).error().message,
             "top_p is 2; it must be above 0 and at most 1 (off)");
-  EXPECT_NE(session_->check(unknown, options(5)).error().message.find("klingon"), std::string::npos);
+  EXPECT_NE(engine_->check(unknown, options(5)).error().message.find("klingon"), std::string::npos);
   const AudioChunk chunk = must(session_->next());
   EXPECT_EQ(chunk.first_frame, 1);
   EXPECT_EQ(chunk.num_frames, 4);

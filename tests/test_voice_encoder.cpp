@@ -79,7 +79,7 @@ TEST(VoiceEncoder, WhatItMakesFitsTheModel) {
   EXPECT_EQ(loaded.codes, voice.codes);
   SynthesisRequest request;
   request.text = "Hello.";
-  request.voice = loaded;
+  request.voice = std::make_shared<const Voice>(loaded);
   SynthesisOptions options;
   options.max_frames = 2;
   EXPECT_TRUE(must(engine->create_session())->start(request, options).ok());

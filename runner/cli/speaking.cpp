@@ -90,7 +90,7 @@ class Speaker {
   std::unique_ptr<SynthesisSession> session_;
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
   std::optional<VoiceMaker> voice_maker_;
-  std::map<std::string, Voice> voices_;  ///< Path -> voice.
+  std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
   std::vector<RunRecord> records_;
 };
 
@@ -167,7 +167,7 @@ Status Speaker::open_voice_maker() {
   if (!voice.ok()) {
     return voice.error();
   }
-  voices_.emplace(options_.ref_audio, std::move(*voice));
+  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(*voice)));
   return {};
 }
 
@@ -180,7 +180,7 @@ Status Speaker::read_voice(const std::string& path) {
   if (!voice.ok()) {
     return voice.error();
   }
-  voices_.emplace(path, std::move(*voice));
+  voices_.emplace(path, std::make_shared<const Voice>(std::move(*voice)));
   return {};
 }
 
@@ -197,7 +197,7 @@ Status Speaker::check(const std::vector<Run>& runs) {
     return {};
   }
   for (const Run& run : runs) {
-    if (Status status = session_->check(request_of(run), options_.synthesis); !status.ok()) {
+    if (Status status = engine_->check(request_of(run), options_.synthesis); !status.ok()) {
       const std::string where = run.source.empty() ? "" : run.source + ": ";
       return Error{status.error().code, where + status.error().message};
     }

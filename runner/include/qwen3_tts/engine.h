@@ -12,6 +12,8 @@
 /// }
 /// \endcode
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,11 +22,23 @@
 #include <qwen3_tts/export.h>
 #include <qwen3_tts/model_info.h>
 #include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/request.h>
 #include <qwen3_tts/result.h>
 
 namespace qwen3_tts {
 
 class SynthesisSession;
+
+/// How many sessions an engine can have, and what one takes.
+struct EngineCapacity {
+  /// Sessions that may exist at once: 1 where a GPU keeps their state; 0: as many as there is memory for.
+  int64_t max_sessions;
+  int64_t num_sessions;  ///< Those that exist.
+  /// Memory of a session, in bytes: what any utterance needs, and what each position of the talker adds, of which a
+  /// prompt's row and a frame of 80 ms take one. Memory follows the longest utterance so far.
+  size_t session_bytes;
+  size_t position_bytes;
+};
 
 /// An open model: program, metadata, tokenizer and packed weights, shared by its sessions. A method is loaded when a
 /// request first needs it, or by preload(), and is locked while it is loaded and while it runs: sessions may live in
@@ -57,14 +71,20 @@ class QWEN3_TTS_API Engine {
   /// nothing ran.
   Status write_profile(const std::string& path);
 
-  /// A new session. It borrows this engine, which must outlive it.
+  /// What SynthesisSession::start() would refuse, without any inference. Safe from any thread.
+  Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
+
+  /// A new session, which keeps what it needs of this engine alive.
   Result<std::unique_ptr<SynthesisSession>> create_session();
+
+  /// What there is room for. Safe from any thread.
+  EngineCapacity capacity() const;
 
   struct QWEN3_TTS_LOCAL Impl;  ///< The stages; defined inside the library.
 
  private:
-  explicit Engine(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Engine(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  ///< Shared with the sessions.
 };
 
 }  // namespace qwen3_tts

@@ -11,6 +11,7 @@
 /// \endcode
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,7 +34,7 @@ struct SynthesisRequest {
   std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
   std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
   std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
-  std::optional<Voice> voice;     ///< Base: a cloned voice.
+  std::shared_ptr<const Voice> voice;  ///< Base: a cloned voice, which requests may share; null: none.
   std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
 };
 

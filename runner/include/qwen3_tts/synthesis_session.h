@@ -34,7 +34,7 @@
 
 namespace qwen3_tts {
 
-/// One utterance's mutable state: KV caches, codec state, random key and counters.
+/// The mutable state of one utterance after the other: KV caches, codec state, random key and counters.
 ///
 /// `start()` then `next()` until the chunk that `is_last`; `synthesize()` is just that loop.
 /// After an error the session is poisoned until `reset()`. Only `stop()` may be called from another thread.
@@ -43,9 +43,6 @@ class QWEN3_TTS_API SynthesisSession {
   ~SynthesisSession();
   SynthesisSession(const SynthesisSession&) = delete;
   SynthesisSession& operator=(const SynthesisSession&) = delete;
-
-  /// What start() would refuse, without any inference. Changes nothing.
-  Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
 
   /// Checks the request, all pieces of its text, builds the prompt and runs the talker over it. Forgets the utterance
   /// before.
@@ -60,10 +57,12 @@ class QWEN3_TTS_API SynthesisSession {
   /// Codes to samples, without the language model. `codes`: [num_frames * num_code_groups], row-major.
   Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
 
-  /// Ends the running utterance at the next frame. Safe from any thread and from a signal handler.
+  /// Ends the utterance at the next frame; one that start() is preparing before its first. It is not lost when there is
+  /// none: the next one ends before its first frame, unless reset() comes before. Safe from any thread and from a
+  /// signal handler.
   void stop();
 
-  /// Makes a poisoned or finished session usable again.
+  /// Makes a poisoned or finished session usable again, and forgets a stop() that ended nothing.
   void reset();
 
   /// Codes made so far: [frames * num_code_groups], row-major.

@@ -9,7 +9,7 @@
 ///   if (!session.ok()) return session.error();
 ///   qwen3_tts::SynthesisRequest request;
 ///   request.text = "This is not me.";
-///   request.voice = std::move(*voice);
+///   request.voice = std::make_shared<const qwen3_tts::Voice>(std::move(*voice));
 ///   const auto stats = (*session)->synthesize(request, {}, sink);
 ///   return stats.ok() ? qwen3_tts::Status() : stats.error();
 /// }

@@ -59,6 +59,13 @@ MappedTensor::MappedTensor(void* data, size_t size_bytes, executorch::extension:
 MappedTensor::MappedTensor(MappedTensor&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_bytes_(other.size_bytes_), tensor_(std::move(other.tensor_)) {}
 
+MappedTensor& MappedTensor::operator=(MappedTensor&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_bytes_, other.size_bytes_);
+  std::swap(tensor_, other.tensor_);
+  return *this;
+}
+
 MappedTensor::~MappedTensor() {
   if (data_ != nullptr) {
     munmap(data_, size_bytes_);

@@ -22,7 +22,7 @@ class MappedTensor {
  public:
   static Result<MappedTensor> create(const TensorSpec& spec);
   MappedTensor(MappedTensor&& other) noexcept;
-  MappedTensor& operator=(MappedTensor&&) = delete;
+  MappedTensor& operator=(MappedTensor&& other) noexcept;
   MappedTensor(const MappedTensor&) = delete;
   MappedTensor& operator=(const MappedTensor&) = delete;
   ~MappedTensor();

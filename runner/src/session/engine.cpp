@@ -1,5 +1,7 @@
 #include <qwen3_tts/engine.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,12 +10,15 @@
 
 #include "base/file.h"
 #include "base/scoped_timer.h"
+#include "base/try.h"
 #include "ops/ops.h"
 #include "program/contract.h"
 #include "program/model_file.h"
 #include "program/process_setup.h"
 #include "program/state_lease.h"
 #include "session/engine_impl.h"
+#include "session/resolved_options.h"
+#include "session/utterance_plan.h"
 #include "text/tokenizer_json.h"
 
 namespace qwen3_tts {
@@ -22,11 +27,8 @@ namespace {
 /// The tables in the .pte.
 Result<TextTokenizer> read_tables(const ModelFile& model) {
   Program& program = *model.program;
-  const auto tables = program.read_bytes(contract::kTokenizerMethod);
-  if (!tables.ok()) {
-    return tables.error();
-  }
-  auto tokenizer = TextTokenizer::create(tables->data(), tables->size());
+  ASSIGN_OR_RETURN(const std::vector<uint8_t> tables, program.read_bytes(contract::kTokenizerMethod));
+  auto tokenizer = TextTokenizer::create(tables.data(), tables.size());
   if (!tokenizer.ok()) {
     return Error{tokenizer.error().code, "'" + program.path() + "': " + tokenizer.error().message};
   }
@@ -56,105 +58,70 @@ Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options, const 
   return Program::create(options.model_path);
 }
 
-/// Lets the methods take their packed weights from `cache`, which is made first if need be: of all that `methods` pack.
-Status use_weight_cache(Program& program, const std::vector<std::string>& methods, WeightCache& cache) {
-  if (!cache.is_made()) {
-    Status status = program.keep_packed_weights(cache.runtime_path());
-    if (status.ok()) {
-      status = program.load_methods(methods);
+/// Bytes of the state that a method writes to, through inputs from `first` on.
+Result<size_t> state_bytes(Program& program, const char* method, size_t first, size_t count) {
+  size_t bytes = 0;
+  for (size_t i = first; i < first + count; ++i) {
+    ASSIGN_OR_RETURN(const TensorSpec spec, program.state_spec(method, i));
+    size_t size = executorch::runtime::elementSize(spec.type);
+    for (const auto extent : spec.sizes) {
+      size *= static_cast<size_t>(extent);
     }
-    for (const std::string& method : methods) {
-      program.unload_method(method);
-    }
-    if (status.ok()) {
-      status = cache.make();
-    }
-    if (!status.ok()) {
-      return status;
-    }
+    bytes += size;
   }
-  return program.keep_packed_weights(cache.runtime_path());
+  return bytes;
 }
 
-std::set<std::string> cold_methods(const ModelFile& model) {
-  if (!model.cuda) {
-    return {};
+Result<EngineCapacity> capacity_of(const Engine::Impl& engine) {
+  if (engine.speaking.keeps_state) {
+    return EngineCapacity{1, 0, 0, 0};
   }
-  return {model.cuda->static_methods.begin(), model.cuda->static_methods.end()};
+  ASSIGN_OR_RETURN(const size_t codec, state_bytes(*engine.program, contract::kDecodeAudio, 2, 2));
+  ASSIGN_OR_RETURN(const size_t talker, state_bytes(*engine.program, contract::kTalker, 2, 1));
+  return EngineCapacity{0, 0, codec, talker / static_cast<size_t>(engine.metadata.max_seq_len)};
+}
+
+std::set<std::string> static_methods(const ModelFile& model) {
+  return model.cuda ? std::set<std::string>(model.cuda->static_methods.begin(), model.cuda->static_methods.end())
+                    : std::set<std::string>();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
-  const Clock::time_point start = Clock::now();
-  register_ops();
-  if (Status status = check_thread_count(options.num_threads); !status.ok()) {
-    return status.error();
-  }
-  std::unique_ptr<WeightCache> weight_cache;  // Before the model: its methods need it to the end.
-  auto model = open_model(options.model_path, options.profile);
-  if (!model.ok()) {
-    return model.error();
-  }
-  if (Status status = open_weights(*model, options); !status.ok()) {
-    return status.error();
-  }
-  const auto speaking = Speaking::choose(*model, options.fused_code_predictor);
-  if (!speaking.ok()) {
-    return speaking.error();
-  }
-  if (Status status = check_methods(*model, *speaking); !status.ok()) {
-    return status.error();
-  }
-  auto tokenizer = read_tokenizer(*model, options.tokenizer_path);
-  if (!tokenizer.ok()) {
-    return tokenizer.error();
-  }
-  if (!options.weight_cache.empty()) {
-    auto opened = WeightCache::open(options.weight_cache, options.model_path);
-    if (!opened.ok()) {
-      return opened.error();
+// ---------------------------------------------------------------------------------------------------------------------
+// What sessions share
+
+Engine::Impl::Impl(ModelFile model, TextTokenizer model_tokenizer, const Speaking& how, size_t prefix_cache_bytes)
+    : program(std::move(model.program)),
+      metadata(std::move(model.metadata)),
+      tokenizer(std::move(model_tokenizer)),
+      speaking(how),
+      cold_methods(static_methods(model)),
+      // What a program keeps itself cannot be remembered here.
+      prefix_cache(how.keeps_state ? 0 : prefix_cache_bytes) {}
+
+Status Engine::Impl::use_weight_cache(WeightCache cache) {
+  weight_cache = std::make_unique<WeightCache>(std::move(cache));
+  if (!weight_cache->is_made()) {
+    const std::vector<std::string> methods = methods_for(Task::kSpeech, speaking);
+    RETURN_IF_ERROR(program->keep_packed_weights(weight_cache->runtime_path()));
+    const Status loaded = program->load_methods(methods);
+    for (const std::string& method : methods) {
+      program->unload_method(method);
     }
-    weight_cache = std::make_unique<WeightCache>(std::move(*opened));
+    RETURN_IF_ERROR(loaded);
+    RETURN_IF_ERROR(weight_cache->make());
   }
-  if (Status status = set_thread_count(options.num_threads); !status.ok()) {
-    return status.error();
-  }
-  auto codec_program = open_codec(options, *speaking);
-  if (!codec_program.ok()) {
-    return codec_program.error();
-  }
-  if (weight_cache) {
-    const auto methods = methods_for(Task::kSpeech, *speaking);
-    Status status = use_weight_cache(*model->program, methods, *weight_cache);
-    if (status.ok() && *codec_program != nullptr) {
-      status = (*codec_program)->keep_packed_weights(weight_cache->runtime_path());
-    }
-    if (!status.ok()) {
-      return status.error();
-    }
-  }
-  std::unique_ptr<Impl> impl(new Impl{std::move(weight_cache), std::move(model->program), std::move(*codec_program),
-                                      std::move(model->metadata), std::move(*tokenizer), *speaking,
-                                      cold_methods(*model), elapsed_ms(start),
-                                      // What a program keeps itself cannot be remembered here.
-                                      PrefixCache(speaking->keeps_state ? 0 : options.prefix_cache_bytes)});
-  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+  RETURN_IF_ERROR(program->keep_packed_weights(weight_cache->runtime_path()));
+  return is_pipelined() ? codec_program->keep_packed_weights(weight_cache->runtime_path()) : Status();
 }
-
-Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-Engine::~Engine() = default;
-
-const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 Status Engine::Impl::preload(Task task) const {
   std::vector<std::string> methods = methods_for(task, speaking);
-  if (is_pipelined() && methods.back() == contract::kDecodeAudio) {
-    methods.pop_back();
-    if (Status status = codec_program->load_methods({contract::kDecodeAudio}); !status.ok()) {
-      return status;
-    }
+  const auto codec_method = std::find(methods.begin(), methods.end(), contract::kDecodeAudio);
+  if (is_pipelined() && codec_method != methods.end()) {
+    methods.erase(codec_method);
+    RETURN_IF_ERROR(codec_program->load_methods({contract::kDecodeAudio}));
   }
   return program->load_methods(methods);
 }
@@ -166,18 +133,62 @@ Status Engine::Impl::warm_up() {
       continue;
     }
     for (int call = 0; call < kCalls; ++call) {
-      if (Status status = program->run_on_ones(method.name); !status.ok()) {
-        return status;
-      }
+      RETURN_IF_ERROR(program->run_on_ones(method.name));
     }
   }
   return {};
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// The public face
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  const Clock::time_point start = Clock::now();
+  register_ops();
+  RETURN_IF_ERROR(check_thread_count(options.num_threads));
+  ASSIGN_OR_RETURN(ModelFile model, open_model(options.model_path, options.profile));
+  RETURN_IF_ERROR(open_weights(model, options));
+  ASSIGN_OR_RETURN(const Speaking speaking, Speaking::choose(model, options.fused_code_predictor));
+  RETURN_IF_ERROR(check_methods(model, speaking));
+  ASSIGN_OR_RETURN(TextTokenizer tokenizer, read_tokenizer(model, options.tokenizer_path));
+  auto impl = std::make_shared<Impl>(std::move(model), std::move(tokenizer), speaking, options.prefix_cache_bytes);
+  std::optional<WeightCache> weight_cache;
+  if (!options.weight_cache.empty()) {
+    ASSIGN_OR_RETURN(WeightCache opened, WeightCache::open(options.weight_cache, options.model_path));
+    weight_cache.emplace(std::move(opened));
+  }
+  RETURN_IF_ERROR(set_thread_count(options.num_threads));
+  ASSIGN_OR_RETURN(impl->codec_program, open_codec(options, speaking));
+  if (weight_cache) {
+    RETURN_IF_ERROR(impl->use_weight_cache(*std::move(weight_cache)));
+  }
+  ASSIGN_OR_RETURN(impl->capacity, capacity_of(*impl));
+  impl->create_ms = elapsed_ms(start);
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Engine::Engine(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() = default;
+
+const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
+
+Status Engine::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
+  ASSIGN_OR_RETURN(const ResolvedOptions resolved, resolve_options(options, impl_->metadata));
+  const auto plan = plan_utterance(request, resolved, impl_->metadata, impl_->tokenizer);
+  return plan.ok() ? Status() : plan.error();
+}
+
+EngineCapacity Engine::capacity() const {
+  EngineCapacity capacity = impl_->capacity;
+  capacity.num_sessions = impl_->num_sessions;
+  return capacity;
+}
+
 Status Engine::preload(Task task) {
-  Status status = impl_->preload(task);
-  if (!status.ok() || !impl_->speaking.keeps_state) {
-    return status;
+  RETURN_IF_ERROR(impl_->preload(task));
+  if (!impl_->speaking.keeps_state) {
+    return {};
   }
   const auto lease = StateLease::take();  // While a session has it, that session warms up what it needs.
   return lease.ok() ? impl_->warm_up() : Status();

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
-#include <utility>
 
 #include <qwen3_tts/engine.h>
 
@@ -15,27 +16,34 @@
 
 namespace qwen3_tts {
 
-/// What all sessions share. Only the programs and the caches change while they are used, each under its own lock, and
-/// what belongs to a StateLease.
+/// What all sessions share. It does not change, except: the programs and the prefix cache, which lock themselves, and
+/// cold_methods, which only the holder of the StateLease touches.
 struct Engine::Impl {
+  Impl(ModelFile model, TextTokenizer tokenizer, const Speaking& speaking, size_t prefix_cache_bytes);
+
   Status preload(Task task) const;
   /// Runs what is loaded of a program for a GPU and never ran: kernels are loaded by their first calls, and CUDA graphs
   /// made in the fourth. For who has the StateLease: it is the program's state that they run on.
   Status warm_up();
+  /// Lets the programs take their packed weights from `cache`, which is made first if need be: of all that is spoken
+  /// with.
+  Status use_weight_cache(WeightCache cache);
   /// Where the codec decoder runs.
   Program& codec() const { return codec_program == nullptr ? *program : *codec_program; }
   /// Whether the codec decoder may run beside the other stages.
   bool is_pipelined() const { return codec_program != nullptr; }
 
-  std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the program.
+  std::unique_ptr<WeightCache> weight_cache;  ///< Null or, as its methods need it, gone after the programs.
   std::unique_ptr<Program> program;
   std::unique_ptr<Program> codec_program;  ///< The same file once more, for the codec decoder alone; or null.
   ModelMetadata metadata;
   TextTokenizer tokenizer;
   Speaking speaking;
   std::set<std::string> cold_methods;  ///< What warm_up() has still to run, be it loaded or not.
-  double create_ms;
+  double create_ms = 0;
   PrefixCache prefix_cache;
+  EngineCapacity capacity{};  ///< But for num_sessions.
+  std::atomic<int64_t> num_sessions{0};
 };
 
 }  // namespace qwen3_tts

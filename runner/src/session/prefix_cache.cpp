@@ -55,7 +55,7 @@ size_t PrefixCache::size_bytes() const {
   return size_bytes_;
 }
 
-std::string prefix_key(const PromptPlan& plan, const Voice* voice) {
+std::string prefix_key(const PromptPlan& plan, const Voice* voice, int64_t num_code_groups) {
   std::string key(1, kTalker);
   for (size_t i = 0; i < static_cast<size_t>(plan.num_prefix_rows); ++i) {
     const PlannedRow& row = plan.rows[i];
@@ -65,7 +65,7 @@ std::string prefix_key(const PromptPlan& plan, const Voice* voice) {
       append(key, voice->x_vector.data(), voice->x_vector.size());
     }
     if (row.frame != PlannedRow::kNone) {
-      const size_t num_groups = voice->codes.size() / static_cast<size_t>(plan.num_context_frames);
+      const auto num_groups = static_cast<size_t>(num_code_groups);
       append(key, voice->codes.data() + static_cast<size_t>(row.frame) * num_groups, num_groups);
     }
   }

@@ -50,8 +50,9 @@ class PrefixCache {
   size_t size_bytes_ = 0;
 };
 
-/// Everything that the talker's state after the plan's prefix depends on, byte for byte. `voice` is that of the plan.
-std::string prefix_key(const PromptPlan& plan, const Voice* voice);
+/// Everything that the talker's state after the plan's prefix depends on, byte for byte. `voice`: that of the plan, or
+/// null.
+std::string prefix_key(const PromptPlan& plan, const Voice* voice, int64_t num_code_groups);
 
 /// The same for the codec decoder's state after `codes`, [num_frames * num_code_groups].
 std::string codes_key(const std::vector<int64_t>& codes);

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/try.h"
+#include "text/prompt_plan.h"
 #include "text/text_splitter.h"
 
 namespace qwen3_tts {
@@ -20,14 +22,16 @@ constexpr int64_t kPieceTokens = 56;
 // Below that, a small capacity may end a piece before its frame budget does.
 constexpr int64_t kFewestPieceTokens = 16;
 
-/// Positions that `plan` takes before or beside speech: trailing text rows take one each, with the frames they are
-/// added to.
-int64_t num_text_rows(const PromptPlan& plan) {
+/// Positions that `num_tokens` text tokens take before or beside speech: trailing text rows take one each, with the
+/// frames they are added to.
+int64_t num_text_rows(int64_t num_tokens, const ResolvedRequest& request, TextLayout layout,
+                      const ModelMetadata& metadata) {
+  const std::vector<int64_t> body(static_cast<size_t>(num_tokens));  // Which tokens they are does not matter.
+  const PromptPlan plan = plan_prompt(request, body, layout, metadata);
   return static_cast<int64_t>(plan.rows.size() + plan.trailing_ids.size());
 }
 
-Status check_capacity(const PromptPlan& plan, const ResolvedOptions& options, const ModelMetadata& metadata) {
-  const int64_t num_rows = num_text_rows(plan);
+Status check_capacity(int64_t num_rows, const ResolvedOptions& options, const ModelMetadata& metadata) {
   if (num_rows < metadata.max_seq_len) {
     return {};
   }
@@ -41,14 +45,14 @@ Status check_capacity(const PromptPlan& plan, const ResolvedOptions& options, co
                    ", or export with a larger --max-seq-len"};
 }
 
-/// Most tokens of a piece: its rows and its frame budget fit the capacity. `plan` is of a text of one token.
-int64_t piece_tokens(const PromptPlan& plan, const SynthesisRequest& request, const ResolvedOptions& options,
-                     const ModelMetadata& metadata) {
+/// Most tokens of a piece: its rows and its frame budget fit the capacity.
+int64_t piece_tokens(const ResolvedRequest& request, const ResolvedOptions& options, const ModelMetadata& metadata) {
   ResolvedOptions automatic = options;
   automatic.frame_budget.reset();
+  const int64_t rows_of_one = num_text_rows(1, request, options.text_layout, metadata);
   int64_t num_tokens = kPieceTokens;
   while (num_tokens > kFewestPieceTokens &&
-         num_text_rows(plan) + num_tokens + frame_budget(num_tokens, plan, request, automatic) > metadata.max_seq_len) {
+         rows_of_one + num_tokens + frame_budget(num_tokens, request, automatic, metadata) > metadata.max_seq_len) {
     --num_tokens;
   }
   return num_tokens;
@@ -68,46 +72,37 @@ std::vector<std::vector<int64_t>> split(std::string_view text, int64_t max_token
 
 }  // namespace
 
-int64_t frame_budget(int64_t num_tokens, const PromptPlan& plan, const SynthesisRequest& request,
-                     const ResolvedOptions& options) {
+int64_t frame_budget(int64_t num_tokens, const ResolvedRequest& request, const ResolvedOptions& options,
+                     const ModelMetadata& metadata) {
   if (options.frame_budget.has_value()) {
     return *options.frame_budget;
   }
   int64_t frames = kFramesPerToken * num_tokens;
-  if (plan.num_context_frames > 0) {
+  if (request.is_in_context) {
     const auto num_transcript = static_cast<int64_t>(request.voice->text_ids.size());
-    frames = std::max(frames, kSlowerThanRecording * num_tokens * plan.num_context_frames / num_transcript);
+    const int64_t num_frames = request.num_context_frames(metadata);
+    frames = std::max(frames, kSlowerThanRecording * num_tokens * num_frames / num_transcript);
   }
   return frames + kExtraFrames;
 }
 
 Result<UtterancePlan> plan_utterance(const SynthesisRequest& request, const ResolvedOptions& options,
                                      const ModelMetadata& metadata, const TextTokenizer& tokenizer) {
-  auto text = tokenize_request(request, tokenizer);
-  if (!text.ok()) {
-    return text.error();
-  }
-  const auto one_token = plan_prompt({{text->body.front()}, text->instruct}, request, options.text_layout, metadata);
-  if (!one_token.ok()) {
-    return one_token.error();
-  }
+  ASSIGN_OR_RETURN(PromptText text, tokenize_request(request, tokenizer));
   UtterancePlan plan;
-  plan.instruct = std::move(text->instruct);
-  const int64_t max_tokens = piece_tokens(*one_token, request, options, metadata);
-  if (options.long_text == LongText::kSplit && static_cast<int64_t>(text->body.size()) > max_tokens) {
+  ASSIGN_OR_RETURN(plan.request, resolve_request(request, std::move(text.instruct), metadata));
+  const int64_t max_tokens = piece_tokens(plan.request, options, metadata);
+  if (options.long_text == LongText::kSplit && static_cast<int64_t>(text.body.size()) > max_tokens) {
     plan.pieces = split(request.text, max_tokens, tokenizer);
   } else {
-    plan.pieces.push_back(std::move(text->body));
+    plan.pieces.push_back(std::move(text.body));
   }
+  size_t longest = 0;
   for (const auto& piece : plan.pieces) {
-    const auto prompt = plan_prompt({piece, plan.instruct}, request, options.text_layout, metadata);
-    if (!prompt.ok()) {
-      return prompt.error();
-    }
-    if (Status status = check_capacity(*prompt, options, metadata); !status.ok()) {
-      return status.error();
-    }
+    longest = std::max(longest, piece.size());
   }
+  const int64_t num_rows = num_text_rows(static_cast<int64_t>(longest), plan.request, options.text_layout, metadata);
+  RETURN_IF_ERROR(check_capacity(num_rows, options, metadata));
   return plan;
 }
 

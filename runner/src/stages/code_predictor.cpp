@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/philox.h"
+#include "base/try.h"
 #include "program/contract.h"
 
 namespace qwen3_tts {
@@ -14,20 +15,15 @@ using executorch::extension::make_tensor_ptr;
 
 Result<std::unique_ptr<CodePredictor>> CodePredictor::create(Program& program, Embedding& embedding,
                                                              const ModelMetadata& metadata, bool is_fused,
-                                                             bool keeps_state) {
-  if (keeps_state) {
-    return std::unique_ptr<CodePredictor>(new CodePredictor(program, embedding, metadata, is_fused, std::nullopt));
+                                                             bool program_keeps_kv) {
+  std::optional<MappedTensor> kv;
+  if (!program_keeps_kv) {
+    ASSIGN_OR_RETURN(const TensorSpec spec, is_fused ? program.state_spec(contract::kCpGenerate, 4)
+                                                     : program.state_spec(contract::kCodePredictor, 2));
+    ASSIGN_OR_RETURN(MappedTensor made, MappedTensor::create(spec));
+    kv.emplace(std::move(made));
   }
-  const auto spec =
-      is_fused ? program.state_spec(contract::kCpGenerate, 4) : program.state_spec(contract::kCodePredictor, 2);
-  if (!spec.ok()) {
-    return spec.error();
-  }
-  auto kv = MappedTensor::create(*spec);
-  if (!kv.ok()) {
-    return kv.error();
-  }
-  return std::unique_ptr<CodePredictor>(new CodePredictor(program, embedding, metadata, is_fused, std::move(*kv)));
+  return std::unique_ptr<CodePredictor>(new CodePredictor(program, embedding, metadata, is_fused, std::move(kv)));
 }
 
 CodePredictor::CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused,
@@ -66,21 +62,16 @@ CodePredictor::CodePredictor(Program& program, Embedding& embedding, const Model
   }
 }
 
-void CodePredictor::set_sampling(const SamplingParams& params) {
-  params_ = params;
-  sampling_ = {params.temperature, static_cast<float>(params.top_k), params.top_p};
-}
-
-Status CodePredictor::predict(const std::vector<float>& hidden, int64_t code0, uint64_t seed, int64_t frame) {
+Status CodePredictor::predict(const std::vector<float>& hidden, int64_t code0, const DrawOptions& draw,
+                              uint64_t frame) {
+  params_ = draw.subtalker;
+  sampling_ = {params_.temperature, static_cast<float>(params_.top_k), params_.top_p};
   std::copy(hidden.begin(), hidden.end(), rows_.begin());
   codes_[0] = code0;
   for (size_t i = 0; i < uniforms_.size(); ++i) {
-    uniforms_[i] = uniform(seed, static_cast<uint64_t>(frame), static_cast<uint32_t>(i + 1));
+    uniforms_[i] = uniform(draw.seed, frame, static_cast<uint32_t>(i + 1));
   }
-  Status status = is_fused_ ? predict_fused() : predict_stepwise();
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(is_fused_ ? predict_fused() : predict_stepwise());
   const bool is_valid = std::all_of(codes_.begin(), codes_.end(),
                                     [&](int64_t code) { return code >= 0 && code < metadata_.code_vocab_size; });
   if (!is_valid) {
@@ -98,24 +89,16 @@ Status CodePredictor::predict_fused() {
 
 Status CodePredictor::predict_stepwise() {
   std::fill(frame_embedding_.begin(), frame_embedding_.end(), -0.0F);  // Plus x gives x, whatever its sign.
-  if (Status status = embed(0, rows_.data() + metadata_.hidden_size); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(embed(0, rows_.data() + metadata_.hidden_size));
   position_ = 0;
   int64_t num_rows = 2;
   if (!kv_) {
-    if (Status status = read_first_row(); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(read_first_row());
     num_rows = 1;
   }
   for (size_t group = 1; group < codes_.size(); ++group) {
-    if (Status status = predict_group(group, num_rows); !status.ok()) {
-      return status;
-    }
-    if (Status status = embed(group, rows_.data()); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(predict_group(group, num_rows));
+    RETURN_IF_ERROR(embed(group, rows_.data()));
     position_ += num_rows;
     num_rows = 1;
   }
@@ -131,15 +114,9 @@ Status CodePredictor::read_first_row() {
 }
 
 Status CodePredictor::predict_group(size_t group, int64_t num_rows) {
-  Status status = program_.execute(code_predictor_, num_rows == 2 ? first_inputs_ : step_inputs_,
-                                   {{state_.data(), static_cast<int64_t>(state_.size())}});
-  if (!status.ok()) {
-    return status;
-  }
-  status = program_.execute(cp_head_, head_inputs_, {{logits_.data(), static_cast<int64_t>(logits_.size())}});
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(program_.execute(code_predictor_, num_rows == 2 ? first_inputs_ : step_inputs_,
+                                   {{state_.data(), static_cast<int64_t>(state_.size())}}));
+  RETURN_IF_ERROR(program_.execute(cp_head_, head_inputs_, {{logits_.data(), static_cast<int64_t>(logits_.size())}}));
   const int64_t size = metadata_.code_vocab_size;
   const float* logits = logits_.data() + static_cast<int64_t>(group - 1) * size;
   codes_[group] = sampler_.pick(logits, size, params_, uniforms_[group - 1]);

@@ -9,6 +9,7 @@
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
 
+#include "base/draw_options.h"
 #include "base/sampler.h"
 #include "program/mapped_tensor.h"
 #include "program/program.h"
@@ -22,20 +23,19 @@ class CodePredictor {
  public:
   /// Borrows `program`, which may keep keys and values itself, and `embedding`.
   static Result<std::unique_ptr<CodePredictor>> create(Program& program, Embedding& embedding,
-                                                       const ModelMetadata& metadata, bool is_fused, bool keeps_state);
+                                                       const ModelMetadata& metadata, bool is_fused,
+                                                       bool program_keeps_kv);
   CodePredictor(const CodePredictor&) = delete;
   CodePredictor& operator=(const CodePredictor&) = delete;
 
-  /// Sets how codes are drawn from now on.
-  void set_sampling(const SamplingParams& params);
+  /// `hidden`: [H]. `draw` and `frame` say how codes are drawn, and with which random numbers. Fills codes() and
+  /// frame_embedding().
+  Status predict(const std::vector<float>& hidden, int64_t code0, const DrawOptions& draw, uint64_t frame);
 
-  /// `hidden`: [H]. `seed` and `frame` say which random numbers are used. Fills codes() and frame_embedding().
-  Status predict(const std::vector<float>& hidden, int64_t code0, uint64_t seed, int64_t frame);
-
-  /// [G], code 0 first.
+  /// [G], code 0 first; valid until the next predict().
   const std::vector<int64_t>& codes() const { return codes_; }
   /// [H] sum of the embeddings of codes(); valid until the next predict().
-  const float* frame_embedding() const { return frame_embedding_.data(); }
+  const std::vector<float>& frame_embedding() const { return frame_embedding_; }
 
  private:
   CodePredictor(Program& program, Embedding& embedding, const ModelMetadata& metadata, bool is_fused,
@@ -57,7 +57,7 @@ class CodePredictor {
   std::string cp_generate_;
   std::string code_predictor_;
   std::string cp_head_;
-  std::optional<MappedTensor> kv_;  ///< Every frame starts at position 0 again, so it needs no clearing.
+  std::optional<MappedTensor> kv_;  ///< Of the frame alone, which starts at position 0: it needs no clearing.
   SamplingParams params_{};
   Sampler sampler_;
   std::vector<int64_t> codes_;

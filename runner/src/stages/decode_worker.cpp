@@ -66,7 +66,7 @@ void DecodeWorker::run() {
     Status status;
     {
       const ScopedTimer timer(milliseconds);
-      status = decoder_.decode(codes_.data(), num_frames_, samples_);
+      status = decoder_.decode(state_, codes_.data(), num_frames_, samples_);
     }
     lock.lock();
     status_ = std::move(status);

@@ -12,7 +12,7 @@
 
 #include <qwen3_tts/result.h>
 
-#include "stages/codec_decoder.h"
+#include "stages/frame_decoder.h"
 
 namespace qwen3_tts {
 
@@ -33,8 +33,8 @@ class OneCore {
 /// uses the thread pool. Parked until there is something to do, and not there before that.
 class DecodeWorker {
  public:
-  /// Borrows `decoder`, which nobody else may use between start() and wait().
-  explicit DecodeWorker(CodecDecoder& decoder) : decoder_(decoder) {}
+  /// Borrows both, which nobody else may use between start() and wait().
+  DecodeWorker(FrameDecoder& decoder, DecoderState& state) : decoder_(decoder), state_(state) {}
   DecodeWorker(const DecodeWorker&) = delete;
   DecodeWorker& operator=(const DecodeWorker&) = delete;
   /// Waits for what was started.
@@ -56,7 +56,8 @@ class DecodeWorker {
  private:
   void run();
 
-  CodecDecoder& decoder_;
+  FrameDecoder& decoder_;
+  DecoderState& state_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::thread thread_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -13,10 +15,7 @@ Status encode_all(const std::vector<int64_t>& ids, const ModelMetadata& metadata
   const auto num_ids = static_cast<int64_t>(ids.size());
   for (int64_t first = 0; first < num_ids; first += metadata.max_rows) {
     const int64_t count = std::min(metadata.max_rows, num_ids - first);
-    Status status = source.encode_text(ids.data() + first, count, rows.data() + first * metadata.hidden_size);
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(source.encode_text(ids.data() + first, count, rows.data() + first * metadata.hidden_size));
   }
   return {};
 }
@@ -63,10 +62,7 @@ Status add_code_rows(const std::vector<CodeRow>& list, const ModelMetadata& meta
     std::transform(list.begin() + static_cast<std::ptrdiff_t>(first),
                    list.begin() + static_cast<std::ptrdiff_t>(first + count), ids.begin(),
                    [](const CodeRow& code) { return code.id; });
-    Status status = source.codec_embed(ids.data(), static_cast<int64_t>(count), embedded.data());
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(source.codec_embed(ids.data(), static_cast<int64_t>(count), embedded.data()));
     for (size_t i = first; i < first + count; ++i) {
       add_row(embedded.data() + (i - first) * width, width, sum.data());
       const bool is_complete = i + 1 == list.size() || list[i + 1].row != list[i].row;
@@ -81,7 +77,7 @@ Status add_code_rows(const std::vector<CodeRow>& list, const ModelMetadata& meta
 
 }  // namespace
 
-Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const SynthesisRequest& request,
+Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const Voice* voice,
                             const ModelMetadata& metadata, RowSource& source) {
   const std::vector<PlannedRow> rows(plan.rows.begin() + num_known, plan.rows.end());
   Prompt prompt;
@@ -89,20 +85,11 @@ Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const Syn
   prompt.num_trailing = static_cast<int64_t>(plan.trailing_ids.size());
   std::vector<int64_t> text_ids(rows.size());
   std::transform(rows.begin(), rows.end(), text_ids.begin(), [](const PlannedRow& row) { return row.text_id; });
-  if (Status status = encode_all(text_ids, metadata, source, prompt.rows); !status.ok()) {
-    return status.error();
-  }
-  if (Status status = encode_all(plan.trailing_ids, metadata, source, prompt.trailing); !status.ok()) {
-    return status.error();
-  }
-  if (Status status = encode_all({metadata.tts_pad_id}, metadata, source, prompt.pad_row); !status.ok()) {
-    return status.error();
-  }
-  const Voice* voice = request.voice.has_value() ? &*request.voice : nullptr;
+  RETURN_IF_ERROR(encode_all(text_ids, metadata, source, prompt.rows));
+  RETURN_IF_ERROR(encode_all(plan.trailing_ids, metadata, source, prompt.trailing));
+  RETURN_IF_ERROR(encode_all({metadata.tts_pad_id}, metadata, source, prompt.pad_row));
   const auto list = code_rows(rows, voice, metadata);
-  if (Status status = add_code_rows(list, metadata, source, prompt.rows.data()); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(add_code_rows(list, metadata, source, prompt.rows.data()));
   const auto width = static_cast<size_t>(metadata.hidden_size);
   for (size_t row = 0; row < rows.size(); ++row) {
     if (rows[row].is_voice) {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <qwen3_tts/model_metadata.h>
-#include <qwen3_tts/request.h>
 #include <qwen3_tts/result.h>
+#include <qwen3_tts/voice.h>
 
 #include "text/prompt_plan.h"
 
@@ -35,8 +35,9 @@ struct Prompt {
   }
 };
 
-/// Computes the rows of `plan` but for the first `num_known` ones. `request` is the one it was planned for.
-Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const SynthesisRequest& request,
+/// Computes the rows of `plan` but for the first `num_known` ones. `voice` is that of the request it was planned for,
+/// or null.
+Result<Prompt> build_prompt(const PromptPlan& plan, int64_t num_known, const Voice* voice,
                             const ModelMetadata& metadata, RowSource& source);
 
 }  // namespace qwen3_tts

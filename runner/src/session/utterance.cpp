@@ -1,0 +1,93 @@
+#include "session/utterance.h"
+
+#include <utility>
+
+namespace qwen3_tts {
+
+const char* to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEos:
+      return "eos";
+    case FinishReason::kMaxNewTokens:
+      return "max_new_tokens";
+    case FinishReason::kFrameBudget:
+      return "frame_budget";
+    case FinishReason::kCapacity:
+      return "capacity";
+    case FinishReason::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+Utterance::Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata)
+    : plan_(std::move(plan)), options_(options), metadata_(&metadata) {}
+
+PromptPlan Utterance::begin_piece() {
+  const bool is_first = next_piece_ == 0;
+  const std::vector<int64_t>& text_ids = plan_.pieces[next_piece_++];
+  PromptPlan prompt = plan_prompt(plan_.request, text_ids, options_.text_layout, *metadata_);
+  limit_ = piece_limit(prompt, static_cast<int64_t>(text_ids.size()));
+  num_piece_tokens_ = 0;
+  if (is_first) {  // Later on they grow as they need.
+    tokens_.reserve(static_cast<size_t>(limit_.num_tokens));
+    codes_.reserve(static_cast<size_t>((limit_.num_tokens - 1) * metadata_->num_code_groups));
+  }
+  return prompt;
+}
+
+/// The token after the last frame is drawn, and becomes none.
+Utterance::PieceLimit Utterance::piece_limit(const PromptPlan& prompt, int64_t num_text_tokens) const {
+  const int64_t frames_before = options_.limits_utterance ? num_frames_ : 0;
+  PieceLimit limit{options_.max_new_tokens - frames_before, FinishReason::kMaxNewTokens};
+  const int64_t budget = frame_budget(num_text_tokens, plan_.request, options_, *metadata_);
+  if (budget > 0 && budget < limit.num_tokens - 1) {
+    limit = {budget + 1, FinishReason::kFrameBudget};
+  }
+  const int64_t capacity = metadata_->max_seq_len - static_cast<int64_t>(prompt.rows.size());
+  if (capacity < limit.num_tokens) {
+    limit = {capacity, FinishReason::kCapacity};
+  }
+  return limit;
+}
+
+Utterance::Next Utterance::accept_token(int64_t token) {
+  tokens_.push_back(token);
+  ++num_piece_tokens_;
+  if (token == metadata_->codec_eos_id) {
+    return end_piece(FinishReason::kEos);
+  }
+  return num_piece_tokens_ == limit_.num_tokens ? end_piece(limit_.reason) : Next::kFrame;
+}
+
+void Utterance::accept_codes(const int64_t* codes, int64_t num_frames) {
+  codes_.insert(codes_.end(), codes, codes + num_frames * metadata_->num_code_groups);
+  num_frames_ += num_frames;
+}
+
+Utterance::Next Utterance::end_piece(FinishReason reason) {
+  if (reason != FinishReason::kEos) {
+    ++num_cut_pieces_;
+    end_reason_ = end_reason_ == FinishReason::kEos ? reason : end_reason_;
+  }
+  const bool is_last = next_piece_ == plan_.pieces.size();
+  const bool is_full = options_.limits_utterance && num_frames_ + 1 >= options_.max_new_tokens;
+  if (!is_last && !is_full) {
+    return Next::kPiece;
+  }
+  finish(is_last && reason != FinishReason::kMaxNewTokens ? end_reason_ : FinishReason::kMaxNewTokens);
+  return Next::kEnd;
+}
+
+void Utterance::drop_after(int64_t num_frames, size_t num_tokens) {
+  num_frames_ = num_frames;
+  codes_.resize(static_cast<size_t>(num_frames * metadata_->num_code_groups));
+  tokens_.resize(num_tokens);
+}
+
+void Utterance::finish(FinishReason reason) {
+  has_ended_ = true;
+  finish_reason_ = reason;
+}
+
+}  // namespace qwen3_tts

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/stats.h>
+
+#include "session/resolved_options.h"
+#include "session/utterance_plan.h"
+#include "text/prompt_plan.h"
+
+namespace qwen3_tts {
+
+/// The bookkeeping of one utterance: which piece of the text is spoken, how long it may be, what was drawn, why it
+/// ended. It knows no model; it is told what one gave, and says what comes next.
+class Utterance {
+ public:
+  enum class Next {
+    kFrame,  ///< The rest of the token's frame, for accept_codes().
+    kPiece,  ///< No frame: the token ended a piece, and begin_piece() gives the next one.
+    kEnd,    ///< No frame: the utterance has ended.
+  };
+
+  /// Borrows `metadata`. Without pieces there is nothing to begin, only codes to take.
+  Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata);
+
+  /// The prompt of the next piece, of which there is one: of the first, or after Next::kPiece.
+  PromptPlan begin_piece();
+
+  /// Tokens that may be drawn for the piece, the last one of which becomes no frame.
+  int64_t max_tokens() const { return limit_.num_tokens; }
+
+  /// Takes a token that was drawn. The last one of a piece never becomes a frame.
+  Next accept_token(int64_t token);
+
+  /// Takes the codes of frames, such as that of the last token: [num_frames, G], code 0 first.
+  void accept_codes(const int64_t* codes, int64_t num_frames);
+
+  /// Forgets all but the first frames and tokens.
+  void drop_after(int64_t num_frames, size_t num_tokens);
+
+  /// Ends the utterance, whatever else there was to say.
+  void finish(FinishReason reason);
+
+  bool has_ended() const { return has_ended_; }
+  /// Once it has ended. When limits ended some of its pieces and others followed, it is the first such limit.
+  FinishReason finish_reason() const { return finish_reason_; }
+
+  const UtterancePlan& plan() const { return plan_; }
+  const ResolvedOptions& options() const { return options_; }
+  int64_t num_frames() const { return num_frames_; }
+  int64_t num_cut_pieces() const { return num_cut_pieces_; }           ///< Those that a limit ended.
+  const std::vector<int64_t>& tokens() const { return tokens_; }       ///< Of all pieces, with the last one of each.
+  const std::vector<int64_t>& codes() const { return codes_; }         ///< [num_frames, G]
+
+ private:
+  /// Tokens that may be drawn for a piece, and what it says when they are.
+  struct PieceLimit {
+    int64_t num_tokens;
+    FinishReason reason;
+  };
+
+  PieceLimit piece_limit(const PromptPlan& prompt, int64_t num_text_tokens) const;
+  Next end_piece(FinishReason reason);
+
+  UtterancePlan plan_;
+  ResolvedOptions options_{};
+  const ModelMetadata* metadata_;
+  size_t next_piece_ = 0;          ///< Of the plan.
+  PieceLimit limit_{};             ///< Of the piece that is spoken.
+  int64_t num_piece_tokens_ = 0;   ///< Drawn in it.
+  int64_t num_cut_pieces_ = 0;
+  FinishReason end_reason_ = FinishReason::kEos;  ///< Of the first piece that a limit ended.
+  FinishReason finish_reason_ = FinishReason::kEos;
+  bool has_ended_ = false;
+  int64_t num_frames_ = 0;
+  std::vector<int64_t> tokens_;
+  std::vector<int64_t> codes_;
+};
+
+}  // namespace qwen3_tts

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/result.h>
+
+#include "program/program.h"
+#include "stages/code_predictor.h"
+#include "stages/embedding.h"
+#include "stages/frame_maker.h"
+#include "stages/talker.h"
+
+namespace qwen3_tts {
+
+/// Frames that are put together on the host: a step of the talker, code 0 drawn from it, then the code predictor.
+class HostFrames : public FrameMaker {
+ public:
+  /// Borrows `program`, which keeps keys and values itself when `program_keeps_kv`, and `embedding`.
+  static Result<std::unique_ptr<HostFrames>> create(Program& program, Embedding& embedding,
+                                                    const ModelMetadata& metadata, bool is_fused,
+                                                    bool program_keeps_kv);
+
+  Result<std::unique_ptr<FrameStream>> create_stream() override;
+  void begin(FrameStream& stream, int64_t max_tokens) override;
+  Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;
+  Status draw(const Streams& streams) override;
+  Status complete(const Streams& streams) override;
+  Snapshot snapshot(const FrameStream& stream) const override;
+  size_t snapshot_bytes(const FrameStream& stream, int64_t num_rows) const override;
+  void restore(FrameStream& stream, const Snapshot& snapshot, int64_t num_rows) override;
+
+ private:
+  struct Stream;
+
+  HostFrames(Program& program, const ModelMetadata& metadata, std::unique_ptr<CodePredictor> code_predictor,
+             bool program_keeps_kv);
+
+  /// A Stream that create_stream() made.
+  static Stream& own(FrameStream& stream);
+  static const Stream& own(const FrameStream& stream);
+
+  Talker talker_;
+  std::unique_ptr<CodePredictor> code_predictor_;
+  bool program_keeps_kv_;
+};
+
+}  // namespace qwen3_tts
