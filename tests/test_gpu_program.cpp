@@ -141,7 +141,9 @@ TEST_F(GpuProgramTest, OneSessionAProcess) {
     EXPECT_NE(second.error().message.find("one utterance at a time"), std::string::npos) << second.error().message;
   }
   ASSERT_TRUE(engine_->preload(Task::kSpeech).ok());  // That of the session beside it is not disturbed.
+  EXPECT_EQ(engine_->capacity().max_sessions, 1);
   session_.reset();
+  EXPECT_EQ(engine_->capacity().num_sessions, 0);
   EXPECT_TRUE(other->create_session().ok());
 }
 

@@ -65,10 +65,6 @@ class LongTextTest : public ::testing::Test {
 
   const ModelMetadata& metadata() const { return engine_->metadata(); }
 
-  int64_t num_end_tokens(const Utterance& utterance) const {
-    return std::count(utterance.tokens.begin(), utterance.tokens.end(), metadata().codec_eos_id);
-  }
-
   static Engine* engine_;
   std::unique_ptr<SynthesisSession> session_;
 };
@@ -148,27 +144,6 @@ TEST_F(LongTextTest, TextIsNotSplitUnlessAskedFor) {
   const SynthesisStats stats = speak(*session_, request(kText), whole).stats;
   EXPECT_EQ(stats.pieces, 1);
   EXPECT_EQ(stats.frames, kBudget);
-}
-
-TEST_F(LongTextTest, EndTokenLeadsToTheNextPiece) {
-  SynthesisOptions wide = split(0);
-  wide.top_k = 0;
-  wide.temperature = 50.0F;  // Nearly uniform, so the end token comes up within a few seeds.
-  wide.frame_budget = 300;
-  const std::string text = sentence('1') + " " + sentence('2');
-  bool some_ended = false;
-  bool all_ended = false;
-  while (!(some_ended && all_ended) && wide.seed < 40) {
-    ++wide.seed;
-    const Utterance utterance = speak(*session_, request(text), wide);
-    const int64_t num_ended = num_end_tokens(utterance);
-    EXPECT_EQ(utterance.stats.cut_pieces, 2 - num_ended);
-    EXPECT_EQ(utterance.stats.finish_reason, num_ended == 2 ? FinishReason::kEos : FinishReason::kFrameBudget);
-    EXPECT_EQ(static_cast<int64_t>(utterance.tokens.size()), utterance.stats.frames + 2);
-    some_ended = some_ended || num_ended == 1;
-    all_ended = all_ended || num_ended == 2;
-  }
-  EXPECT_TRUE(some_ended && all_ended);
 }
 
 TEST_F(LongTextTest, LaterPiecesDoNotReadThePrefixAgain) {
@@ -293,43 +268,6 @@ TEST_F(LongTextTest, PieceThatCouldNotSpeakIsNotBegun) {
   EXPECT_EQ(utterance.stats.frames, 2 * kBudget);
   EXPECT_EQ(utterance.tokens.size(), static_cast<size_t>(2 * (kBudget + 1)));
   EXPECT_EQ(utterance.stats.finish_reason, FinishReason::kMaxNewTokens);
-}
-
-TEST_F(LongTextTest, BudgetFollowsTheText) {
-  const auto longest = [&](const SynthesisRequest& given) {
-    SynthesisStats stats;
-    SynthesisOptions options;
-    for (options.seed = 0; stats.finish_reason != FinishReason::kFrameBudget && options.seed < 20; ++options.seed) {
-      stats = speak(*session_, given, options).stats;
-    }
-    EXPECT_EQ(stats.finish_reason, FinishReason::kFrameBudget);
-    EXPECT_EQ(stats.cut_pieces, 1);
-    return stats.frames;
-  };
-  EXPECT_EQ(longest(request("1")), 75 + 12);
-  EXPECT_EQ(longest(request("123456")), 75 + 6 * 12);
-  SynthesisRequest in_context = request("123456");
-  in_context.voice = some_voice(12, metadata());  // Three frames for each of four text ids.
-  EXPECT_EQ(longest(in_context), 75 + 6 * 12);
-  in_context.voice = some_voice(20, metadata());
-  EXPECT_EQ(longest(in_context), 75 + 6 * 3 * 5);
-  in_context.voice_mode = VoiceMode::kXVector;
-  EXPECT_EQ(longest(in_context), 75 + 6 * 12);
-}
-
-TEST_F(LongTextTest, SpeechWithoutBudgetRunsOn) {
-  SynthesisOptions options;
-  Utterance cut;
-  for (options.seed = 0; cut.stats.finish_reason != FinishReason::kFrameBudget && options.seed < 20; ++options.seed) {
-    cut = speak(*session_, request("1"), options);
-  }
-  ASSERT_EQ(cut.stats.finish_reason, FinishReason::kFrameBudget);
-  --options.seed;
-  options.frame_budget = 0;
-  const Utterance whole = speak(*session_, request("1"), options);
-  EXPECT_EQ(whole.stats.finish_reason, FinishReason::kEos);
-  ASSERT_GT(whole.samples.size(), cut.samples.size());
-  EXPECT_TRUE(std::equal(cut.samples.begin(), cut.samples.end(), whole.samples.begin()));
 }
 
 TEST_F(LongTextTest, SmallestLimitCounts) {

@@ -173,43 +173,6 @@ TEST_F(SynthesisSessionTest, LastTokenBecomesNoFrame) {
   }
 }
 
-TEST_F(SynthesisSessionTest, SpeechDoesNotEndBeforeTheShortestAllowed) {
-  SynthesisOptions given = options(200);
-  given.frame_budget = 0;
-  given.top_k = 0;
-  given.temperature = 50.0F;
-  const auto ends_by_itself = [&] {
-    return speak(*session_, request("Until the end."), given).stats.finish_reason == FinishReason::kEos;
-  };
-  while (!ends_by_itself() && given.seed < 100) {
-    ++given.seed;
-  }
-  const auto frames = [&](int64_t min_frames) {
-    given.min_frames = min_frames;
-    return speak(*session_, request("Until the end."), given).stats.frames;
-  };
-  const int64_t by_itself = frames(0);
-  ASSERT_LT(by_itself, 199);
-  EXPECT_EQ(frames(by_itself), by_itself);
-  EXPECT_GT(frames(by_itself + 1), by_itself);
-  EXPECT_EQ(frames(199), 199);
-}
-
-TEST_F(SynthesisSessionTest, EndTokenEndsTheUtterance) {
-  SynthesisOptions wide = options(100);
-  wide.top_k = 0;
-  wide.temperature = 50.0F;  // Nearly uniform, so the end token comes up within a few seeds.
-  Utterance utterance;
-  do {
-    ++wide.seed;
-    utterance = speak(*session_, request("Until the end."), wide);
-  } while (utterance.stats.finish_reason != FinishReason::kEos && wide.seed < 100);
-  ASSERT_EQ(utterance.stats.finish_reason, FinishReason::kEos);
-  EXPECT_EQ(utterance.tokens.back(), metadata().codec_eos_id);
-  EXPECT_EQ(utterance.stats.frames, static_cast<int64_t>(utterance.tokens.size()) - 1);
-  EXPECT_GE(utterance.tokens.size(), static_cast<size_t>(metadata().min_new_tokens) + 1);
-}
-
 TEST_F(SynthesisSessionTest, ChunksHaveTheSizesAskedFor) {
   SynthesisOptions given = options(12);
   given.first_chunk_frames = 2;
@@ -315,20 +278,55 @@ TEST_F(SynthesisSessionTest, StopEndsTheUtteranceAtTheNextFrame) {
   EXPECT_EQ(speak(*session_, request("And on."), options(5)).stats.frames, 4);
 }
 
+/// Another thread stops the session while it waits for the sink.
+class StoppingSink : public MemorySink {
+ public:
+  Status write(const float* samples, int64_t num_samples) override {
+    if (num_writes == 1) {
+      std::thread([this] { session->stop(); }).join();
+    }
+    return MemorySink::write(samples, num_samples);
+  }
+};
+
 TEST_F(SynthesisSessionTest, AnotherThreadStops) {
   const Utterance whole = speak(*session_, request("Stop me from elsewhere."), options(100));
-  MemorySink sink;
-  sink.delay = std::chrono::milliseconds(10);
-  SynthesisStats stats;
-  std::thread speaker(
-      [&] { stats = must(session_->synthesize(request("Stop me from elsewhere."), options(100), sink)); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  session_->stop();
-  speaker.join();
+  StoppingSink sink;
+  sink.session = session_.get();
+  const SynthesisStats stats = must(session_->synthesize(request("Stop me from elsewhere."), options(100), sink));
   EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
   EXPECT_TRUE(sink.is_closed);
-  ASSERT_LT(sink.received.size(), whole.samples.size());
+  EXPECT_EQ(sink.received.size(), static_cast<size_t>(5 * metadata().samples_per_frame));
   EXPECT_TRUE(std::equal(sink.received.begin(), sink.received.end(), whole.samples.begin()));
+}
+
+TEST_F(SynthesisSessionTest, StopBeforeTheStartIsNotLost) {
+  session_->stop();
+  const Utterance stopped = speak(*session_, request("Not this."), options(20));
+  EXPECT_EQ(stopped.stats.finish_reason, FinishReason::kStopped);
+  EXPECT_TRUE(stopped.samples.empty());
+  EXPECT_EQ(speak(*session_, request("But this."), options(5)).stats.frames, 4);
+  session_->stop();
+  session_->reset();
+  EXPECT_EQ(speak(*session_, request("This too."), options(5)).stats.frames, 4);
+}
+
+TEST_F(SynthesisSessionTest, SessionOutlivesItsEngine) {
+  auto engine = testing::make_engine("tiny-base");
+  const auto session = must(engine->create_session());
+  const Utterance expected = speak(*session, request("Still here."), options(6));
+  engine.reset();
+  expect_equal(speak(*session, request("Still here."), options(6)), expected);
+}
+
+TEST_F(SynthesisSessionTest, CapacityCountsSessions) {
+  const EngineCapacity alone = engine_->capacity();
+  EXPECT_EQ(alone.max_sessions, 0);
+  EXPECT_EQ(alone.num_sessions, 1);
+  EXPECT_GT(alone.session_bytes, 0U);
+  EXPECT_GT(alone.position_bytes, 0U);
+  const auto other = must(engine_->create_session());
+  EXPECT_EQ(engine_->capacity().num_sessions, 2);
 }
 
 TEST_F(SynthesisSessionTest, SlowSinkOnlyTakesTime) {
