@@ -72,7 +72,7 @@ TEST_F(UtteranceTest, EndTokenAtOnceIsAnUtteranceWithoutFrames) {
 }
 
 TEST_F(UtteranceTest, EveryLimitEndsIt) {
-  const auto end = [&](std::vector<size_t> sizes) {
+  const auto end = [&](const std::vector<size_t>& sizes) {
     Utterance utterance = this->utterance(sizes);
     EXPECT_EQ(speak_piece(utterance), Next::kEnd);
     EXPECT_EQ(utterance.tokens().size(), static_cast<size_t>(utterance.num_frames()) + 1);
@@ -116,9 +116,9 @@ TEST_F(UtteranceTest, BudgetFollowsTheTextUnlessItIsGiven) {
   voice->text_ids = {30, 31, 32, 33};
   plan.request.voice = voice;
   plan.request.is_in_context = true;
-  voice->codes.assign(12 * 4, 1);  // Three frames for each of its text ids.
+  voice->codes.assign(48, 1);  // Three frames for each of its text ids.
   EXPECT_EQ(limit(plan), 75 + 6 * 12);
-  voice->codes.assign(20 * 4, 1);
+  voice->codes.assign(80, 1);
   EXPECT_EQ(limit(plan), 75 + 6 * 3 * 5);
   plan.request.is_in_context = false;
   EXPECT_EQ(limit(plan), 75 + 6 * 12);

@@ -91,14 +91,14 @@ std::set<std::string> static_methods(const ModelFile& model) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What sessions share
 
-Engine::Impl::Impl(ModelFile model, TextTokenizer model_tokenizer, const Speaking& how, size_t prefix_cache_bytes)
+Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const Speaking& path, size_t prefix_cache_bytes)
     : program(std::move(model.program)),
       metadata(std::move(model.metadata)),
-      tokenizer(std::move(model_tokenizer)),
-      speaking(how),
+      tokenizer(std::move(tables)),
+      speaking(path),
       cold_methods(static_methods(model)),
       // What a program keeps itself cannot be remembered here.
-      prefix_cache(how.keeps_state ? 0 : prefix_cache_bytes) {}
+      prefix_cache(path.keeps_state ? 0 : prefix_cache_bytes) {}
 
 Status Engine::Impl::use_weight_cache(WeightCache cache) {
   weight_cache = std::make_unique<WeightCache>(std::move(cache));

@@ -19,7 +19,7 @@ namespace qwen3_tts {
 /// What all sessions share. It does not change, except: the programs and the prefix cache, which lock themselves, and
 /// cold_methods, which only the holder of the StateLease touches.
 struct Engine::Impl {
-  Impl(ModelFile model, TextTokenizer tokenizer, const Speaking& speaking, size_t prefix_cache_bytes);
+  Impl(ModelFile model, TextTokenizer tables, const Speaking& path, size_t prefix_cache_bytes);
 
   Status preload(Task task) const;
   /// Runs what is loaded of a program for a GPU and never ran: kernels are loaded by their first calls, and CUDA graphs

@@ -143,9 +143,10 @@ Status Impl::write(const AudioChunk& chunk, AudioSink& sink) {
   return status;
 }
 
-Status Impl::decode(std::vector<int64_t> codes, AudioSink& sink) {
+Status Impl::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
   RETURN_IF_ERROR(require_not_poisoned());
-  return poison_on_error(decode_into(codes, sink));
+  const std::vector<int64_t> copy = codes;  // They may be this session's own codes(), which are forgotten first.
+  return poison_on_error(decode_into(copy, sink));
 }
 
 Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {

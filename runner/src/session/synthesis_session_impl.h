@@ -29,8 +29,7 @@ struct SynthesisSession::Impl {
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
   Result<AudioChunk> next();
   Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
-  /// Takes a copy: the caller may hand in this session's own codes().
-  Status decode(std::vector<int64_t> codes, AudioSink& sink);
+  Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
   void stop() { loop_->stop(); }
   void reset();
 
