@@ -137,7 +137,7 @@ TEST_P(ConvolutionKernelsTest, MinimalFilteringIsAConvolution) {
   }
 }
 
-TEST_P(ConvolutionKernelsTest, FinishesWhatIsThere) {
+TEST_P(ConvolutionKernelsTest, FinishesWithoutScales) {
   constexpr int64_t kColumns = 3;
   const std::vector<float> sums = numbers(kColumns * kPanelOutputs, 0.0F);
   const std::vector<float> biases = numbers(kPanelOutputs, 2.0F);
@@ -145,15 +145,15 @@ TEST_P(ConvolutionKernelsTest, FinishesWhatIsThere) {
     const int64_t stride = width + 2;
     const std::vector<float> residual = numbers(kColumns * stride, 3.0F);
     std::vector<float> out(static_cast<size_t>(kColumns * stride), 7.0F);
-    convolution_kernels().finish({kColumns, width, stride, nullptr, biases.data(), residual.data(), out.data()},
-                                 sums.data());
+    column_kernels().finish({kColumns, width, stride, nullptr, biases.data(), residual.data(), out.data()},
+                            sums.data());
     for (int64_t place = 0; place < kColumns * stride; ++place) {
       const auto i = static_cast<size_t>(place % stride);
       const float sum = sums[static_cast<size_t>(place / stride * kPanelOutputs) + std::min<size_t>(i, 31)];
       const float expected = place % stride < width ? sum + biases[i] + residual[static_cast<size_t>(place)] : 7.0F;
       EXPECT_EQ(out[static_cast<size_t>(place)], expected) << width << ", " << place;
     }
-    convolution_kernels().finish({kColumns, width, stride, nullptr, nullptr, nullptr, out.data()}, sums.data());
+    column_kernels().finish({kColumns, width, stride, nullptr, nullptr, nullptr, out.data()}, sums.data());
     EXPECT_EQ(out[0], sums[0]);
   }
 }

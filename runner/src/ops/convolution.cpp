@@ -96,7 +96,7 @@ void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const float* c
     kernels.multiply(columns + tap * layer.dilation * layer.width, layer.width, count,
                      layer.panel(panel) + tap * layer.tap_size(), layer.width, sums.data());
   }
-  kernels.finish(outputs.panel(layer, panel, place, count, 1), sums.data());
+  column_kernels().finish(outputs.panel(layer, panel, place, count, 1), sums.data());
 }
 
 /// For weights that are larger than the columns: each panel is read by one worker only.

@@ -125,7 +125,7 @@ void MinimalFiltering::write_outputs(const Rows& rows, const float* sums, const 
       const int64_t begin = row / dilation * kTileOutputs * dilation + row % dilation;
       const int64_t left = std::max<int64_t>(0, ceil_div(frame_size_ - begin, dilation));
       kernels.interpolate(sums, rows.count * kPanelOutputs, tile.data());
-      kernels.finish(
+      column_kernels().finish(
           outputs.panel(layer_, rows.panel, frame * frame_size_ + begin, std::min(left, kTileOutputs), dilation),
           tile.data());
     }

@@ -1,6 +1,7 @@
 #include "ops/kernels/attention_kernels.h"
 
 #include "ops/kernels/half.h"
+#include "ops/kernels/simd.h"
 #include "ops/kernels/vector_math.h"
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
@@ -13,27 +14,23 @@ constexpr int64_t kValueRows = 16;  // stay in the first-level cache while they 
 
 struct FloatRows {
   using Element = float;
-  static Vector load_lanes(const float* from) { return load(from); }
+  static Floats load_lanes(const float* from) { return load(from); }
   static Element narrow(float value) { return value; }
 };
 
 struct HalfRows {
   using Element = uint16_t;
-  static Vector load_lanes(const uint16_t* from) { return load_halfs(from); }
+  static Floats load_lanes(const uint16_t* from) { return load_halfs(from); }
   static Element narrow(float value) { return to_half(within_halfs(value)); }
 };
 
 /// The rest of a row that is no whole vector, with zeros behind it. Sums then have one form, so that the compiler can
 /// fuse additions in no other way for some of them.
 template <typename Rows>
-inline Vector load_rest(const typename Rows::Element* from, int64_t count) {
+inline Floats load_rest(const typename Rows::Element* from, int64_t count) {
   typename Rows::Element lanes[kLanes] = {};
   memcpy(lanes, from, static_cast<size_t>(count) * sizeof(lanes[0]));
   return Rows::load_lanes(lanes);
-}
-
-inline void store_rest(float* to, Vector vector, int64_t count) {
-  memcpy(to, &vector, static_cast<size_t>(count) * sizeof(float));
 }
 
 template <typename Rows>
@@ -46,15 +43,15 @@ void store_row(const float* row, int64_t head_dim, void* stored) {
 
 /// sums [kQueries][4] += queries * keys, lane by lane, at one place of each: query(q), key(k).
 template <int64_t kQueries, int64_t kKeys, typename Query, typename Key>
-inline void add_products(const Query& query, const Key& key, Vector (&sums)[kQueries][4]) {
-  Vector loaded[kKeys];
+inline void add_products(const Query& query, const Key& key, Floats (&sums)[kQueries][4]) {
+  Floats loaded[kKeys];
   QWEN3_TTS_UNROLL
   for (int64_t k = 0; k < kKeys; ++k) {
     loaded[k] = key(k);
   }
   QWEN3_TTS_UNROLL
   for (int64_t q = 0; q < kQueries; ++q) {
-    const Vector factor = query(q);
+    const Floats factor = query(q);
     QWEN3_TTS_UNROLL
     for (int64_t k = 0; k < kKeys; ++k) {
       sums[q][k] += factor * loaded[k];
@@ -66,7 +63,7 @@ inline void add_products(const Query& query, const Key& key, Vector (&sums)[kQue
 template <typename Rows, int64_t kQueries, int64_t kKeys>
 inline void dot_keys(const float* queries, const typename Rows::Element* keys, int64_t head_dim, float scale,
                      float* scores, int64_t stride) {
-  Vector sums[kQueries][4] = {};
+  Floats sums[kQueries][4] = {};
   int64_t i = 0;
   for (; i + kLanes <= head_dim; i += kLanes) {
     add_products<kQueries, kKeys>([&](int64_t q) { return load(queries + q * head_dim + i); },
@@ -79,7 +76,7 @@ inline void dot_keys(const float* queries, const typename Rows::Element* keys, i
   }
   QWEN3_TTS_UNROLL
   for (int64_t q = 0; q < kQueries; ++q) {
-    const Quad totals = sums_of_lanes(sums[q][0], sums[q][1], sums[q][2], sums[q][3]) * scale;
+    const FourFloats totals = sums_of_lanes(sums[q][0], sums[q][1], sums[q][2], sums[q][3]) * scale;
     memcpy(scores + q * stride, &totals, kKeys * sizeof(float));
   }
 }
@@ -123,7 +120,7 @@ void dot_products(const float* queries, int64_t num_queries, const void* keys, i
 template <typename Rows, int64_t kQueries, int64_t kVectors>
 inline void add_piece(const float* weights, int64_t stride, const typename Rows::Element* values, int64_t count,
                       int64_t head_dim, float* sums) {
-  Vector pieces[kQueries][kVectors];
+  Floats pieces[kQueries][kVectors];
   QWEN3_TTS_UNROLL
   for (int64_t q = 0; q < kQueries; ++q) {
     for (int64_t v = 0; v < kVectors; ++v) {
@@ -131,7 +128,7 @@ inline void add_piece(const float* weights, int64_t stride, const typename Rows:
     }
   }
   for (int64_t p = 0; p < count; ++p) {
-    Vector value[kVectors];
+    Floats value[kVectors];
     for (int64_t v = 0; v < kVectors; ++v) {
       value[v] = Rows::load_lanes(values + p * head_dim + v * kLanes);
     }
@@ -152,11 +149,11 @@ inline void add_piece(const float* weights, int64_t stride, const typename Rows:
 template <typename Rows>
 inline void add_rest(const float* weights, const typename Rows::Element* values, int64_t count, int64_t head_dim,
                      float* sums, int64_t rest) {
-  Vector sum = load_rest<FloatRows>(sums, rest);
+  Floats sum = load_rest<FloatRows>(sums, rest);
   for (int64_t p = 0; p < count; ++p) {
     sum += weights[p] * load_rest<Rows>(values + p * head_dim, rest);
   }
-  store_rest(sums, sum, rest);
+  store_some(sums, sum, rest);
 }
 
 template <typename Rows, int64_t kQueries>
@@ -194,13 +191,13 @@ void add_weighted(const float* weights, int64_t stride, int64_t num_queries, con
 }
 
 float sum_of_squares(const float* x, int64_t count) {
-  Vector sums = {};
+  Floats sums = {};
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const Vector values = load(x + i);
+    const Floats values = load(x + i);
     sums += values * values;
   }
-  const Vector rest = load_rest<FloatRows>(x + i, count - i);
+  const Floats rest = load_rest<FloatRows>(x + i, count - i);
   return sum_of_lanes(sums + rest * rest);
 }
 
@@ -208,14 +205,14 @@ float sum_of_squares(const float* x, int64_t count) {
 template <typename Load, typename Store>
 inline void rotate(const Load& get, const Store& put, const float* x, const float* weight, const float* rope,
                    float scale, int64_t half) {
-  Vector a = get(x) * scale;
-  Vector b = get(x + half) * scale;
+  Floats a = get(x) * scale;
+  Floats b = get(x + half) * scale;
   if (weight != nullptr) {
     a *= get(weight);
     b *= get(weight + half);
   }
-  const Vector cosine = get(rope);
-  const Vector sine = get(rope + half);
+  const Floats cosine = get(rope);
+  const Floats sine = get(rope + half);
   put(0, a * cosine - b * sine);
   put(half, b * cosine + a * sine);
 }
@@ -227,45 +224,41 @@ void norm_and_rotate(const float* x, const float* weight, const float* rope, flo
   int64_t i = 0;
   for (; i + kLanes <= half; i += kLanes) {
     rotate([](const float* from) { return load(from); },
-           [&](int64_t place, Vector value) { store(out + i + place, value); }, x + i,
+           [&](int64_t place, Floats value) { store(out + i + place, value); }, x + i,
            weight == nullptr ? nullptr : weight + i, rope + i, scale, half);
   }
   if (i < half) {
     const int64_t rest = half - i;
     rotate([&](const float* from) { return load_rest<FloatRows>(from, rest); },
-           [&](int64_t place, Vector value) { store_rest(out + i + place, value, rest); }, x + i,
+           [&](int64_t place, Floats value) { store_some(out + i + place, value, rest); }, x + i,
            weight == nullptr ? nullptr : weight + i, rope + i, scale, half);
   }
 }
 
 float largest_of(const float* values, int64_t count) {
-  float largest[kLanes];
   int64_t i = 0;
-  Vector largest_lanes = splat(values[0]);
+  Floats largest_lanes = splat(values[0]);
   for (; i + kLanes <= count; i += kLanes) {
     largest_lanes = larger(load(values + i), largest_lanes);
   }
-  store(largest, largest_lanes);
+  float largest = largest_lane(largest_lanes);
   for (; i < count; ++i) {
-    largest[0] = values[i] > largest[0] ? values[i] : largest[0];
+    largest = larger(values[i], largest);
   }
-  for (const float value : largest) {
-    largest[0] = value > largest[0] ? value : largest[0];
-  }
-  return largest[0];
+  return largest;
 }
 
 void softmax(float* scores, int64_t count) {
   const float largest = largest_of(scores, count);
-  Vector sums = {};
+  Floats sums = {};
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const Vector weights = exp_of_negative(load(scores + i) - largest);
+    const Floats weights = exp_of_negative(load(scores + i) - largest);
     store(scores + i, weights);
     sums += weights;
   }
   if (i < count) {
-    store_rest(scores + i, exp_of_negative(load_rest<FloatRows>(scores + i, count - i) - largest), count - i);
+    store_some(scores + i, exp_of_negative(load_rest<FloatRows>(scores + i, count - i) - largest), count - i);
     sums += load_rest<FloatRows>(scores + i, count - i);
   }
   const float scale = 1.0F / sum_of_lanes(sums);

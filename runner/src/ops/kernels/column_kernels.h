@@ -29,13 +29,13 @@ struct PanelOutputs {
   int64_t columns;
   int64_t width;          // at most kPanelOutputs
   int64_t stride;         // from one column to the next
-  const float* scales;    // [width]
+  const float* scales;    // [width] or null: one
   const float* biases;    // [width] or null
   const float* residual;  // like out, or null
   float* out;
 };
 
-/// What happens to columns before and after the products.
+/// What happens to columns before and after the products of quantized convolutions; `finish` is everybody's.
 struct ColumnKernels {
   /// Writes codes [digits, depth], high digits first, and returns the value of code 1. `scratch` holds depth values.
   /// A column of zeros has the scale 0.

@@ -1,6 +1,6 @@
 #include "ops/kernels/convolution_kernels.h"
 
-#include "ops/kernels/sine.h"
+#include "ops/kernels/simd.h"
 #include "ops/kernels/vector_math.h"
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
@@ -19,36 +19,16 @@ constexpr int64_t kPrefetchedRows = 24;  // of weights ahead: where columns are 
 // ---------------------------------------------------------------------------------------------------------------------
 // Columns
 
-/// The first `count` values, then zeros.
-inline Vector load_some(const float* from, int64_t count) {
-  Vector vector = {};
-  memcpy(&vector, from, static_cast<size_t>(count) * sizeof(float));
-  return vector;
-}
-
-inline Vector load_up_to(const float* from, int64_t count) {
-  return count >= kLanes ? load(from) : load_some(from, count);
-}
-
-inline void store_up_to(float* to, Vector vector, int64_t count) {
-  if (count >= kLanes) {
-    store(to, vector);
-  } else {
-    memcpy(to, &vector, static_cast<size_t>(count) * sizeof(float));
-  }
-}
-
-void snake(const float* x, const float* alpha, const float* inv_beta, int64_t width, float* out) {
+void apply_snake(const float* x, const float* alpha, const float* inv_beta, int64_t width, float* out) {
   for (int64_t i = 0; i < width; i += kLanes) {
     const int64_t count = width - i;
-    const Vector value = load_up_to(x + i, count);
-    const Vector wave = sin_squared(value * load_up_to(alpha + i, count));
-    store_up_to(out + i, value + wave * load_up_to(inv_beta + i, count), count);
+    const Floats value = load_up_to(x + i, count);
+    store_up_to(out + i, snake(value, load_up_to(alpha + i, count), load_up_to(inv_beta + i, count)), count);
   }
 }
 
 float dot(const float* x, const float* weights, int64_t size) {
-  Vector sums[2] = {};  // two, so that additions wait for each other half as long
+  Floats sums[2] = {};  // two, so that additions wait for each other half as long
   int64_t i = 0;
   for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
     sums[0] += load(x + i) * load(weights + i);
@@ -67,27 +47,12 @@ void multiply_add(const float* x, const float* weights, int64_t width, float* ou
   }
 }
 
-void finish(const PanelOutputs& outputs, const float* sums) {
-  for (int64_t i = 0; i < outputs.width; i += kLanes) {
-    const int64_t count = outputs.width - i;
-    const Vector biases = outputs.biases == nullptr ? Vector{} : load_up_to(outputs.biases + i, count);
-    for (int64_t t = 0; t < outputs.columns; ++t) {
-      Vector x = load(sums + t * kPanelOutputs + i) + biases;
-      const int64_t place = t * outputs.stride + i;
-      if (outputs.residual != nullptr) {
-        x += load_up_to(outputs.residual + place, count);
-      }
-      store_up_to(outputs.out + place, x, count);
-    }
-  }
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Products
 
 template <int64_t kRows>
 void multiply_tile(const float* rows, int64_t stride, const float* weights, int64_t depth, float* sums) {
-  Vector tile[kRows][kVectors];
+  Floats tile[kRows][kVectors];
   QWEN3_TTS_UNROLL
   for (int64_t row = 0; row < kRows; ++row) {
     QWEN3_TTS_UNROLL
@@ -96,7 +61,7 @@ void multiply_tile(const float* rows, int64_t stride, const float* weights, int6
     }
   }
   for (int64_t k = 0; k < depth; ++k) {
-    Vector factors[kVectors];
+    Floats factors[kVectors];
     QWEN3_TTS_UNROLL
     for (int64_t i = 0; i < kVectors; ++i) {
       factors[i] = load(weights + i * kLanes);
@@ -105,7 +70,7 @@ void multiply_tile(const float* rows, int64_t stride, const float* weights, int6
     __builtin_prefetch(weights + kPrefetchedRows * kPanelOutputs + kPanelOutputs / 2);
     QWEN3_TTS_UNROLL
     for (int64_t row = 0; row < kRows; ++row) {
-      const Vector value = splat(rows[row * stride + k]);
+      const Floats value = splat(rows[row * stride + k]);
       QWEN3_TTS_UNROLL
       for (int64_t i = 0; i < kVectors; ++i) {
         tile[row][i] += value * factors[i];
@@ -145,21 +110,21 @@ void multiply(const float* rows, int64_t stride, int64_t count, const float* wei
 void evaluate_inputs(const float* const* columns, int64_t width, float* out, int64_t plane) {
   for (int64_t i = 0; i < width; i += kLanes) {
     const int64_t count = width - i;
-    Vector d[kTileInputs];
+    Floats d[kTileInputs];
     QWEN3_TTS_UNROLL
     for (int64_t k = 0; k < kTileInputs; ++k) {
       d[k] = load_up_to(columns[k] + i, count);
     }
-    Vector e[kTileInputs - 1];  // times (x - 1/2), which all points but 1/2 share
+    Floats e[kTileInputs - 1];  // times (x - 1/2), which all points but 1/2 share
     QWEN3_TTS_UNROLL
     for (int64_t k = 0; k + 1 < kTileInputs; ++k) {
       e[k] = d[k + 1] - d[k] * 0.5F;
     }
-    const Vector even1 = e[4] - e[2] * 4.0F;
-    const Vector odd1 = e[3] - e[1] * 4.0F;
-    const Vector even2 = e[4] - e[2];
-    const Vector odd2 = (e[3] - e[1]) * 2.0F;
-    const Vector values[] = {e[4] - e[2] * 5.0F + e[0] * 4.0F,
+    const Floats even1 = e[4] - e[2] * 4.0F;
+    const Floats odd1 = e[3] - e[1] * 4.0F;
+    const Floats even2 = e[4] - e[2];
+    const Floats odd2 = (e[3] - e[1]) * 2.0F;
+    const Floats values[] = {e[4] - e[2] * 5.0F + e[0] * 4.0F,
                              even1 + odd1,
                              even1 - odd1,
                              even2 + odd2,
@@ -174,11 +139,11 @@ void evaluate_inputs(const float* const* columns, int64_t width, float* out, int
 }
 
 /// At 0, 1, -1, 2, -2 and 1/2.
-inline void evaluate_half(Vector g0, Vector g1, Vector g2, Vector g3, Vector (&values)[6]) {
-  const Vector even1 = g0 + g2;
-  const Vector odd1 = g1 + g3;
-  const Vector even2 = g0 + g2 * 4.0F;
-  const Vector odd2 = (g1 + g3 * 4.0F) * 2.0F;
+inline void evaluate_half(Floats g0, Floats g1, Floats g2, Floats g3, Floats (&values)[6]) {
+  const Floats even1 = g0 + g2;
+  const Floats odd1 = g1 + g3;
+  const Floats even2 = g0 + g2 * 4.0F;
+  const Floats odd2 = (g1 + g3 * 4.0F) * 2.0F;
   values[0] = g0 * -0.5F;
   values[1] = (even1 + odd1) * (-1.0F / 3);
   values[2] = (even1 - odd1) * (1.0F / 9);
@@ -190,15 +155,15 @@ inline void evaluate_half(Vector g0, Vector g1, Vector g2, Vector g3, Vector (&v
 void evaluate_weights(const float* weights, int64_t tap_stride, int64_t depth, float* out) {
   const int64_t plane = depth * kPanelOutputs;
   for (int64_t i = 0; i < plane; i += kLanes) {
-    Vector taps[kFilterTaps];
+    Floats taps[kFilterTaps];
     QWEN3_TTS_UNROLL
     for (int64_t tap = 0; tap < kFilterTaps; ++tap) {
       taps[tap] = load(weights + tap * tap_stride + i);
     }
-    Vector first[6];
-    Vector second[6];
+    Floats first[6];
+    Floats second[6];
     evaluate_half(taps[0], taps[1], taps[2], taps[3], first);
-    evaluate_half(taps[4], taps[5], taps[6], Vector{}, second);
+    evaluate_half(taps[4], taps[5], taps[6], Floats{}, second);
     QWEN3_TTS_UNROLL
     for (int64_t point = 0; point < 6; ++point) {
       store(out + point * plane + i, first[point]);
@@ -211,15 +176,15 @@ void evaluate_weights(const float* weights, int64_t tap_stride, int64_t depth, f
 void interpolate(const float* sums, int64_t plane, float* out) {
   QWEN3_TTS_UNROLL
   for (int64_t i = 0; i < kPanelOutputs; i += kLanes) {
-    Vector m[kTileInputs];
+    Floats m[kTileInputs];
     QWEN3_TTS_UNROLL
     for (int64_t point = 0; point < kTileInputs; ++point) {
       m[point] = load(sums + point * plane + i);
     }
-    const Vector even1 = m[1] + m[2];
-    const Vector odd1 = m[1] - m[2];
-    const Vector even2 = m[3] + m[4];
-    const Vector odd2 = m[3] - m[4];
+    const Floats even1 = m[1] + m[2];
+    const Floats odd1 = m[1] - m[2];
+    const Floats even2 = m[3] + m[4];
+    const Floats odd2 = m[3] - m[4];
     store(out + i, m[0] + even1 + even2 + m[5]);
     store(out + kPanelOutputs + i, odd1 + odd2 * 2.0F + m[5] * 0.5F);
     store(out + 2 * kPanelOutputs + i, even1 + even2 * 4.0F + m[5] * 0.25F);
@@ -229,7 +194,7 @@ void interpolate(const float* sums, int64_t plane, float* out) {
 
 }  // namespace
 
-const ConvolutionKernels convolution_kernels = {snake,           multiply,         dot,         multiply_add,
-                                                evaluate_inputs, evaluate_weights, interpolate, finish};
+const ConvolutionKernels convolution_kernels = {apply_snake,     multiply,         dot,        multiply_add,
+                                                evaluate_inputs, evaluate_weights, interpolate};
 
 }  // namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET

@@ -41,10 +41,6 @@ struct ConvolutionKernels {
 
   /// The outputs [kTileOutputs, kPanelOutputs] of a tile whose sums at point p are at sums + p * plane.
   void (*interpolate)(const float* sums, int64_t plane, float* out);
-
-  /// Columns [outputs.columns, outputs.width] from the sums [outputs.columns, kPanelOutputs]; outputs.scales is not
-  /// read.
-  void (*finish)(const PanelOutputs& outputs, const float* sums);
 };
 
 QWEN3_TTS_DECLARE_KERNELS(ConvolutionKernels, convolution_kernels)

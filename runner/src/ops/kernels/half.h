@@ -1,10 +1,6 @@
 #pragma once
 
-#include "ops/kernels/vector_math.h"
-
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include "ops/kernels/simd.h"
 
 /// Numbers of 16 bits (IEEE binary16) in memory, computed with in fp32. For kernels only.
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
@@ -14,31 +10,31 @@ constexpr float kLargestHalf = 65504.0F;
 
 #ifdef __AVX512F__
 
-inline Vector load_halfs(const uint16_t* from) {
+inline Floats load_halfs(const uint16_t* from) {
   // Masked by nothing: gcc warns of the undefined register in the plain intrinsic.
   return _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
 
 #elif defined(__AVX2__)
 
-inline Vector load_halfs(const uint16_t* from) {
+inline Floats load_halfs(const uint16_t* from) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
 #elif defined(__aarch64__)
 
-inline Vector load_halfs(const uint16_t* from) {
+inline Floats load_halfs(const uint16_t* from) {
   using Halfs = __fp16 __attribute__((vector_size(kLanes * 2)));
-  return __builtin_convertvector(load<Halfs>(from), Vector);
+  return __builtin_convertvector(load<Halfs>(from), Floats);
 }
 
 #else
 
 /// The bits in their places, as a float that is 2^112 times too small.
-inline Vector load_halfs(const uint16_t* from) {
+inline Floats load_halfs(const uint16_t* from) {
   const Words bits = __builtin_convertvector(load<Shorts>(from), Words);
-  const Vector magnitude = reinterpret_cast<Vector>((bits & 0x7FFFU) << 13) * 0x1p112F;
-  return reinterpret_cast<Vector>(reinterpret_cast<Words>(magnitude) | (bits & 0x8000U) << 16);
+  const Floats magnitude = reinterpret_cast<Floats>((bits & 0x7FFFU) << 13) * 0x1p112F;
+  return reinterpret_cast<Floats>(reinterpret_cast<Words>(magnitude) | (bits & 0x8000U) << 16);
 }
 
 #endif

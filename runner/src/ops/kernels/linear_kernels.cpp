@@ -1,6 +1,6 @@
 #include "ops/kernels/linear_kernels.h"
 
-#include "ops/kernels/lanes.h"
+#include "ops/kernels/simd.h"
 #include "ops/kernels/vector_math.h"
 
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
@@ -8,9 +8,8 @@ namespace {
 
 constexpr int64_t kVectorBytes = 64;
 constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
-constexpr int64_t kParts = kPanelRows / Lanes::kCount;  // of a panel that is wider than a vector
+constexpr int64_t kParts = kPanelRows / kLanes;  // of a panel that is wider than a vector
 constexpr float kLargestCode = 127.0F;
-constexpr float kRounding = 0x1.8p23F;  // added, its last bit is worth one: the sum is rounded to an integer
 
 uint32_t bits_of(float value) {
   uint32_t bits = 0;
@@ -19,7 +18,7 @@ uint32_t bits_of(float value) {
 }
 
 void rms_norm(const float* x, const float* weight, float eps, int64_t size, float* out) {
-  Vector squares = splat(0.0F);
+  Floats squares = splat(0.0F);
   int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
     squares += load(x + i) * load(x + i);
@@ -60,29 +59,21 @@ void quantize(const float* x, int64_t num_groups, int64_t group_size, int64_t ro
   }
 }
 
-Lanes::Bytes load_codes(const uint8_t* codes) {
+Bytes load_codes(const uint8_t* codes) {
   __builtin_prefetch(codes + kPrefetchBytes);
-  return Lanes::load_bytes(codes);
-}
-
-/// The four inputs that every row of a quad is multiplied with.
-Lanes::Ints load_inputs(const int8_t* codes) {
-  int32_t inputs = 0;
-  __builtin_memcpy(&inputs, codes, sizeof(inputs));
-  return Lanes::all(inputs);
+  return load<Bytes>(codes);
 }
 
 /// Adds the quads 2 * kPair and 2 * kPair + 1 of a block of five bits; `tops` holds the upper bit of quad i in bit i.
 template <int kPair, typename Add>
-void add_pair_of_five_bits(const uint8_t* block, Lanes::Bytes tops, const Add& add) {
+void add_pair_of_five_bits(const uint8_t* block, Bytes tops, const Add& add) {
   constexpr int kUp = kPair < 2 ? 4 - 2 * kPair : 0;  // that brings an even quad's bit to the fifth place
   constexpr int kDown = kPair > 2 ? 2 * kPair - 4 : 0;
-  const Lanes::Bytes even = Lanes::shifted_right<kDown>(Lanes::shifted_left<kUp>(tops));
-  const Lanes::Bytes odd =
-      kPair < 2 ? Lanes::shifted_left<(kUp > 0 ? kUp - 1 : 0)>(tops) : Lanes::shifted_right<kDown + 1>(tops);
-  const Lanes::Bytes halves = load_codes(block + kPair * kVectorBytes);
-  add(2 * kPair, Lanes::either(Lanes::masked(halves, 0x0F), Lanes::masked(even, 0x10)));
-  add(2 * kPair + 1, Lanes::either(Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F), Lanes::masked(odd, 0x10)));
+  const Bytes even = shifted_right<kDown>(shifted_left<kUp>(tops));
+  const Bytes odd = kPair < 2 ? shifted_left<(kUp > 0 ? kUp - 1 : 0)>(tops) : shifted_right<kDown + 1>(tops);
+  const Bytes halves = load_codes(block + kPair * kVectorBytes);
+  add(2 * kPair, (halves & 0x0F) | (even & 0x10));
+  add(2 * kPair + 1, (shifted_right<4>(halves) & 0x0F) | (odd & 0x10));
 }
 
 /// Calls add(quad, bytes) with the codes of a block's eight quads, widened to bytes.
@@ -94,27 +85,26 @@ void for_each_quad(const uint8_t* block, const Add& add) {
     }
   } else if constexpr (kBits == 4) {
     for (int64_t pair = 0; pair < 4; ++pair) {
-      const Lanes::Bytes halves = load_codes(block + pair * kVectorBytes);
-      add(2 * pair, Lanes::masked(halves, 0x0F));
-      add(2 * pair + 1, Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F));
+      const Bytes halves = load_codes(block + pair * kVectorBytes);
+      add(2 * pair, halves & 0x0F);
+      add(2 * pair + 1, shifted_right<4>(halves) & 0x0F);
     }
   } else if constexpr (kBits == 5) {
-    const Lanes::Bytes tops = load_codes(block + 4 * kVectorBytes);
+    const Bytes tops = load_codes(block + 4 * kVectorBytes);
     add_pair_of_five_bits<0>(block, tops, add);
     add_pair_of_five_bits<1>(block, tops, add);
     add_pair_of_five_bits<2>(block, tops, add);
     add_pair_of_five_bits<3>(block, tops, add);
   } else {
-    const auto add_pair = [&](int64_t pair, Lanes::Bytes low_high, Lanes::Bytes upper) {
-      const Lanes::Bytes halves = load_codes(block + pair * kVectorBytes);
-      add(2 * pair, Lanes::either(Lanes::masked(halves, 0x0F), Lanes::masked(low_high, 0x30)));
-      add(2 * pair + 1,
-          Lanes::either(Lanes::masked(Lanes::shifted_right<4>(halves), 0x0F), Lanes::masked(upper, 0x30)));
+    const auto add_pair = [&](int64_t pair, Bytes low_high, Bytes upper) {
+      const Bytes halves = load_codes(block + pair * kVectorBytes);
+      add(2 * pair, (halves & 0x0F) | (low_high & 0x30));
+      add(2 * pair + 1, (shifted_right<4>(halves) & 0x0F) | (upper & 0x30));
     };
     for (int64_t half = 0; half < 2; ++half) {
-      const Lanes::Bytes tops = load_codes(block + (4 + half) * kVectorBytes);
-      add_pair(2 * half, Lanes::shifted_left<4>(tops), Lanes::shifted_left<2>(tops));
-      add_pair(2 * half + 1, tops, Lanes::shifted_right<2>(tops));
+      const Bytes tops = load_codes(block + (4 + half) * kVectorBytes);
+      add_pair(2 * half, shifted_left<4>(tops), shifted_left<2>(tops));
+      add_pair(2 * half + 1, tops, shifted_right<2>(tops));
     }
   }
 }
@@ -123,36 +113,34 @@ void for_each_quad(const uint8_t* block, const Add& add) {
 template <int kBits, int kRows>
 void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& weight, const uint8_t* block,
                     const uint16_t* scales, int64_t stride, float* y) {
-  constexpr int32_t kMidpoint = (1 << (kBits - 1)) - (kBits == 8 ? Lanes::kWideOffset : 0);
+  constexpr int32_t kMidpoint = (1 << (kBits - 1)) - (kBits == 8 ? kWideOffset : 0);
   const int64_t group_size = weight.group_blocks * kBlockColumns;
-  Lanes::Floats sums[kRows];
-  for (int r = 0; r < kRows; ++r) {
-    sums[r] = Lanes::zero();
-  }
+  Floats sums[kRows] = {};
   for (int64_t g = 0; g < weight.num_groups; ++g) {
     const int8_t* inputs[kRows];
-    Lanes::Ints products[kRows];
+    Ints products[kRows];
     for (int r = 0; r < kRows; ++r) {
       const int64_t group = (row + r) * weight.num_groups + g;
       inputs[r] = x.codes + group * group_size;
-      products[r] = Lanes::all(-kMidpoint * x.sums[group]);
+      products[r] = splat(-kMidpoint * x.sums[group]);
     }
     for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBits * kVectorBytes) {
-      for_each_quad<kBits>(block, [&](int64_t quad, Lanes::Bytes codes) {
+      for_each_quad<kBits>(block, [&](int64_t quad, Bytes codes) {
         for (int r = 0; r < kRows; ++r) {
-          products[r] = Lanes::add_products<kBits == 8>(products[r], codes,
-                                                        load_inputs(inputs[r] + b * kBlockColumns + quad * 4));
+          const Ints factors = splat_quad(inputs[r] + b * kBlockColumns + quad * 4);
+          products[r] =
+              kBits == 8 ? add_wide_products(products[r], codes, factors) : add_products(products[r], codes, factors);
         }
       });
     }
-    const Lanes::Floats scale = Lanes::load_bfloat16(scales + g * kPanelRows);
+    const Floats scale = load_bfloat16(scales + g * kPanelRows);
     for (int r = 0; r < kRows; ++r) {
       const float row_scale = x.scales[(row + r) * weight.num_groups + g];
-      sums[r] = Lanes::multiply_add(Lanes::to_floats(products[r]), Lanes::scaled(scale, row_scale), sums[r]);
+      sums[r] += to_floats(products[r]) * (scale * row_scale);
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    Lanes::store(y + r * stride, Lanes::add(Lanes::load(y + r * stride), sums[r]));
+    store(y + r * stride, load(y + r * stride) + sums[r]);
   }
 }
 
@@ -163,7 +151,7 @@ void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeigh
   const int64_t panel_bytes = weight.num_groups * weight.group_blocks * kBits * kVectorBytes;
   for (int64_t panel = begin; panel < end; ++panel) {
     for (int64_t part = 0; part < kParts; ++part) {
-      const int64_t lane = part * Lanes::kCount;
+      const int64_t lane = part * kLanes;
       const uint8_t* block = weight.codes + panel * panel_bytes + 4 * lane;
       const uint16_t* scales = weight.scales + panel * weight.num_groups * kPanelRows + lane;
       float* out = y + panel * kPanelRows + lane;
@@ -201,9 +189,9 @@ void multiply(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weig
 }
 
 /// gate * sigmoid(gate) * up; the exponential is that of a negative number, so that it stays finite.
-Vector gated(Vector gate, Vector up) {
-  const Vector power = exp_of_negative(gate < 0.0F ? gate : -gate);
-  const Vector share = gate < 0.0F ? power : splat(1.0F);
+Floats gated(Floats gate, Floats up) {
+  const Floats power = exp_of_negative(gate < 0.0F ? gate : -gate);
+  const Floats share = gate < 0.0F ? power : splat(1.0F);
   return gate * (share / (power + 1.0F)) * up;
 }
 
