@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -14,8 +15,24 @@ namespace qwen3_tts {
 
 constexpr auto kValueBytes = static_cast<int64_t>(sizeof(float));
 constexpr int64_t kMaxWorkers = 64;
+constexpr int64_t kCachedColumns = 96;  // whose sums of one panel stay in the first cache
+constexpr int64_t kMaxWidth = 1 << 15;  // Products of more bytes could leave 32 bits.
+constexpr int64_t kMaxTaps = 1 << 10;
+constexpr int64_t kMaxDilation = 1 << 10;
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// How many threads so many multiply-adds are worth.
+inline int64_t num_workers(int64_t work) {
+  constexpr int64_t kMinWorkPerThread = 1 << 17;  // Below this a second thread costs more than it gives.
+  const int64_t threads = std::min<int64_t>(executorch::extension::get_thread_count(), kMaxWorkers);
+  return std::clamp<int64_t>(work / kMinWorkPerThread, 1, threads);
+}
+
+/// The columns of a block, at most kCachedColumns, when every worker gets as many blocks.
+inline int64_t block_size(int64_t columns, int64_t workers) {
+  return ceil_div(columns, workers * ceil_div(columns, workers * kCachedColumns));
+}
 
 /// [T, width], one column after another.
 inline bool has_columns(const executorch::aten::Tensor& tensor) {

@@ -12,20 +12,9 @@
 namespace qwen3_tts {
 namespace {
 
-constexpr int64_t kMinWorkPerThread = 1 << 17;  // Multiply-adds; below this a second thread costs more than it gives.
-constexpr int64_t kBlockColumns = 96;  // whose sums of one panel stay in the first cache
-constexpr int64_t kMaxWidth = 1 << 15;
-constexpr int64_t kMaxTaps = 1 << 10;
-constexpr int64_t kMaxDilation = 1 << 10;
-
-int64_t num_workers(int64_t work) {
-  const int64_t threads = std::min<int64_t>(executorch::extension::get_thread_count(), kMaxWorkers);
-  return std::clamp<int64_t>(work / kMinWorkPerThread, 1, threads);
-}
-
 /// The layer that these tensors are, or one without weights when they do not fit each other.
-ConvolutionLayer make_layer(int64_t width, const Tensor& weights, const std::optional<Tensor>& bias, int64_t outputs,
-                            int64_t dilation) {
+ConvolutionLayer to_convolution_layer(int64_t width, const Tensor& weights, const std::optional<Tensor>& bias,
+                                      int64_t outputs, int64_t dilation) {
   ConvolutionLayer layer = {};
   if (!is_float(weights, 4) || outputs <= 0 || outputs > kMaxWidth * kMaxWidth || dilation <= 0 ||
       dilation > kMaxDilation || width > kMaxWidth) {
@@ -45,7 +34,7 @@ ConvolutionLayer make_layer(int64_t width, const Tensor& weights, const std::opt
 }
 
 /// New columns, which go through Snake if there is one.
-struct Columns {
+struct NewColumns {
   const float* values;  // [count, width]
   int64_t count;
   int64_t width;
@@ -64,16 +53,14 @@ struct Columns {
   }
 };
 
-/// Cuts columns into blocks of at most kBlockColumns, so that every worker gets as many.
-struct Blocks {
+/// Blocks of columns for every worker, which do not wait for each other.
+struct FreeBlocks {
   int64_t columns;
   int64_t workers;
   int64_t size;
 
-  Blocks(int64_t num_columns, int64_t num_workers)
-      : columns(num_columns),
-        workers(num_workers),
-        size(ceil_div(num_columns, workers * ceil_div(num_columns, workers * kBlockColumns))) {}
+  FreeBlocks(int64_t num_columns, int64_t work)
+      : columns(num_columns), workers(num_workers(work)), size(block_size(columns, workers)) {}
 
   /// visit(first, count, worker) of every block.
   template <typename Visit>
@@ -85,12 +72,12 @@ struct Blocks {
   }
 };
 
-/// Outputs of one panel for the columns [place, place + count), at most kBlockColumns. `columns`: past() of them, then
+/// Outputs of one panel for the columns [place, place + count), at most kCachedColumns. `columns`: past() of them, then
 /// these.
 void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const float* columns, int64_t place, int64_t count,
                     const ConvolutionOutputs& outputs) {
   const ConvolutionKernels& kernels = convolution_kernels();
-  alignas(64) std::array<float, kBlockColumns * kPanelOutputs> sums;
+  alignas(64) std::array<float, kCachedColumns * kPanelOutputs> sums;
   std::fill_n(sums.data(), count * kPanelOutputs, 0.0F);
   for (int64_t tap = 0; tap < layer.taps; ++tap) {
     kernels.multiply(columns + tap * layer.dilation * layer.width, layer.width, count,
@@ -100,7 +87,7 @@ void convolve_panel(const ConvolutionLayer& layer, int64_t panel, const float* c
 }
 
 /// For weights that are larger than the columns: each panel is read by one worker only.
-void convolve_panels(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks,
+void convolve_panels(const ConvolutionLayer& layer, const float* columns, const FreeBlocks& blocks,
                      const ConvolutionOutputs& outputs) {
   for_each_task(layer.panels(), blocks.workers, [&](int64_t panel, int64_t) {
     for (int64_t first = 0; first < blocks.columns; first += blocks.size) {
@@ -110,7 +97,7 @@ void convolve_panels(const ConvolutionLayer& layer, const float* columns, const 
   });
 }
 
-void convolve_blocks(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks,
+void convolve_blocks(const ConvolutionLayer& layer, const float* columns, const FreeBlocks& blocks,
                      const ConvolutionOutputs& outputs) {
   blocks.for_each([&](int64_t first, int64_t count, int64_t) {
     for (int64_t panel = 0; panel < layer.panels(); ++panel) {
@@ -120,8 +107,8 @@ void convolve_blocks(const ConvolutionLayer& layer, const float* columns, const 
 }
 
 /// A layer of one output and no dilation: its window is one piece of memory. `weights`: room for past() + 1 columns.
-void convolve_single_output(const ConvolutionLayer& layer, const float* columns, const Blocks& blocks, float* weights,
-                            const ConvolutionOutputs& outputs) {
+void convolve_single_output(const ConvolutionLayer& layer, const float* columns, const FreeBlocks& blocks,
+                            float* weights, const ConvolutionOutputs& outputs) {
   const int64_t size = layer.taps * layer.width;
   for (int64_t i = 0; i < size; ++i) {
     weights[i] = layer.weights[i * kPanelOutputs];
@@ -137,8 +124,8 @@ void convolve_single_output(const ConvolutionLayer& layer, const float* columns,
 
 /// A layer without a past: every block of columns goes through Snake and is convolved while it is in the cache.
 /// `scratch`: a block of columns for each worker.
-void convolve_new_blocks(const ConvolutionLayer& layer, const Columns& columns, const Blocks& blocks, float* scratch,
-                         const ConvolutionOutputs& outputs) {
+void convolve_new_blocks(const ConvolutionLayer& layer, const NewColumns& columns, const FreeBlocks& blocks,
+                         float* scratch, const ConvolutionOutputs& outputs) {
   blocks.for_each([&](int64_t first, int64_t count, int64_t worker) {
     float* const block = scratch + worker * blocks.size * layer.width;
     columns.write(first, count, block);
@@ -163,7 +150,7 @@ Tensor& causal_convolution_out(KernelRuntimeContext& context, const Tensor& x, c
   ET_KERNEL_CHECK(context, has_columns(x), InvalidArgument, out);
   const int64_t num = x.size(0);
   const int64_t width = x.size(1);
-  const ConvolutionLayer layer = make_layer(width, weights, bias, outputs, dilation);
+  const ConvolutionLayer layer = to_convolution_layer(width, weights, bias, outputs, dilation);
   const int64_t past_size = layer.past() * width;
   const bool fits = layer.weights != nullptr && is_snake(snake, width) &&
                     (history.has_value() ? has_room(*history, offset, past_size) : past_size == 0) &&
@@ -173,11 +160,11 @@ Tensor& causal_convolution_out(KernelRuntimeContext& context, const Tensor& x, c
                   InvalidArgument, out);
   ET_KERNEL_CHECK(context, is_like(residual, out), InvalidArgument, out);
 
-  const Columns columns = {x.const_data_ptr<float>(), num, width,
-                           snake.has_value() ? snake->const_data_ptr<float>() : nullptr};
+  const NewColumns columns = {x.const_data_ptr<float>(), num, width,
+                              snake.has_value() ? snake->const_data_ptr<float>() : nullptr};
   const ConvolutionOutputs places = {residual.has_value() ? residual->const_data_ptr<float>() : nullptr,
                                      out.mutable_data_ptr<float>()};
-  const Blocks blocks(num, num_workers(num * layer.column_work()));
+  const FreeBlocks blocks(num, num * layer.column_work());
   const bool has_more_weights = layer.column_work() > num * width;
   if (past_size == 0 && columns.alpha == nullptr) {
     (has_more_weights ? convolve_panels : convolve_blocks)(layer, columns.values, blocks, places);

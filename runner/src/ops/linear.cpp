@@ -17,24 +17,37 @@ using executorch::aten::ScalarType;
 constexpr int64_t kMinWorkPerThread =
     1 << 16;  // Weights times rows; below this a second thread costs more than it gives.
 
+/// The bits of the codes whose blocks take so many bytes; 0 for a format that there is not.
+int64_t bits_of_blocks(int64_t bytes) {
+  for (const int64_t bits : {4, 5, 6, 8}) {
+    if (PackedWeight::block_bytes(bits) == bytes) {
+      return bits;
+    }
+  }
+  return 0;
+}
+
 /// The weight that two tensors hold; nothing when they do not fit each other or K columns.
 std::optional<PackedWeight> packed_weight(const Tensor& codes, const Tensor& scales, int64_t columns) {
   if (codes.scalar_type() != ScalarType::Byte || scales.scalar_type() != ScalarType::BFloat16 || codes.dim() != 3 ||
-      scales.dim() != 3 || scales.size(0) != codes.size(0) || scales.size(2) != kPanelRows || scales.size(1) < 1) {
+      scales.dim() != 3) {
     return std::nullopt;
   }
-  const int64_t bits = codes.size(2) / (kPanelRows * kBlockColumns / 8);
-  const bool is_format =
-      (bits == 4 || bits == 5 || bits == 6 || bits == 8) && codes.size(2) == bits * kPanelRows * kBlockColumns / 8;
-  if (!is_format || codes.size(1) * kBlockColumns != columns || codes.size(1) % scales.size(1) != 0) {
+  const int64_t panels = codes.size(0);
+  const int64_t blocks = codes.size(1);
+  const int64_t groups = scales.size(1);
+  const int64_t bits = bits_of_blocks(codes.size(2));
+  const bool fits = bits > 0 && blocks * PackedWeight::kBlockColumns == columns && scales.size(0) == panels &&
+                    scales.size(2) == PackedWeight::kPanelRows && groups > 0 && blocks % groups == 0;
+  if (!fits) {
     return std::nullopt;
   }
   return PackedWeight{codes.const_data_ptr<uint8_t>(),
                       static_cast<const uint16_t*>(scales.const_data_ptr()),
                       bits,
-                      codes.size(0),
-                      scales.size(1),
-                      codes.size(1) / scales.size(1)};
+                      panels,
+                      groups,
+                      blocks / groups};
 }
 
 bool valid_extras(const std::optional<Tensor>& bias, const std::optional<Tensor>& norm,
@@ -74,7 +87,7 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
   const int64_t columns = x.size(1);
   const auto weight = packed_weight(codes, scales, columns);
   ET_KERNEL_CHECK(context, weight.has_value(), InvalidArgument, out);
-  const int64_t outputs = weight->num_panels * kPanelRows;
+  const int64_t outputs = weight->num_panels * PackedWeight::kPanelRows;
   ET_KERNEL_CHECK(context, valid_extras(bias, norm, residual, x, outputs), InvalidArgument, out);
   const std::array<int64_t, 2> sizes = {rows, outputs};
   ET_KERNEL_CHECK(context, resize_output(out, sizes), InvalidArgument, out);
@@ -100,7 +113,7 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
 
   auto* const y = out.mutable_data_ptr<float>();
   start_sums(bias, residual, rows, outputs, y);
-  const int64_t work = rows * columns * kPanelRows;  // Of one panel.
+  const int64_t work = rows * columns * PackedWeight::kPanelRows;  // Of one panel.
   const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work);
   executorch::extension::parallel_for(0, weight->num_panels, grain, [&](int64_t begin, int64_t end) {
     kernels.multiply(quantized, rows, *weight, begin, end, y);

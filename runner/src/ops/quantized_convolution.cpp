@@ -12,16 +12,13 @@
 namespace qwen3_tts {
 namespace {
 
-constexpr int64_t kMinWorkPerThread = 1 << 17;  // Multiply-adds; below this a second thread costs more than it gives.
 constexpr int64_t kMaxQuantizedAlone = 1 << 15;  // Values; more of them are worth waking a second thread.
-constexpr int64_t kTileColumns = 8;
-constexpr int64_t kMaxWidth = 1 << 15;  // Products of more bytes could leave 32 bits.
-constexpr int64_t kMaxTaps = 1 << 10;
-constexpr int64_t kMaxDilation = 1 << 10;
+constexpr int64_t kTileColumns = 8;  // that the widest kernel multiplies at once
 
 /// The layer that these tensors are, or one without weights when they do not fit each other.
-QuantizedLayer make_layer(int64_t width, const Tensor& weights, const Tensor& scales, const std::optional<Tensor>& bias,
-                          const std::optional<Tensor>& snake, int64_t dilation) {
+QuantizedLayer to_quantized_layer(int64_t width, const Tensor& weights, const Tensor& scales,
+                                  const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
+                                  int64_t dilation) {
   QuantizedLayer layer = {};
   if (weights.scalar_type() != executorch::aten::ScalarType::Char || weights.dim() != 3 || !is_float(scales, 1) ||
       width <= 0 || width > kMaxWidth || dilation <= 0 || dilation > kMaxDilation) {
@@ -31,7 +28,7 @@ QuantizedLayer make_layer(int64_t width, const Tensor& weights, const Tensor& sc
   layer.outputs = scales.numel();
   layer.taps = weights.size(1);
   layer.dilation = dilation;
-  layer.digits = weights.size(2) > layer.slice_bytes() ? 2 : 1;
+  layer.digits = weights.size(2) > layer.high_bytes() ? 2 : 1;
   const bool fits = layer.taps > 0 && layer.taps <= kMaxTaps && layer.outputs > 0 &&
                     weights.size(0) == layer.panels() && weights.size(2) == layer.tap_bytes() &&
                     (layer.digits == 1 || layer.depth() <= kMaxWideDepth);
@@ -58,14 +55,14 @@ uint8_t* past_bytes_in(const Tensor& history, int64_t offset) {
 // Columns and their past
 
 /// All columns that a call reads: the history's, then new ones. Ends by keeping the newest in the history.
-class Columns {
+class QuantizedColumns {
  public:
   static int64_t bytes(const QuantizedLayer& layer, int64_t columns) {
     return (layer.past() + columns) * (kValueBytes + layer.column_bytes());
   }
 
   /// memory: bytes() of them. past: the history's past_bytes(), unless the layer has no past.
-  Columns(const QuantizedLayer& layer, int64_t columns, uint8_t* past, void* memory)
+  QuantizedColumns(const QuantizedLayer& layer, int64_t columns, uint8_t* past, void* memory)
       : layer_(layer), columns_(columns), past_(layer.past() > 0 ? past : nullptr) {
     codes_.scales = static_cast<float*>(memory);
     codes_.codes = reinterpret_cast<uint8_t*>(codes_.scales + layer.past() + columns);
@@ -74,10 +71,10 @@ class Columns {
       std::memcpy(codes_.scales, past_ + past_code_bytes(), past_scale_bytes());
     }
   }
-  Columns(const Columns&) = delete;
-  Columns& operator=(const Columns&) = delete;
+  QuantizedColumns(const QuantizedColumns&) = delete;
+  QuantizedColumns& operator=(const QuantizedColumns&) = delete;
 
-  ~Columns() {
+  ~QuantizedColumns() {
     if (past_ != nullptr) {
       std::memcpy(past_, codes_.codes + columns_ * layer_.column_bytes(), past_code_bytes());
       std::memcpy(past_ + past_code_bytes(), codes_.scales + columns_, past_scale_bytes());
@@ -101,23 +98,17 @@ class Columns {
   uint8_t* past_;
 };
 
-/// At most kBlockColumns, so that every worker gets as many blocks.
-int64_t block_size(int64_t columns, int64_t workers) {
-  const int64_t blocks = workers * ceil_div(columns, workers * kBlockColumns);
-  return ceil_div(ceil_div(columns, blocks), kTileColumns) * kTileColumns;
-}
-
-/// Cuts columns into blocks, each of which one worker quantizes and, when those before are quantized too, convolves.
-/// Their inputs are then still in its cache.
-struct Blocks {
+/// Cuts columns into blocks of whole tiles, each of which one worker quantizes and, when those before are quantized
+/// too, convolves. Their inputs are then still in its cache.
+struct OrderedBlocks {
   int64_t columns;
   int64_t workers;
   int64_t size;
 
-  Blocks(int64_t num_columns, int64_t work)
+  OrderedBlocks(int64_t num_columns, int64_t work)
       : columns(num_columns),
-        workers(std::clamp<int64_t>(work / kMinWorkPerThread, 1, executorch::extension::get_thread_count())),
-        size(block_size(num_columns, workers)) {}
+        workers(num_workers(work)),
+        size(ceil_div(block_size(columns, workers), kTileColumns) * kTileColumns) {}
 
   int64_t count() const { return ceil_div(columns, size); }
 
@@ -147,10 +138,10 @@ void convolve_block(const QuantizedLayer& layer, const ColumnCodes& codes, int64
 }
 
 /// For weights that are larger than the columns: each panel is read by one worker only.
-void run_panels(const QuantizedLayer& layer, const Blocks& blocks, const Columns& columns, float* out) {
+void run_panels(const QuantizedLayer& layer, const OrderedBlocks& blocks, const QuantizedColumns& columns, float* out) {
   for_each_task(layer.panels(), blocks.workers, [&](int64_t panel, int64_t) {
-    for (int64_t first = 0; first < blocks.columns; first += kBlockColumns) {
-      convolve_panel(layer, panel, columns.from(first), std::min(kBlockColumns, blocks.columns - first), nullptr,
+    for (int64_t first = 0; first < blocks.columns; first += kCachedColumns) {
+      convolve_panel(layer, panel, columns.from(first), std::min(kCachedColumns, blocks.columns - first), nullptr,
                      out + first * layer.outputs);
     }
   });
@@ -163,7 +154,7 @@ Tensor& quantized_convolution_out(KernelRuntimeContext& context, const Tensor& x
                                   const std::optional<Tensor>& snake, const std::optional<Tensor>& history,
                                   int64_t offset, int64_t dilation, int64_t rate, Tensor& out) {
   ET_KERNEL_CHECK(context, has_columns(x), InvalidArgument, out);
-  const QuantizedLayer layer = make_layer(x.size(1), weights, scales, bias, snake, dilation);
+  const QuantizedLayer layer = to_quantized_layer(x.size(1), weights, scales, bias, snake, dilation);
   ET_KERNEL_CHECK(context, layer.weights != nullptr, InvalidArgument, out);
   ET_KERNEL_CHECK(context, history.has_value() ? holds_past(layer, *history, offset) : layer.past() == 0,
                   InvalidArgument, out);
@@ -172,13 +163,13 @@ Tensor& quantized_convolution_out(KernelRuntimeContext& context, const Tensor& x
                   rate > 0 && layer.outputs % rate == 0 && resize_columns(out, num * rate, layer.outputs / rate),
                   InvalidArgument, out);
 
-  const Blocks blocks(num, num * layer.column_work());
+  const OrderedBlocks blocks(num, num * layer.column_work());
   const int64_t scratch_bytes = blocks.workers * layer.depth() * kValueBytes;
-  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + Columns::bytes(layer, num)));
+  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + QuantizedColumns::bytes(layer, num)));
   ET_KERNEL_CHECK(context, temp.ok(), MemoryAllocationFailed, out);
   auto* const scratch = static_cast<float*>(temp.get());
   uint8_t* const past = history.has_value() ? past_bytes_in(*history, offset) : nullptr;
-  const Columns columns(layer, num, past, static_cast<uint8_t*>(temp.get()) + scratch_bytes);
+  const QuantizedColumns columns(layer, num, past, static_cast<uint8_t*>(temp.get()) + scratch_bytes);
 
   const auto* input = x.const_data_ptr<float>();
   auto* result = out.mutable_data_ptr<float>();
@@ -206,24 +197,24 @@ Tensor& quantized_residual_unit_out(KernelRuntimeContext& context, const Tensor&
                                     const std::optional<Tensor>& bias2, const std::optional<Tensor>& snake2,
                                     const Tensor& history, int64_t offset, int64_t dilation, Tensor& out) {
   ET_KERNEL_CHECK(context, has_columns(x), InvalidArgument, out);
-  const QuantizedLayer layer1 = make_layer(x.size(1), weights1, scales1, bias1, snake1, dilation);
+  const QuantizedLayer layer1 = to_quantized_layer(x.size(1), weights1, scales1, bias1, snake1, dilation);
   ET_KERNEL_CHECK(context, layer1.weights != nullptr && holds_past(layer1, history, offset), InvalidArgument, out);
-  const QuantizedLayer layer2 = make_layer(layer1.outputs, weights2, scales2, bias2, snake2, 1);
+  const QuantizedLayer layer2 = to_quantized_layer(layer1.outputs, weights2, scales2, bias2, snake2, 1);
   ET_KERNEL_CHECK(context, layer2.weights != nullptr && layer2.taps == 1 && layer2.outputs == layer1.width,
                   InvalidArgument, out);
   const int64_t num = x.size(0);
   ET_KERNEL_CHECK(context, resize_columns(out, num, layer2.outputs), InvalidArgument, out);
 
-  const Blocks blocks(num, num * (layer1.column_work() + layer2.column_work()));
+  const OrderedBlocks blocks(num, num * (layer1.column_work() + layer2.column_work()));
   // Of each worker: a column that is being quantized, the values between the layers, and their codes.
   const int64_t depth = std::max(layer1.depth(), layer2.depth());
   const int64_t worker_bytes =
-      (depth + blocks.size * layer1.outputs) * kValueBytes + Columns::bytes(layer2, blocks.size);
+      (depth + blocks.size * layer1.outputs) * kValueBytes + QuantizedColumns::bytes(layer2, blocks.size);
   const int64_t scratch_bytes = ceil_div(worker_bytes, kValueBytes) * kValueBytes * blocks.workers;
-  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + Columns::bytes(layer1, num)));
+  const auto temp = context.allocate_temp(static_cast<size_t>(scratch_bytes + QuantizedColumns::bytes(layer1, num)));
   ET_KERNEL_CHECK(context, temp.ok(), MemoryAllocationFailed, out);
   auto* const memory = static_cast<uint8_t*>(temp.get());
-  const Columns columns(layer1, num, past_bytes_in(history, offset), memory + scratch_bytes);
+  const QuantizedColumns columns(layer1, num, past_bytes_in(history, offset), memory + scratch_bytes);
   const auto scratch = [&](int64_t worker) {
     return reinterpret_cast<float*>(memory + worker * (scratch_bytes / blocks.workers));
   };
@@ -236,7 +227,7 @@ Tensor& quantized_residual_unit_out(KernelRuntimeContext& context, const Tensor&
   blocks.run(quantize, [&](int64_t first, int64_t count, int64_t worker) {
     float* const between = scratch(worker) + depth;
     convolve_block(layer1, columns.from(first), count, nullptr, between);
-    const Columns inner(layer2, count, nullptr, between + count * layer1.outputs);
+    const QuantizedColumns inner(layer2, count, nullptr, between + count * layer1.outputs);
     quantize_columns(layer2, between, count, scratch(worker), inner.at(0));
     convolve_block(layer2, inner.from(0), count, input + first * layer1.width, result + first * layer2.outputs);
   });

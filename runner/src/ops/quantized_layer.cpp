@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "ops/columns.h"
+
 namespace qwen3_tts {
+
 void quantize_columns(const QuantizedLayer& layer, const float* x, int64_t count, float* scratch,
                       const ColumnCodes& codes) {
   const ColumnKernels& kernels = column_kernels();
@@ -16,7 +19,7 @@ void quantize_columns(const QuantizedLayer& layer, const float* x, int64_t count
 void convolve_panel(const QuantizedLayer& layer, int64_t panel, const ColumnCodes& codes, int64_t count,
                     const float* residual, float* out) {
   const QuantizedConvolutionKernels& kernels = quantized_convolution_kernels();
-  alignas(64) float sums[kBlockColumns * kPanelOutputs];
+  alignas(64) float sums[kCachedColumns * kPanelOutputs];
   std::fill_n(sums, count * kPanelOutputs, 0.0F);
   const int64_t begin = panel * kPanelOutputs;
   for (int64_t t = 0; t < count; ++t) {  // While sums are formed, the places of the outputs come into the cache.

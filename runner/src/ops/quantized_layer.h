@@ -26,8 +26,10 @@ struct QuantizedLayer {
   int64_t past() const { return (taps - 1) * dilation; }
   int64_t depth() const { return (width + kDepthMultiple - 1) / kDepthMultiple * kDepthMultiple; }
   int64_t panels() const { return (outputs + kPanelOutputs - 1) / kPanelOutputs; }
-  int64_t slice_bytes() const { return kPanelOutputs * (4 + depth()); }
-  int64_t tap_bytes() const { return slice_bytes() + (digits == 1 ? 0 : kPanelOutputs * (4 + depth() / 2)); }
+  /// A digit of a tap's weights: whole bytes of the high or only one, half bytes of the low one.
+  int64_t high_bytes() const { return kSliceHeaderBytes + kPanelOutputs * depth(); }
+  int64_t low_bytes() const { return kSliceHeaderBytes + kPanelOutputs * depth() / 2; }
+  int64_t tap_bytes() const { return high_bytes() + (digits == 1 ? 0 : low_bytes()); }
   int64_t panel_bytes() const { return taps * tap_bytes(); }
   int64_t column_bytes() const { return digits * depth(); }
   /// Codes and scales of the earlier columns, which the history keeps.
@@ -42,13 +44,11 @@ struct ColumnCodes {
   float* scales;   // [columns]
 };
 
-constexpr int64_t kBlockColumns = 96;  // whose sums of one panel stay in the first cache
-
 /// Quantizes `count` columns of x [count, width]; `scratch` holds depth() values.
 void quantize_columns(const QuantizedLayer& layer, const float* x, int64_t count, float* scratch,
                       const ColumnCodes& codes);
 
-/// Outputs of one panel for `count` columns, at most kBlockColumns. codes: past() columns, then these; residual (or
+/// Outputs of one panel for `count` columns, at most kCachedColumns. codes: past() columns, then these; residual (or
 /// null) and out [count, outputs].
 void convolve_panel(const QuantizedLayer& layer, int64_t panel, const ColumnCodes& codes, int64_t count,
                     const float* residual, float* out);

@@ -6,9 +6,9 @@
 namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET {
 namespace {
 
-constexpr int64_t kVectorBytes = 64;
+constexpr int64_t kVectorBytes = 4 * PackedWeight::kPanelRows;  // a quad of every row
 constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
-constexpr int64_t kParts = kPanelRows / kLanes;  // of a panel that is wider than a vector
+constexpr int64_t kParts = PackedWeight::kPanelRows / kLanes;  // of a panel that is wider than a vector
 constexpr float kLargestCode = 127.0F;
 
 uint32_t bits_of(float value) {
@@ -113,8 +113,9 @@ void for_each_quad(const uint8_t* block, const Add& add) {
 template <int kBits, int kRows>
 void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& weight, const uint8_t* block,
                     const uint16_t* scales, int64_t stride, float* y) {
+  constexpr int64_t kBlockBytes = PackedWeight::block_bytes(kBits);
   constexpr int32_t kMidpoint = (1 << (kBits - 1)) - (kBits == 8 ? kWideOffset : 0);
-  const int64_t group_size = weight.group_blocks * kBlockColumns;
+  const int64_t group_size = weight.group_blocks * PackedWeight::kBlockColumns;
   Floats sums[kRows] = {};
   for (int64_t g = 0; g < weight.num_groups; ++g) {
     const int8_t* inputs[kRows];
@@ -124,16 +125,16 @@ void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& wei
       inputs[r] = x.codes + group * group_size;
       products[r] = splat(-kMidpoint * x.sums[group]);
     }
-    for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBits * kVectorBytes) {
+    for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBlockBytes) {
       for_each_quad<kBits>(block, [&](int64_t quad, Bytes codes) {
         for (int r = 0; r < kRows; ++r) {
-          const Ints factors = splat_quad(inputs[r] + b * kBlockColumns + quad * 4);
+          const Ints factors = splat_quad(inputs[r] + b * PackedWeight::kBlockColumns + quad * 4);
           products[r] =
               kBits == 8 ? add_wide_products(products[r], codes, factors) : add_products(products[r], codes, factors);
         }
       });
     }
-    const Floats scale = load_bfloat16(scales + g * kPanelRows);
+    const Floats scale = load_bfloat16(scales + g * PackedWeight::kPanelRows);
     for (int r = 0; r < kRows; ++r) {
       const float row_scale = x.scales[(row + r) * weight.num_groups + g];
       sums[r] += to_floats(products[r]) * (scale * row_scale);
@@ -147,14 +148,15 @@ void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& wei
 template <int kBits>
 void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weight, int64_t begin, int64_t end,
                      float* y) {
-  const int64_t stride = weight.num_panels * kPanelRows;
-  const int64_t panel_bytes = weight.num_groups * weight.group_blocks * kBits * kVectorBytes;
+  constexpr int64_t kBlockBytes = PackedWeight::block_bytes(kBits);
+  const int64_t stride = weight.num_panels * PackedWeight::kPanelRows;
+  const int64_t panel_bytes = weight.num_groups * weight.group_blocks * kBlockBytes;
   for (int64_t panel = begin; panel < end; ++panel) {
     for (int64_t part = 0; part < kParts; ++part) {
       const int64_t lane = part * kLanes;
       const uint8_t* block = weight.codes + panel * panel_bytes + 4 * lane;
-      const uint16_t* scales = weight.scales + panel * weight.num_groups * kPanelRows + lane;
-      float* out = y + panel * kPanelRows + lane;
+      const uint16_t* scales = weight.scales + panel * weight.num_groups * PackedWeight::kPanelRows + lane;
+      float* out = y + panel * PackedWeight::kPanelRows + lane;
       int64_t row = 0;
       for (; row + 4 <= num_rows; row += 4) {
         multiply_lanes<kBits, 4>(x, row, weight, block, scales, stride, out + row * stride);

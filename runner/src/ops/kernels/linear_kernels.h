@@ -6,15 +6,16 @@
 
 namespace qwen3_tts {
 
-inline constexpr int64_t kPanelRows = 16;
-inline constexpr int64_t kBlockColumns = 32;
-
-/// A weight [N, K] as qwen3_tts/packed_weights.py packs it: panels of 16 rows, blocks of 32 columns.
+/// A weight [N, K] as qwen3_tts/packed_weights.py packs it: panels of rows, blocks of columns.
 struct PackedWeight {
-  const uint8_t* codes;    ///< [N / 16, K / 32, 64 * bits]
-  const uint16_t* scales;  ///< [N / 16, groups, 16] bfloat16
+  static constexpr int64_t kPanelRows = 16;
+  static constexpr int64_t kBlockColumns = 32;
+  static constexpr int64_t block_bytes(int64_t num_bits) { return kPanelRows * kBlockColumns * num_bits / 8; }
+
+  const uint8_t* codes;    ///< [num_panels, K / kBlockColumns, block_bytes(bits)]
+  const uint16_t* scales;  ///< [num_panels, num_groups, kPanelRows] bfloat16
   int64_t bits;            ///< 4, 5, 6 or 8
-  int64_t num_panels;      ///< N / 16
+  int64_t num_panels;      ///< N / kPanelRows
   int64_t num_groups;      ///< of a row; each has its scale
   int64_t group_blocks;    ///< blocks of a group
 };

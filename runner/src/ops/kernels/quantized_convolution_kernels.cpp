@@ -23,8 +23,7 @@ constexpr int64_t kStepQuads = 1;
 constexpr int64_t kPrefetchedBytes = 0;  // arithmetic sets the pace
 #endif
 constexpr int64_t kVectors = kPanelOutputs / kLanes;
-constexpr int64_t kHeaderBytes = kPanelOutputs * 4;  // in front of a panel's weights
-constexpr int64_t kQuadBytes = kPanelOutputs * 4;    // the weights of four inputs
+constexpr int64_t kQuadBytes = kPanelOutputs * 4;  // the weights of four inputs
 /// Of the products of digits: both high, the code's low one, the weight's low one.
 constexpr float kFactors[] = {kDigitBase * kWeightBase, kWeightBase, kDigitBase};
 
@@ -114,7 +113,7 @@ void multiply_tile(const uint8_t* codes, int64_t stride, const float* scales, fl
                    int64_t depth, float* out) {
   TileSums<kRows> sums;
   start_sums<kRows>(weights, sums);
-  weights += kHeaderBytes;
+  weights += kSliceHeaderBytes;
   for (int64_t k = 0; k < depth; k += 4 * Weights::kQuads, weights += Weights::kStepBytes) {
     prefetch_weights(weights, Weights::kStepBytes);
     multiply_quad<Weights, 0, kRows>(codes + k, stride, weights, sums);
@@ -159,7 +158,7 @@ void multiply(const uint8_t* codes, int64_t stride, const float* scales, int64_t
 
 /// Where the low digits of weights stand.
 const int8_t* low_digits(const int8_t* weights, int64_t depth) {
-  return weights + kHeaderBytes + depth * kPanelOutputs;
+  return weights + kSliceHeaderBytes + depth * kPanelOutputs;
 }
 
 #ifdef __AVX512F__
@@ -199,8 +198,8 @@ void multiply_wide_tile(const uint8_t* codes, int64_t stride, const float* scale
   start_sums<kRows>(weights, sums.both_high);
   start_sums<kRows>(weights, sums.low_codes);
   start_sums<kRows>(pairs, sums.low_weights);
-  weights += kHeaderBytes;
-  pairs += kHeaderBytes;
+  weights += kSliceHeaderBytes;
+  pairs += kSliceHeaderBytes;
   for (int64_t k = 0; k < depth; k += 16, weights += WholeBytes::kStepBytes, pairs += HalfBytes::kStepBytes) {
     prefetch_weights(weights, WholeBytes::kStepBytes);
     prefetch_weights(pairs, HalfBytes::kStepBytes);

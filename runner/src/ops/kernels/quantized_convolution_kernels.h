@@ -7,13 +7,15 @@
 
 namespace qwen3_tts {
 
-inline constexpr int64_t kWeightBase = 16;      // of weights with two digits: in [-127, 127] and [-8, 7]
+inline constexpr int64_t kSliceHeaderBytes = 4 * kPanelOutputs;  // in front of the weights of a tap, or a digit of them
+inline constexpr int64_t kWeightBase = 16;  // of weights with two digits: in [-127, 127] and [-8, 7]
 inline constexpr int64_t kMaxWideDepth = 4096;  // of weights with two digits
 
 struct QuantizedConvolutionKernels {
   /// sums [rows, kPanelOutputs] += scales[row] * (codes of the row · weights). `codes`: rows of `depth` bytes,
-  /// `stride` apart. `weights`: kPanelOutputs int32, -kCodeOffset times the sum of each output's weights, then
-  /// [depth / 4, kPanelOutputs, 4] int8 in [-127, 127], not aligned. What a row gets does not depend on the others.
+  /// `stride` apart. `weights`: the header, kPanelOutputs int32, -kCodeOffset times the sum of each output's weights,
+  /// then [depth / 4, kPanelOutputs, 4] int8 in [-127, 127], not aligned. What a row gets does not depend on the
+  /// others.
   void (*multiply)(const uint8_t* codes, int64_t stride, const float* scales, int64_t rows, const int8_t* weights,
                    int64_t depth, float* sums);
 
