@@ -12,6 +12,7 @@
 #include "instruction_set_test.h"
 #include "ops/kernels/convolution_kernels.h"
 #include "ops/ops.h"
+#include "packed_weights.h"
 
 namespace qwen3_tts {
 namespace {
@@ -23,6 +24,20 @@ using testing::floats;
 using testing::in_pieces;
 using testing::values_of;
 
+/// weight(output, input, tap) in the order of qwen3_tts/convolution.py: [panels, taps, inputs, kPanelOutputs].
+template <typename Weight>
+std::vector<float> pack(int64_t outputs, int64_t inputs, int64_t taps, const Weight& weight) {
+  std::vector<float> packed;
+  for (int64_t first = 0; first < outputs; first += kPanelOutputs) {
+    for (int64_t place = 0; place < taps * inputs * kPanelOutputs; ++place) {
+      const int64_t output = first + place % kPanelOutputs;
+      const int64_t row = place / kPanelOutputs;
+      packed.push_back(output < outputs ? weight(output, row % inputs, row / inputs) : 0.0F);
+    }
+  }
+  return packed;
+}
+
 struct Layer {
   int64_t outputs;
   int64_t inputs;
@@ -32,23 +47,17 @@ struct Layer {
   int64_t rate = 1;
   bool has_snake = false;
 
-  int64_t panels() const { return (outputs + kPanelOutputs - 1) / kPanelOutputs; }
   int64_t past() const { return (taps - 1) * dilation; }
 
-  float weight(int64_t output, int64_t input, int64_t tap) const {
+  static float weight(int64_t output, int64_t input, int64_t tap) {
     return std::sin(static_cast<float>(output * 79 + input * 13 + tap * 31));
   }
 
   TensorPtr weights() const {
-    std::vector<float> packed(static_cast<size_t>(panels() * taps * inputs * kPanelOutputs));
-    for (size_t place = 0; place < packed.size(); ++place) {
-      const auto rest = static_cast<int64_t>(place) / kPanelOutputs;
-      const int64_t output = rest / inputs / taps * kPanelOutputs + static_cast<int64_t>(place) % kPanelOutputs;
-      packed[place] = output < outputs ? weight(output, rest % inputs, rest / inputs % taps) : 0.0F;
-    }
-    return make_tensor_ptr({static_cast<int32_t>(panels()), static_cast<int32_t>(taps), static_cast<int32_t>(inputs),
-                            static_cast<int32_t>(kPanelOutputs)},
-                           std::move(packed));
+    return make_tensor_ptr(
+        {static_cast<int32_t>((outputs + kPanelOutputs - 1) / kPanelOutputs), static_cast<int32_t>(taps),
+         static_cast<int32_t>(inputs), static_cast<int32_t>(kPanelOutputs)},
+        pack(outputs, inputs, taps, weight));
   }
 
   TensorPtr bias() const { return floats({static_cast<int32_t>(outputs)}, 0.7F); }
@@ -142,6 +151,16 @@ const std::vector<Layer> kLayers = {
     {64, 32, 7, 1, 150},
     {12, 4, 7, 3, 10, 1, true},
 };
+
+TEST(ConvolutionWeightsTest, StandAsPythonPacksThem) {
+  constexpr int64_t kOutputs = 33;
+  constexpr int64_t kInputs = 16;
+  constexpr int64_t kTaps = 2;
+  std::vector<float> weights = pack(kOutputs, kInputs, kTaps, [](int64_t output, int64_t input, int64_t tap) {
+    return static_cast<float>(testing::number_at(output, input, tap) % 255 - 127);
+  });
+  EXPECT_EQ(weights, testing::read_packed<float>("convolution"));
+}
 
 TEST_P(ConvolutionTest, IsNearExactArithmetic) {
   for (const Layer& layer : kLayers) {

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <optional>
 #include <random>
+#include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
@@ -15,6 +17,7 @@
 #include "instruction_set_test.h"
 #include "ops/kernels/linear_kernels.h"
 #include "ops/ops.h"
+#include "packed_weights.h"
 
 namespace qwen3_tts {
 namespace {
@@ -25,78 +28,53 @@ using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
 
-/// A weight [N, K] of random codes, packed as qwen3_tts/packed_weights.py describes, and what it stands for.
-class RandomWeight {
- public:
-  RandomWeight(int64_t bits, int64_t rows, int64_t columns, int64_t group_size)
-      : bits_(bits), rows_(rows), columns_(columns), group_size_(group_size) {
-    std::mt19937_64 random(static_cast<uint64_t>(bits * rows + columns));
-    codes_.resize(static_cast<size_t>(rows * columns * bits / 8));
-    scales_.resize(static_cast<size_t>(rows * columns / group_size));
-    values_.resize(static_cast<size_t>(rows * columns));
-    for (auto& scale : scales_) {
-      scale = static_cast<uint16_t>(0x3C00 + random() % 256);
-    }
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t column = 0; column < columns; ++column) {
-        const auto code = static_cast<int64_t>(random() % (1U << bits));
-        store(row, column, code);
-        values_[static_cast<size_t>(row * columns + column)] =
-            static_cast<double>(code - (int64_t{1} << (bits - 1))) * scale(row, column);
-      }
-    }
-  }
+constexpr int64_t kOutputs = 48;  // of the weights that Python packed,
+constexpr int64_t kColumns = 192;  // and their inputs
 
-  double value(int64_t row, int64_t column) const { return values_[static_cast<size_t>(row * columns_ + column)]; }
-
-  TensorPtr codes() const {
-    return make_tensor_ptr(sizes(rows_ / 16, columns_ / 32, 64 * bits_), codes_, {}, {}, ScalarType::Byte);
-  }
-
-  TensorPtr scales() const {
-    std::vector<executorch::aten::BFloat16> values(scales_.size());
-    std::memcpy(values.data(), scales_.data(), scales_.size() * sizeof(uint16_t));
-    return make_tensor_ptr(sizes(rows_ / 16, columns_ / group_size_, 16), std::move(values));
-  }
-
- private:
-  static std::vector<SizesType> sizes(int64_t a, int64_t b, int64_t c) {
-    return {static_cast<SizesType>(a), static_cast<SizesType>(b), static_cast<SizesType>(c)};
-  }
-
-  void store(int64_t row, int64_t column, int64_t code) {
-    const int64_t quad = column % 32 / 4;
-    const int64_t byte = row % 16 * 4 + column % 4;
-    uint8_t* block = codes_.data() + (row / 16 * (columns_ / 32) + column / 32) * (int64_t{64} * bits_);
-    if (bits_ == 8) {
-      block[quad * 64 + byte] = static_cast<uint8_t>(code);
-      return;
-    }
-    block[quad / 2 * 64 + byte] |= static_cast<uint8_t>((code & 15) << (4 * (quad % 2)));
-    if (bits_ == 5) {
-      block[256 + byte] |= static_cast<uint8_t>((code >> 4) << quad);
-    }
-    if (bits_ == 6) {
-      block[(4 + quad / 4) * 64 + byte] |= static_cast<uint8_t>((code >> 4) << (2 * (quad % 4)));
-    }
-  }
-
-  double scale(int64_t row, int64_t column) const {
-    const int64_t group = (row / 16) * (columns_ / group_size_) + column / group_size_;
-    const uint32_t bits = static_cast<uint32_t>(scales_[static_cast<size_t>(group * 16 + row % 16)]) << 16;
-    float value = 0.0F;
-    std::memcpy(&value, &bits, sizeof(value));
-    return value;
-  }
-
-  int64_t bits_;
-  int64_t rows_;
-  int64_t columns_;
-  int64_t group_size_;
-  std::vector<uint8_t> codes_;
-  std::vector<uint16_t> scales_;
-  std::vector<double> values_;
+/// Codes and scales as the operator takes them.
+struct Weight {
+  TensorPtr codes;
+  TensorPtr scales;
 };
+
+Weight make_weight(int64_t bits, int64_t outputs, int64_t columns, int64_t group_size, std::vector<uint8_t> codes,
+                   const std::vector<uint16_t>& scales) {
+  const auto size = [](int64_t number) { return static_cast<SizesType>(number); };
+  std::vector<executorch::aten::BFloat16> values(scales.size());
+  std::memcpy(values.data(), scales.data(), scales.size() * sizeof(uint16_t));
+  return {make_tensor_ptr({size(outputs / PackedWeight::kPanelRows), size(columns / PackedWeight::kBlockColumns),
+                           size(PackedWeight::block_bytes(bits))},
+                          std::move(codes), {}, {}, ScalarType::Byte),
+          make_tensor_ptr(
+              {size(outputs / PackedWeight::kPanelRows), size(columns / group_size), size(PackedWeight::kPanelRows)},
+              std::move(values))};
+}
+
+/// For what holds whatever the weight is.
+Weight any_weight(int64_t bits, int64_t outputs, int64_t columns, int64_t group_size) {
+  std::mt19937_64 random(static_cast<uint64_t>(bits * outputs + columns));
+  std::vector<uint8_t> codes(static_cast<size_t>(outputs * columns * bits / 8));
+  std::vector<uint16_t> scales(static_cast<size_t>(outputs * columns / group_size));
+  std::generate(codes.begin(), codes.end(), [&] { return static_cast<uint8_t>(random()); });
+  std::generate(scales.begin(), scales.end(), [&] { return static_cast<uint16_t>(0x3C00 + random() % 256); });
+  return make_weight(bits, outputs, columns, group_size, std::move(codes), scales);
+}
+
+/// [kOutputs, kColumns] as qwen3_tts/packed_weights.py packs it.
+Weight packed_weight(int64_t bits, int64_t group_size) {
+  return make_weight(bits, kOutputs, kColumns, group_size,
+                     testing::read_packed<uint8_t>("linear_codes_" + std::to_string(bits)),
+                     testing::read_packed<uint16_t>("linear_scales_" + std::to_string(group_size)));
+}
+
+/// What packed_weight() stands for, by the formulas of tests/packed_golden.py.
+double weight_at(int64_t bits, int64_t group_size, int64_t output, int64_t column) {
+  const int64_t code = testing::number_at(output, column) % 257 % (int64_t{1} << bits);
+  const auto scale_bits = static_cast<uint32_t>(0x3C00 + testing::number_at(output, column / group_size) % 251) << 16;
+  float scale = 0.0F;
+  std::memcpy(&scale, &scale_bits, sizeof(scale));
+  return static_cast<double>(code - (int64_t{1} << (bits - 1))) * scale;
+}
 
 /// Numbers in [-1, 1) whose rounding to int8 in groups of `group_size` is exact: multiples of 1/127 of a largest 1.
 std::vector<float> exact_inputs(int64_t count, int64_t group_size) {
@@ -135,21 +113,19 @@ class LinearTest : public InstructionSetTest {
 INSTANTIATE_INSTRUCTION_SETS(LinearTest);
 
 TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
-  constexpr int64_t kOutputs = 48;
   for (const auto& [bits, rows, group_size] :
        {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32), std::tuple(6, 3, 96),
         std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
-    constexpr int64_t kColumns = 192;
-    const RandomWeight weight(bits, kOutputs, kColumns, group_size);
+    const Weight weight = packed_weight(bits, group_size);
     const std::vector<float> x = exact_inputs(rows * kColumns, group_size);
-    const auto y =
-        multiply(make_tensor_ptr({rows, static_cast<SizesType>(kColumns)}, x), weight.codes(), weight.scales());
+    const auto y = multiply(make_tensor_ptr({rows, static_cast<SizesType>(kColumns)}, x), weight.codes, weight.scales);
     ASSERT_TRUE(y.has_value());
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t n = 0; n < kOutputs; ++n) {
         double expected = 0.0;
         for (int64_t k = 0; k < kColumns; ++k) {
-          expected += weight.value(n, k) * static_cast<double>(x[static_cast<size_t>(row * kColumns + k)]);
+          expected +=
+              weight_at(bits, group_size, n, k) * static_cast<double>(x[static_cast<size_t>(row * kColumns + k)]);
         }
         EXPECT_NEAR((*y)[static_cast<size_t>(row * kOutputs + n)], expected, 1e-5 * (1.0 + std::abs(expected)))
             << bits << " bits, row " << row << ", output " << n;
@@ -159,7 +135,7 @@ TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
 }
 
 TEST_P(LinearTest, AddsNormBiasAndResidual) {
-  const RandomWeight weight(8, 16, 32, 32);
+  const Weight weight = any_weight(8, 16, 32, 32);
   std::vector<float> x(64);
   for (size_t i = 0; i < x.size(); ++i) {
     x[i] = std::sin(static_cast<float>(i));
@@ -168,7 +144,7 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
   const auto bias = make_tensor_ptr({16}, std::vector<float>(16, 3.0F));
   const auto residual = make_tensor_ptr({2, 16}, std::vector<float>(32, 5.0F));
   const auto norm = make_tensor_ptr({32}, std::vector<float>(32, 2.0F));
-  const auto y = multiply(rows, weight.codes(), weight.scales(), *bias, *norm, *residual);
+  const auto y = multiply(rows, weight.codes, weight.scales, *bias, *norm, *residual);
   for (size_t row = 0; row < 2; ++row) {  // The norm by hand, the rest by the kernel without extras.
     double square = 0.0;
     for (size_t k = 0; k < 32; ++k) {
@@ -178,7 +154,7 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
       x[row * 32 + k] *= static_cast<float>(2.0 / std::sqrt(square / 32 + 1e-6));
     }
   }
-  const auto plain = multiply(make_tensor_ptr({2, 32}, x), weight.codes(), weight.scales());
+  const auto plain = multiply(make_tensor_ptr({2, 32}, x), weight.codes, weight.scales);
   ASSERT_TRUE(y.has_value() && plain.has_value());
   for (size_t i = 0; i < y->size(); ++i) {
     EXPECT_NEAR((*y)[i], (*plain)[i] + 8.0F, 0.02) << i;  // a code of an input may round to its neighbour
@@ -186,42 +162,41 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
 }
 
 TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
-  const RandomWeight weight(4, 32, 64, 32);
+  const Weight weight = any_weight(4, 32, 64, 32);
   const std::vector<float> x = exact_inputs(384, 50);
-  const auto all = multiply(make_tensor_ptr({6, 64}, x), weight.codes(), weight.scales());
+  const auto all = multiply(make_tensor_ptr({6, 64}, x), weight.codes, weight.scales);
   ASSERT_TRUE(all.has_value());
   for (size_t row = 0; row < 6; ++row) {
     const auto begin = x.begin() + static_cast<std::ptrdiff_t>(row * 64);
     const auto one =
-        multiply(make_tensor_ptr({1, 64}, std::vector<float>(begin, begin + 64)), weight.codes(), weight.scales());
+        multiply(make_tensor_ptr({1, 64}, std::vector<float>(begin, begin + 64)), weight.codes, weight.scales);
     ASSERT_TRUE(one.has_value());
     EXPECT_TRUE(std::equal(one->begin(), one->end(), all->begin() + static_cast<std::ptrdiff_t>(row * 32))) << row;
   }
 }
 
 TEST_P(LinearTest, ZerosStayZeros) {
-  const RandomWeight weight(6, 16, 32, 32);
-  const auto y = multiply(make_tensor_ptr({1, 32}, std::vector<float>(32)), weight.codes(), weight.scales());
+  const Weight weight = any_weight(6, 16, 32, 32);
+  const auto y = multiply(make_tensor_ptr({1, 32}, std::vector<float>(32)), weight.codes, weight.scales);
   EXPECT_EQ(y, std::vector<float>(16));
 }
 
 TEST_P(LinearTest, RefusesWhatDoesNotFit) {
-  const RandomWeight weight(4, 32, 64, 32);
+  const Weight weight = any_weight(4, 32, 64, 32);
   const auto x = make_tensor_ptr({1, 64}, std::vector<float>(64));
   const auto wide = make_tensor_ptr({1, 96}, std::vector<float>(96));
   const auto short_vector = make_tensor_ptr({31}, std::vector<float>(31));
   const auto rows = make_tensor_ptr({2, 32}, std::vector<float>(64));
   const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(1020), {}, {}, ScalarType::Byte);
-  const auto other = RandomWeight(4, 16, 64, 32).scales();
-  EXPECT_TRUE(multiply(x, weight.codes(), weight.scales()).has_value());
-  EXPECT_FALSE(multiply(wide, weight.codes(), weight.scales()).has_value()) << "other columns";
-  EXPECT_FALSE(multiply(x, bytes, weight.scales()).has_value()) << "a format that there is not";
-  EXPECT_FALSE(multiply(x, weight.codes(), other).has_value()) << "scales of another weight";
-  EXPECT_FALSE(multiply(x, weight.scales(), weight.scales()).has_value()) << "codes of another type";
-  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), *short_vector).has_value()) << "bias";
-  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), std::nullopt, *short_vector).has_value()) << "norm";
-  EXPECT_FALSE(multiply(x, weight.codes(), weight.scales(), std::nullopt, std::nullopt, *rows).has_value())
-      << "residual";
+  const auto other = any_weight(4, 16, 64, 32).scales;
+  EXPECT_TRUE(multiply(x, weight.codes, weight.scales).has_value());
+  EXPECT_FALSE(multiply(wide, weight.codes, weight.scales).has_value()) << "other columns";
+  EXPECT_FALSE(multiply(x, bytes, weight.scales).has_value()) << "a format that there is not";
+  EXPECT_FALSE(multiply(x, weight.codes, other).has_value()) << "scales of another weight";
+  EXPECT_FALSE(multiply(x, weight.scales, weight.scales).has_value()) << "codes of another type";
+  EXPECT_FALSE(multiply(x, weight.codes, weight.scales, *short_vector).has_value()) << "bias";
+  EXPECT_FALSE(multiply(x, weight.codes, weight.scales, std::nullopt, *short_vector).has_value()) << "norm";
+  EXPECT_FALSE(multiply(x, weight.codes, weight.scales, std::nullopt, std::nullopt, *rows).has_value()) << "residual";
 }
 
 TEST_P(LinearTest, RoundsInputsToTheNearestCode) {

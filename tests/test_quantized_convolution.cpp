@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
@@ -11,7 +12,7 @@
 #include "columns.h"
 #include "instruction_set_test.h"
 #include "ops/ops.h"
-#include "quantized_weights.h"
+#include "packed_weights.h"
 
 namespace qwen3_tts {
 namespace {
@@ -19,38 +20,43 @@ namespace {
 using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
-using testing::Digits;
 using testing::floats;
 using testing::in_pieces;
+using testing::Int8Weights;
 using testing::values_of;
 
 /// A convolution whose weights are about one, and what runs it.
 struct Layer {
-  Digits digits;
+  Int8Weights shape;
   int64_t dilation = 1;
   int64_t rate = 1;
-  TensorPtr weights = make_tensor_ptr({static_cast<int32_t>(digits.panels()), static_cast<int32_t>(digits.taps),
-                                       static_cast<int32_t>(digits.tap_bytes())},
-                                      digits.pack());
-  TensorPtr scales = make_tensor_ptr({static_cast<int32_t>(digits.outputs)},
-                                     std::vector<float>(static_cast<size_t>(digits.outputs), unit()));
-  TensorPtr bias = floats({static_cast<int32_t>(digits.outputs)}, 0.7F);
+  TensorPtr weights = to_tensor(shape.any());
+  TensorPtr scales = make_tensor_ptr({static_cast<int32_t>(shape.outputs)},
+                                     std::vector<float>(static_cast<size_t>(shape.outputs), unit()));
+  TensorPtr bias = floats({static_cast<int32_t>(shape.outputs)}, 0.7F);
 
-  float unit() const { return digits.digits == 1 ? 1.0F / 127.0F : 1.0F / 2039.0F; }
-  int64_t past() const { return (digits.taps - 1) * dilation; }
+  TensorPtr to_tensor(std::vector<int8_t> bytes) const {
+    const QuantizedLayer layer = shape.layer();
+    return make_tensor_ptr({static_cast<int32_t>(layer.panels()), static_cast<int32_t>(layer.taps),
+                            static_cast<int32_t>(layer.tap_bytes())},
+                           std::move(bytes));
+  }
+  float unit() const { return 1.0F / static_cast<float>(shape.largest()); }
+  int64_t past() const { return (shape.taps - 1) * dilation; }
   /// Room for the codes of earlier columns and a scale each, and two more values.
   TensorPtr make_history() const {
-    const int64_t size = 2 + past() * (digits.digits * digits.depth() / 4 + 1);
+    const int64_t size = 2 + past() * (shape.digits * shape.layer().depth() / 4 + 1);
     return make_tensor_ptr({static_cast<int32_t>(size)}, std::vector<float>(static_cast<size_t>(size)));
   }
 
   /// Output `output` of column t of x in double precision; columns before x are zeros.
   double exact(const TensorPtr& x, int64_t t, int64_t output) const {
     double sum = bias->const_data_ptr<float>()[output];
-    for (int64_t tap = 0; tap < digits.taps; ++tap) {
+    for (int64_t tap = 0; tap < shape.taps; ++tap) {
       const int64_t column = t + tap * dilation - past();
-      for (int64_t input = 0; column >= 0 && input < digits.inputs; ++input) {
-        sum += digits.value(output, input, tap) * unit() * x->const_data_ptr<float>()[column * digits.inputs + input];
+      for (int64_t input = 0; column >= 0 && input < shape.inputs; ++input) {
+        sum += static_cast<double>(shape.code(output, input, tap)) * unit() *
+               x->const_data_ptr<float>()[column * shape.inputs + input];
       }
     }
     return sum;
@@ -66,7 +72,7 @@ class QuantizedConvolutionTest : public InstructionSetTest {
                                              int64_t offset = 0) {
     KernelRuntimeContext context(nullptr, &allocator_);
     const auto columns = static_cast<int32_t>(x->size(0) * layer.rate);
-    const auto out = floats({columns, static_cast<int32_t>(layer.digits.outputs / layer.rate)}, 0.0F);
+    const auto out = floats({columns, static_cast<int32_t>(layer.shape.outputs / layer.rate)}, 0.0F);
     quantized_convolution_out(context, *x, *layer.weights, *layer.scales, *layer.bias, std::nullopt, *history, offset,
                               layer.dilation, layer.rate, *out);
     return context.failure_state() == Error::Ok ? std::optional(values_of(out)) : std::nullopt;
@@ -88,23 +94,24 @@ class QuantizedConvolutionTest : public InstructionSetTest {
 INSTANTIATE_INSTRUCTION_SETS(QuantizedConvolutionTest);
 
 TEST_P(QuantizedConvolutionTest, IsNearExactArithmetic) {
-  const std::vector<Layer> layers = {
+  std::vector<Layer> layers = {
       {{8, 5, 1, 1}},   {{33, 16, 2, 1}, 1, 3}, {{64, 100, 3, 1}},      {{1, 24, 7, 1}, 9},    {{40, 130, 7, 1}, 3},
-      {{96, 96, 7, 1}}, {{70, 20, 1, 2}},       {{12, 65, 2, 2}, 1, 4}, {{48, 1100, 3, 2}, 5},
+      {{96, 96, 7, 1}}, {{70, 20, 1, 2}},       {{12, 65, 2, 2}, 1, 4}, {{20, 1100, 3, 2}, 5},
   };
-  for (const Layer& layer : layers) {
+  for (Layer& layer : layers) {
+    const Int8Weights& shape = layer.shape;
+    layer.weights = layer.to_tensor(shape.packed());
     for (const int32_t columns : {1, 6, 150}) {
-      const Digits& digits = layer.digits;
-      const TensorPtr x = floats({columns, static_cast<int32_t>(digits.inputs)}, 0.2F);
+      const TensorPtr x = floats({columns, static_cast<int32_t>(shape.inputs)}, 0.2F);
       const auto found = convolve(layer, x, layer.make_history());
       ASSERT_TRUE(found.has_value());
       // Each input errs by up to half a code of its column, with any sign.
-      const double code = digits.digits == 1 ? 1.0 / 127 : 1.0 / 32512;
-      const double tolerance = 2.0 * code * std::sqrt(static_cast<double>(digits.inputs * digits.taps)) + 1e-5;
-      for (int64_t place = 0; place < columns * digits.outputs; ++place) {
-        EXPECT_NEAR((*found)[static_cast<size_t>(place)],
-                    layer.exact(x, place / digits.outputs, place % digits.outputs), tolerance)
-            << digits.outputs << " x " << digits.inputs << " x " << digits.taps << ", " << place;
+      const double code = shape.digits == 1 ? 1.0 / 127 : 1.0 / 32512;
+      const double tolerance = 2.0 * code * std::sqrt(static_cast<double>(shape.inputs * shape.taps)) + 1e-5;
+      for (int64_t place = 0; place < columns * shape.outputs; ++place) {
+        EXPECT_NEAR((*found)[static_cast<size_t>(place)], layer.exact(x, place / shape.outputs, place % shape.outputs),
+                    tolerance)
+            << shape.outputs << " x " << shape.inputs << " x " << shape.taps << ", " << place;
       }
     }
   }
@@ -114,7 +121,7 @@ TEST_P(QuantizedConvolutionTest, AnySplitGivesTheSameBytes) {
   // Few columns for many weights, many for few, and the two ways that work is shared by threads.
   const std::vector<Layer> layers = {{{96, 40, 7, 1}, 9}, {{288, 192, 2, 1}, 1, 3}, {{160, 260, 7, 2}, 3}};
   for (const Layer& layer : layers) {
-    const TensorPtr x = floats({331, static_cast<int32_t>(layer.digits.inputs)}, 0.4F);
+    const TensorPtr x = floats({331, static_cast<int32_t>(layer.shape.inputs)}, 0.4F);
     const auto whole = convolve(layer, x, layer.make_history());
     ASSERT_TRUE(whole.has_value());
     for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1}, {4}, {97}, {1, 200, 13}}) {
