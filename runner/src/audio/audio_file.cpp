@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/file_descriptor.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -29,7 +31,7 @@ Result<FileDescriptor> open_regular(const std::string& path) {
     return Error{ErrorCode::kIo, "cannot read '" + path + "': it is not a regular file; name a sound file"};
   }
   if (info.st_size == 0) {
-    return Error{ErrorCode::kInvalidArgument, "'" + path + "' is empty; name a sound file"};
+    return invalid_argument("'" + path + "' is empty; name a sound file");
   }
   return file;
 }
@@ -54,15 +56,12 @@ struct AudioFile::Handle {
 };
 
 Result<AudioFile> AudioFile::open(const std::string& path) {
-  auto descriptor = open_regular(path);
-  if (!descriptor.ok()) {
-    return descriptor.error();
-  }
-  auto handle = std::make_unique<Handle>(std::move(*descriptor));
+  ASSIGN_OR_RETURN(FileDescriptor descriptor, open_regular(path));
+  auto handle = std::make_unique<Handle>(std::move(descriptor));
   if (handle->file == nullptr || handle->info.channels < 1 || handle->info.samplerate < 1) {
     const std::string reason = handle->file == nullptr ? sf_strerror(nullptr) : "it has no channel or no sample rate";
-    return Error{ErrorCode::kInvalidArgument, "'" + path + "' is not a sound file that can be read (libsndfile: " +
-                                                  reason + "); convert it to WAV or FLAC"};
+    return invalid_argument("'" + path + "' is not a sound file that can be read (libsndfile: " + reason +
+                            "); convert it to WAV or FLAC");
   }
   return AudioFile(path, std::move(handle));
 }
@@ -79,8 +78,7 @@ AudioFile::AudioFile(AudioFile&&) noexcept = default;
 AudioFile::~AudioFile() = default;
 
 Error AudioFile::damaged(const std::string& what) const {
-  return Error{ErrorCode::kInvalidArgument,
-               "'" + path_ + "' is damaged or cut off: " + what + "; copy or make it again"};
+  return invalid_argument("'" + path_ + "' is damaged or cut off: " + what + "; copy or make it again");
 }
 
 Status AudioFile::read(std::vector<float>& samples) {

@@ -13,7 +13,9 @@
 #include <system_error>
 #include <utility>
 
+#include "base/error.h"
 #include "base/file.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -34,8 +36,8 @@ Status check_not_nan(const float* samples, int64_t num_samples) {
   const float* nan = std::find_if(samples, end, [](float sample) { return std::isnan(sample); });
   if (nan != end) {
     return Error{ErrorCode::kExecution, "sample " + std::to_string(nan - samples) +
-                                            " of this delivery is not a number: the codec decoder is broken; "
-                                            "re-export with export_unified.py"};
+                                            " of this delivery is not a number: the codec decoder is broken" +
+                                            kReexport};
   }
   return {};
 }
@@ -47,10 +49,7 @@ Status for_each_int16_block(const float* samples, int64_t num_samples, const Tak
   for (int64_t first = 0; first < num_samples; first += kBlockSamples) {
     const int64_t count = std::min(kBlockSamples, num_samples - first);
     std::transform(samples + first, samples + first + count, block.begin(), to_int16);
-    Status status = take(block.data(), count);
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(take(block.data(), count));
   }
   return {};
 }
@@ -143,15 +142,13 @@ Status WavSink::write(const float* samples, int64_t num_samples) {
                  "cannot write '" + state_->path +
                      "': a WAV file ends at 4 GiB; write raw samples (--stdout, PcmSink) or several files"};
   }
-  Status status = check_not_nan(samples, num_samples);
-  if (status.ok() && state_->file == nullptr) {
-    status = state_->create();
+  RETURN_IF_ERROR(check_not_nan(samples, num_samples));
+  if (state_->file == nullptr) {
+    RETURN_IF_ERROR(state_->create());
   }
-  if (status.ok()) {
-    status = state_->write_blocks(samples, num_samples);
-    if (!status.ok() && state_->num_samples == 0) {
-      state_->remove();
-    }
+  Status status = state_->write_blocks(samples, num_samples);
+  if (!status.ok() && state_->num_samples == 0) {
+    state_->remove();
   }
   return status;
 }
@@ -161,10 +158,7 @@ Status WavSink::close() {
     return {};
   }
   if (state_->file == nullptr) {
-    Status created = state_->create();
-    if (!created.ok()) {
-      return created;
-    }
+    RETURN_IF_ERROR(state_->create());
   }
   state_->is_closed = true;
   // The header is right already; what close can still report is a late failure of the file system.
@@ -181,10 +175,7 @@ Status PcmSink::write(const float* samples, int64_t num_samples) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are written as they lie in memory");
   const std::string name = file_descriptor_ == STDOUT_FILENO ? std::string("standard output")
                                                              : "file descriptor " + std::to_string(file_descriptor_);
-  Status status = check_not_nan(samples, num_samples);
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(check_not_nan(samples, num_samples));
   if (format_ == PcmFormat::kF32le) {
     return write_all(file_descriptor_, samples, static_cast<size_t>(num_samples) * sizeof(float), name);
   }

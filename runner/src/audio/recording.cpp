@@ -7,6 +7,8 @@
 #include "audio/audio_file.h"
 #include "audio/leading_silence.h"
 #include "audio/resampler.h"
+#include "base/error.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -17,52 +19,36 @@ constexpr int64_t kMaxSeconds = 600;  // Bounds the memory; what an encoder take
 constexpr float kFullScale = 0.9995F;
 constexpr double kMaxClipped = 0.01;  // Of all samples. A recording that is only loud touches full scale much less.
 
-/// A recording while it is read: checked, mixed to one channel and resampled block by block.
+/// A recording while it is read: checked, mixed to one channel and resampled block by block. A message names no file.
 class RecordingReader {
  public:
-  RecordingReader(AudioFile& file, Resampler& resampler) : file_(file), resampler_(resampler) {}
-
-  /// A message names no file.
-  Result<Recording> read() {
-    for (std::vector<float> block; true;) {
-      if (Status status = file_.read(block); !status.ok()) {
-        return status.error();
-      }
-      if (block.empty()) {
-        break;
-      }
-      if (Status status = take(block); !status.ok()) {
-        return status.error();
-      }
-    }
-    if (Status status = check_levels(); !status.ok()) {
-      return status.error();
-    }
-    if (Status status = resampler_.finish(recording_.samples); !status.ok()) {
-      return status.error();
-    }
-    return std::move(recording_);
-  }
-
- private:
-  static Error refuse(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
+  RecordingReader(const AudioFile& file, Resampler& resampler) : file_(file), resampler_(resampler) {}
 
   Status take(const std::vector<float>& block) {
     const int64_t num_channels = file_.num_channels();
     const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !std::isfinite(sample); });
     if (bad != block.end()) {
-      return refuse("sample " + std::to_string(num_moments_ + (bad - block.begin()) / num_channels) +
-                    " is not a finite number; make the file again");
+      return invalid_argument("sample " + std::to_string(num_moments_ + (bad - block.begin()) / num_channels) +
+                              " is not a finite number; make the file again");
     }
     num_clipped_ += std::count_if(block.begin(), block.end(), [](float s) { return std::abs(s) >= kFullScale; });
     mix(block, static_cast<size_t>(num_channels));
     num_moments_ += static_cast<int64_t>(mono_.size());
     if (num_moments_ > kMaxSeconds * file_.sample_rate()) {
-      return refuse("it is longer than " + std::to_string(kMaxSeconds) + " s; cut out some seconds of clear speech");
+      return invalid_argument("it is longer than " + std::to_string(kMaxSeconds) +
+                              " s; cut out some seconds of clear speech");
     }
     return resampler_.write(mono_.data(), mono_.size(), recording_.samples);
   }
 
+  /// Once, after the last block.
+  Result<Recording> finish() {
+    RETURN_IF_ERROR(check_levels());
+    RETURN_IF_ERROR(resampler_.finish(recording_.samples));
+    return std::move(recording_);
+  }
+
+ private:
   /// The mean of the channels into mono_.
   void mix(const std::vector<float>& block, size_t num_channels) {
     mono_.resize(block.size() / num_channels);
@@ -77,18 +63,19 @@ class RecordingReader {
 
   Status check_levels() const {
     if (num_moments_ == 0) {
-      return refuse("it holds no samples; record it again");
+      return invalid_argument("it holds no samples; record it again");
     }
     const double clipped = static_cast<double>(num_clipped_) / static_cast<double>(num_moments_ * file_.num_channels());
     if (clipped > kMaxClipped) {
       char percent[32];
       std::snprintf(percent, sizeof(percent), "%.1f", 100 * clipped);
-      return refuse(std::string("it is clipped, ") + percent + " % of its samples are at full scale; record it softer");
+      return invalid_argument(std::string("it is clipped, ") + percent +
+                              " % of its samples are at full scale; record it softer");
     }
     return {};
   }
 
-  AudioFile& file_;
+  const AudioFile& file_;
   Resampler& resampler_;
   Recording recording_;
   std::vector<float> mono_;  ///< The block that is read.
@@ -109,35 +96,29 @@ void trim(std::vector<float>& samples, int64_t sample_rate) {
   samples.erase(samples.begin(), samples.begin() + std::max<std::ptrdiff_t>(0, lead - margin));
 }
 
-Error in_file(const std::string& path, const Error& error) {
-  const bool is_named = error.message.find("'" + path + "'") != std::string::npos;
-  return is_named ? error : Error{error.code, "recording '" + path + "': " + error.message};
-}
-
 }  // namespace
 
 Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
-  auto file = AudioFile::open(path);
-  if (!file.ok()) {
-    return file.error();
+  ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(path));
+  const std::string subject = "recording '" + path + "'";
+  if (file.sample_rate() < kMinSampleRate || file.sample_rate() > kMaxSampleRate) {
+    return invalid_argument(subject + ": its sample rate is " + std::to_string(file.sample_rate()) +
+                            " Hz; give one of " + std::to_string(kMinSampleRate) + " to " +
+                            std::to_string(kMaxSampleRate) + " Hz");
   }
-  if (file->sample_rate() < kMinSampleRate || file->sample_rate() > kMaxSampleRate) {
-    return Error{ErrorCode::kInvalidArgument, "recording '" + path + "': its sample rate is " +
-                                                  std::to_string(file->sample_rate()) + " Hz; give one of " +
-                                                  std::to_string(kMinSampleRate) + " to " +
-                                                  std::to_string(kMaxSampleRate) + " Hz"};
+  ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(file.sample_rate(), sample_rate)));
+  RecordingReader reader(file, resampler);
+  for (std::vector<float> block; true;) {
+    RETURN_IF_ERROR(file.read(block));
+    if (block.empty()) {
+      break;
+    }
+    RETURN_IF_ERROR(about(subject, reader.take(block)));
   }
-  auto resampler = Resampler::create(file->sample_rate(), sample_rate);
-  if (!resampler.ok()) {
-    return in_file(path, resampler.error());
-  }
-  auto recording = RecordingReader(*file, *resampler).read();
-  if (!recording.ok()) {
-    return in_file(path, recording.error());
-  }
-  recording->source = "'" + path + "'";
+  ASSIGN_OR_RETURN(Recording recording, about(subject, reader.finish()));
+  recording.source = "'" + path + "'";
   if (options.trim_silence) {
-    trim(recording->samples, sample_rate);
+    trim(recording.samples, sample_rate);
   }
   return recording;
 }

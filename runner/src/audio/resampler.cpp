@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -48,9 +50,7 @@ Status Resampler::finish(std::vector<float>& output) {
   if (stream_ == nullptr) {
     return {};
   }
-  if (Status status = process(nullptr, 0, output); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(process(nullptr, 0, output));
   const int64_t expected = (num_read_ * to_ + from_ - 1) / from_;
   // libsoxr rounds, so that one sample may be too many or missing.
   output.resize(output.size() + static_cast<size_t>(expected) - static_cast<size_t>(num_made_));

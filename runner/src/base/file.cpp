@@ -11,6 +11,9 @@
 #include <cstdio>
 #include <system_error>
 
+#include "base/error.h"
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -62,8 +65,8 @@ Result<std::string> read_file(const std::string& path) {
     }
     content.append(buffer.data(), static_cast<size_t>(count));
     if (content.size() > kMaxFileBytes) {
-      return Error{ErrorCode::kInvalidArgument, "'" + path + "' is larger than " + std::to_string(kMaxFileBytes >> 20) +
-                                                    " MiB; it is not a file of this kind"};
+      return invalid_argument("'" + path + "' is larger than " + std::to_string(kMaxFileBytes >> 20) +
+                              " MiB; it is not a file of this kind");
     }
   }
 }
@@ -106,15 +109,10 @@ Result<FileDescriptor> NewFile::commit() {
 }
 
 Status write_file(const std::string& path, std::string_view content) {
-  auto file = NewFile::create(path);
-  if (!file.ok()) {
-    return file.error();
-  }
-  if (Status status = file->write(content.data(), content.size()); !status.ok()) {
-    return status;
-  }
-  const auto written = file->commit();
-  return written.ok() ? Status() : written.error();
+  ASSIGN_OR_RETURN(NewFile file, NewFile::create(path));
+  RETURN_IF_ERROR(file.write(content.data(), content.size()));
+  RETURN_IF_ERROR(file.commit());
+  return {};
 }
 
 Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name) {
