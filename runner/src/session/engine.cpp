@@ -20,29 +20,14 @@
 #include "session/resolved_options.h"
 #include "session/utterance_plan.h"
 #include "text/tokenizer_json.h"
+#include "text/tokenizer_tables.h"
 
 namespace qwen3_tts {
 namespace {
 
-/// The tables in the .pte.
-Result<TextTokenizer> read_tables(const ModelFile& model) {
-  Program& program = *model.program;
-  ASSIGN_OR_RETURN(const std::vector<uint8_t> tables, program.read_bytes(contract::kTokenizerMethod));
-  auto tokenizer = TextTokenizer::create(tables.data(), tables.size());
-  if (!tokenizer.ok()) {
-    return Error{tokenizer.error().code, "'" + program.path() + "': " + tokenizer.error().message};
-  }
-  if (tokenizer->num_ids() > model.metadata.text_vocab_size) {
-    return Error{ErrorCode::kInvalidModel,
-                 "'" + program.path() + "': the tokenizer has " + std::to_string(tokenizer->num_ids()) + " ids for " +
-                     std::to_string(model.metadata.text_vocab_size) + " text rows; re-export with export_unified.py"};
-  }
-  return tokenizer;
-}
-
 Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& tokenizer_path) {
   if (tokenizer_path.empty()) {
-    return read_tables(model);
+    return read_tokenizer_tables(*model.program, model.metadata.text_vocab_size);
   }
   return read_tokenizer_json(tokenizer_path, model.metadata);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/codes.h"
+#include "base/error.h"
 #include "base/try.h"
 #include "text/text_tokenizer.h"
 
@@ -13,8 +14,6 @@ namespace {
 
 constexpr char kAutoLanguage[] = "auto";
 constexpr char kDialectLanguage[] = "chinese";  // A speaker's dialect also stands in for this language.
-
-Error invalid_argument(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -140,18 +139,9 @@ Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextT
     return invalid_argument("the text is empty; give at least one character to speak");
   }
   PromptText text;
-  auto body_ids = tokenizer.encode(*body);
-  if (!body_ids.ok()) {
-    return Error{body_ids.error().code, "text: " + body_ids.error().message};
-  }
-  text.body = std::move(*body_ids);
-  const auto instruct = normalize_text(request.instruct);
-  if (instruct.ok()) {
-    auto instruct_ids = tokenizer.encode(*instruct);
-    if (!instruct_ids.ok()) {
-      return Error{instruct_ids.error().code, "instruct: " + instruct_ids.error().message};
-    }
-    text.instruct = std::move(*instruct_ids);
+  ASSIGN_OR_RETURN(text.body, about("text", tokenizer.encode(*body)));
+  if (const auto instruct = normalize_text(request.instruct); instruct.ok()) {
+    ASSIGN_OR_RETURN(text.instruct, about("instruct", tokenizer.encode(*instruct)));
   }
   return text;
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "base/error.h"
+#include "base/try.h"
 #include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
@@ -68,9 +70,7 @@ class TableReader {
   size_t offset_ = 0;
 };
 
-Error invalid_table(const std::string& what) {
-  return {ErrorCode::kInvalidModel, "tokenizer table: " + what + "; re-export with export_unified.py"};
-}
+Error invalid_table(const std::string& what) { return invalid_model("tokenizer table: " + what); }
 
 struct TableHeader {
   uint32_t num_ids, num_merges;
@@ -335,46 +335,37 @@ Result<std::string_view> normalize_text(std::string_view utf8) {
     offset += decoded->size;
   }
   if (offset == utf8.size()) {
-    return Error{ErrorCode::kInvalidArgument, "the text is empty; give at least one character to speak"};
+    return invalid_argument("the text is empty; give at least one character to speak");
   }
   return has_line_break ? utf8.substr(offset) : utf8;
 }
 
 Result<TextTokenizer> TextTokenizer::create(const uint8_t* data, size_t size) {
   TableReader reader(data, size);
-  const Result<TableHeader> header = read_header(reader);
-  if (!header.ok()) {
-    return header.error();
-  }
+  ASSIGN_OR_RETURN(const TableHeader header, read_header(reader));
   std::array<uint32_t, 256> byte_ids;
   for (size_t byte = 0; byte < byte_ids.size(); ++byte) {
     const std::optional<uint32_t> id = reader.read_u32();
     if (!id) {
       return invalid_table("it ends inside the ids of the bytes");
     }
-    if (*id >= header->num_ids) {
+    if (*id >= header.num_ids) {
       return invalid_table("the id " + std::to_string(*id) + " of byte " + std::to_string(byte) + " is outside 0.." +
-                           std::to_string(header->num_ids - 1));
+                           std::to_string(header.num_ids - 1));
     }
     byte_ids[byte] = *id;
   }
-  Result<MergeTable> merges = read_merges(reader, *header);
-  if (!merges.ok()) {
-    return merges.error();
-  }
-  return TextTokenizer(header->num_ids, byte_ids, std::move(*merges));
+  ASSIGN_OR_RETURN(MergeTable merges, read_merges(reader, header));
+  return TextTokenizer(header.num_ids, byte_ids, std::move(merges));
 }
 
 Result<std::vector<int64_t>> TextTokenizer::encode(std::string_view utf8) const {
   if (utf8.size() > kMaxTextSize) {
-    return Error{ErrorCode::kInvalidArgument, "the text has " + std::to_string(utf8.size()) + " bytes, at most " +
-                                                  std::to_string(kMaxTextSize) + " are possible; split it"};
+    return invalid_argument("the text has " + std::to_string(utf8.size()) + " bytes, at most " +
+                            std::to_string(kMaxTextSize) + " are possible; split it");
   }
-  Result<std::u32string> decoded = decode_utf8(utf8);
-  if (!decoded.ok()) {
-    return decoded.error();
-  }
-  const std::u32string text = to_nfc(std::move(*decoded));
+  ASSIGN_OR_RETURN(std::u32string decoded, decode_utf8(utf8));
+  const std::u32string text = to_nfc(std::move(decoded));
   const Splitter splitter(text);
   Merger merger(merges_, byte_ids_);
   std::vector<int64_t> ids;

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json_reader.h"
+#include "base/try.h"
 #include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
@@ -51,7 +53,7 @@ std::string shown(const Json& value) {
   return text.size() <= kShown ? text : text.substr(0, kShown) + "…";
 }
 
-/// Reads the tokenizer step by step. After the first problem, error() is set and the rest is skipped.
+/// Reads the tokenizer step by step. A message names no file.
 class TokenizerReader {
  public:
   TokenizerReader(const Json& root, const ModelMetadata& model) : root_(root), model_(model) {}
@@ -59,24 +61,18 @@ class TokenizerReader {
   Result<TextTokenizer> read() {
     for (const auto step : {&TokenizerReader::check_pipeline, &TokenizerReader::read_vocabulary,
                             &TokenizerReader::read_bytes, &TokenizerReader::read_merges}) {
-      if (Status status = (this->*step)(); !status.ok()) {
-        return status.error();
-      }
+      RETURN_IF_ERROR((this->*step)());
     }
     if (num_ids_ > model_.text_vocab_size) {
-      return invalid("its ids go up to " + std::to_string(num_ids_ - 1) + ", but the model has " +
-                     std::to_string(model_.text_vocab_size) + " text rows; it belongs to another model");
+      return invalid_argument("its ids go up to " + std::to_string(num_ids_ - 1) + ", but the model has " +
+                              std::to_string(model_.text_vocab_size) + " text rows; it belongs to another model");
     }
     TextTokenizer tokenizer(num_ids_, byte_ids_, std::move(*merges_));
-    if (Status status = check_templates(tokenizer); !status.ok()) {
-      return status.error();
-    }
+    RETURN_IF_ERROR(check_templates(tokenizer));
     return tokenizer;
   }
 
  private:
-  static Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
-
   static const Json& member(const Json& object, const char* name) {
     static const Json kNull;
     const auto entry = object.find(name);
@@ -87,16 +83,17 @@ class TokenizerReader {
     for (const auto& [step, expected] :
          {std::pair("normalizer", normalizer()), std::pair("pre_tokenizer", pre_tokenizer())}) {
       if (member(root_, step) != expected) {
-        return invalid(std::string(step) + " must be that of Qwen2, found " + shown(member(root_, step)));
+        return invalid_argument(std::string(step) + " must be that of Qwen2, found " + shown(member(root_, step)));
       }
     }
     const Json& model = member(root_, "model");
     if (!model.is_object() || member(model, "type") != Json("BPE")) {
-      return invalid("the model must be an object of type BPE");
+      return invalid_argument("the model must be an object of type BPE");
     }
     for (const char* option : kUnsupportedOptions) {
       if (is_set(member(model, option))) {
-        return invalid("BPE option " + std::string(option) + " = " + shown(model[option]) + " is not supported");
+        return invalid_argument("BPE option " + std::string(option) + " = " + shown(model[option]) +
+                                " is not supported");
       }
     }
     return {};
@@ -105,20 +102,20 @@ class TokenizerReader {
   Status read_vocabulary() {
     const Json& vocabulary = member(root_["model"], "vocab");
     if (!vocabulary.is_object()) {
-      return invalid("model needs 'vocab' (an object)");
+      return invalid_argument("model needs 'vocab' (an object)");
     }
     std::unordered_map<uint32_t, std::string> token_of;
     for (const auto& [token, value] : vocabulary.items()) {
       // nlohmann stores whole numbers from 0 on as unsigned.
       const auto* id = value.get_ptr<const Json::number_unsigned_t*>();
       if (id == nullptr || *id >= TextTokenizer::kMaxIds) {
-        return invalid("the vocabulary gives token " + shown(token) + " the id " + shown(value) +
-                       "; ids are integers from 0 to " + std::to_string(TextTokenizer::kMaxIds - 1));
+        return invalid_argument("the vocabulary gives token " + shown(token) + " the id " + shown(value) +
+                                "; ids are integers from 0 to " + std::to_string(TextTokenizer::kMaxIds - 1));
       }
       const auto [other, is_new] = token_of.emplace(static_cast<uint32_t>(*id), token);
       if (!is_new) {
-        return invalid("the vocabulary gives id " + std::to_string(*id) + " to two tokens, " + shown(other->second) +
-                       " and " + shown(token));
+        return invalid_argument("the vocabulary gives id " + std::to_string(*id) + " to two tokens, " +
+                                shown(other->second) + " and " + shown(token));
       }
       ids_.emplace(token, static_cast<uint32_t>(*id));
     }
@@ -140,7 +137,8 @@ class TokenizerReader {
     for (size_t byte = 0; byte < symbols.size(); ++byte) {
       const auto id = use(symbols[byte]);
       if (!id) {
-        return invalid("the vocabulary has no token " + shown(symbols[byte]) + " for byte " + std::to_string(byte));
+        return invalid_argument("the vocabulary has no token " + shown(symbols[byte]) + " for byte " +
+                                std::to_string(byte));
       }
       byte_ids_[byte] = *id;
     }
@@ -150,14 +148,14 @@ class TokenizerReader {
   Status read_merges() {
     const Json& merges = member(root_["model"], "merges");
     if (!merges.is_array()) {
-      return invalid("model needs 'merges' (a list)");
+      return invalid_argument("model needs 'merges' (a list)");
     }
     merges_.emplace(merges.size());
     for (size_t rank = 0; rank < merges.size(); ++rank) {
       const Json& merge = merges[rank];
       const std::string where = "merge " + std::to_string(rank) + " " + shown(merge);
       if (!merge.is_array() || merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) {
-        return invalid(where + " must be a pair of tokens");
+        return invalid_argument(where + " must be a pair of tokens");
       }
       const auto& left = merge[0].get_ref<const std::string&>();
       const auto& right = merge[1].get_ref<const std::string&>();
@@ -166,12 +164,12 @@ class TokenizerReader {
       for (size_t i = 0; i < tokens.size(); ++i) {
         const auto id = use(tokens[i]);
         if (!id) {
-          return invalid(where + ": " + shown(tokens[i]) + " is not in the vocabulary");
+          return invalid_argument(where + ": " + shown(tokens[i]) + " is not in the vocabulary");
         }
         ids[i] = *id;
       }
       if (!merges_->append({ids[0], ids[1], ids[2]})) {
-        return invalid(where + " is listed twice");
+        return invalid_argument(where + " is listed twice");
       }
     }
     return {};
@@ -204,15 +202,12 @@ class TokenizerReader {
                      {"instruct_suffix_ids", "<|im_end|>", "\n", model_.instruct_suffix_ids}};
     for (const auto& fixed : templates) {
       std::vector<int64_t> ids = {added_id(fixed.added)};
-      const auto text_ids = tokenizer.encode(fixed.text);
-      if (!text_ids.ok()) {
-        return text_ids.error();
-      }
-      ids.insert(ids.end(), text_ids->begin(), text_ids->end());
+      ASSIGN_OR_RETURN(const auto text_ids, tokenizer.encode(fixed.text));
+      ids.insert(ids.end(), text_ids.begin(), text_ids.end());
       if (ids != fixed.expected) {
-        return invalid("it encodes " + std::string(fixed.added) + shown(fixed.text) + " as " + shown(ids) +
-                       ", but the model's " + fixed.name + " are " + shown(fixed.expected) +
-                       "; it belongs to another model");
+        return invalid_argument("it encodes " + std::string(fixed.added) + shown(fixed.text) + " as " + shown(ids) +
+                                ", but the model's " + fixed.name + " are " + shown(fixed.expected) +
+                                "; it belongs to another model");
       }
     }
     return {};
@@ -229,20 +224,13 @@ class TokenizerReader {
 }  // namespace
 
 Result<TextTokenizer> read_tokenizer_json(const std::string& path, const ModelMetadata& model) {
-  const auto text = read_file(path);
-  if (!text.ok()) {
-    return text.error();
-  }
-  const Json root = parse_json_object(*text);
+  ASSIGN_OR_RETURN(const std::string text, read_file(path));
+  const Json root = parse_json_object(text);
   if (!root.is_object()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "'" + path + "' is not a valid JSON object; give the tokenizer.json of a converted checkpoint"};
+    return invalid_argument("'" + path +
+                            "' is not a valid JSON object; give the tokenizer.json of a converted checkpoint");
   }
-  auto tokenizer = TokenizerReader(root, model).read();
-  if (!tokenizer.ok()) {
-    return Error{tokenizer.error().code, "'" + path + "': " + tokenizer.error().message};
-  }
-  return tokenizer;
+  return about("'" + path + "'", TokenizerReader(root, model).read());
 }
 
 }  // namespace qwen3_tts
