@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/error.h"
 #include "base/json_reader.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -16,8 +18,6 @@ constexpr char kMetadataKey[] = "__metadata__";
 constexpr uint64_t kElementSize = 4;  // of F32 and of I32
 
 using Range = std::pair<uint64_t, uint64_t>;  // first byte, one past the last
-
-Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
 
 std::optional<uint64_t> unsigned_of(const Json& value) {
   const auto* number = value.get_ptr<const Json::number_unsigned_t*>();
@@ -64,19 +64,19 @@ Result<std::pair<TensorView, Range>> read_tensor(const std::string& name, const 
   const Json dtype = member("dtype");
   const auto* dtype_name = dtype.get_ptr<const std::string*>();
   if (dtype_name == nullptr || (*dtype_name != "F32" && *dtype_name != "I32")) {
-    return invalid("tensor '" + name + "' must have the dtype F32 or I32");
+    return invalid_argument("tensor '" + name + "' must have the dtype F32 or I32");
   }
   const auto shape = read_shape(member("shape"));
   if (!shape) {
-    return invalid("tensor '" + name + "' has no valid shape");
+    return invalid_argument("tensor '" + name + "' has no valid shape");
   }
   const auto range = read_range(member("data_offsets"), data.size());
   if (!range) {
-    return invalid("the data of tensor '" + name + "' is not inside the file: it is truncated or damaged");
+    return invalid_argument("the data of tensor '" + name + "' is not inside the file: it is truncated or damaged");
   }
   if (range->second - range->first != shape->second) {
-    return invalid("tensor '" + name + "' takes " + std::to_string(shape->second) + " bytes, the file has " +
-                   std::to_string(range->second - range->first) + " for it");
+    return invalid_argument("tensor '" + name + "' takes " + std::to_string(shape->second) + " bytes, the file has " +
+                            std::to_string(range->second - range->first) + " for it");
   }
   TensorView tensor{*dtype_name, shape->first, data.substr(range->first, shape->second)};
   return std::make_pair(std::move(tensor), *range);
@@ -85,12 +85,12 @@ Result<std::pair<TensorView, Range>> read_tensor(const std::string& name, const 
 Result<std::map<std::string, std::string>> read_metadata(const Json& entry) {
   std::map<std::string, std::string> metadata;
   if (!entry.is_object()) {
-    return invalid("the metadata is not an object of strings");
+    return invalid_argument("the metadata is not an object of strings");
   }
   for (const auto& [key, value] : entry.items()) {
     const auto* text = value.get_ptr<const std::string*>();
     if (text == nullptr) {
-      return invalid("metadata '" + key + "' is not a string");
+      return invalid_argument("metadata '" + key + "' is not a string");
     }
     metadata.emplace(key, *text);
   }
@@ -116,38 +116,31 @@ Result<SafeTensors> SafeTensors::parse(std::string_view bytes) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are read as they lie in the file");
   uint64_t header_size = 0;
   if (bytes.size() < kLengthSize) {
-    return invalid("it is too short for a safetensors file");
+    return invalid_argument("it is too short for a safetensors file");
   }
   std::memcpy(&header_size, bytes.data(), kLengthSize);
   if (header_size > bytes.size() - kLengthSize) {
-    return invalid("it is not a safetensors file, or it is truncated: its header would take " +
-                   std::to_string(header_size) + " bytes");
+    return invalid_argument("it is not a safetensors file, or it is truncated: its header would take " +
+                            std::to_string(header_size) + " bytes");
   }
   const Json header = parse_json_object(bytes.substr(kLengthSize, header_size));
   if (!header.is_object()) {
-    return invalid("it is not a safetensors file: its header is not a JSON object");
+    return invalid_argument("it is not a safetensors file: its header is not a JSON object");
   }
   const std::string_view data = bytes.substr(kLengthSize + header_size);
   SafeTensors file;
   std::vector<Range> ranges;
   for (const auto& [name, entry] : header.items()) {
     if (name == kMetadataKey) {
-      auto metadata = read_metadata(entry);
-      if (!metadata.ok()) {
-        return metadata.error();
-      }
-      file.metadata = std::move(*metadata);
+      ASSIGN_OR_RETURN(file.metadata, read_metadata(entry));
       continue;
     }
-    auto tensor = read_tensor(name, entry, data);
-    if (!tensor.ok()) {
-      return tensor.error();
-    }
-    ranges.push_back(tensor->second);
-    file.tensors.emplace(name, std::move(tensor->first));
+    ASSIGN_OR_RETURN(auto tensor, read_tensor(name, entry, data));
+    ranges.push_back(tensor.second);
+    file.tensors.emplace(name, std::move(tensor.first));
   }
   if (!cover_exactly(std::move(ranges), data.size())) {
-    return invalid("its tensors overlap or do not cover its data: it is damaged");
+    return invalid_argument("its tensors overlap or do not cover its data: it is damaged");
   }
   return file;
 }

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "base/codes.h"
+#include "base/error.h"
 #include "base/file.h"
+#include "base/try.h"
 #include "text/unicode_nfc.h"
 #include "voice/safetensors.h"
 
@@ -31,8 +33,6 @@ constexpr char kTextIds[] = "text_ids";
 constexpr char kDamaged[] = "; make the voice file again";
 constexpr int64_t kLargestId = std::numeric_limits<int32_t>::max();
 
-Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
-
 bool all_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
@@ -47,17 +47,14 @@ class VoiceReader {
   Result<Voice> read() {
     for (const auto step : {&VoiceReader::read_metadata, &VoiceReader::check_names, &VoiceReader::read_x_vector,
                             &VoiceReader::read_reference}) {
-      const Status status = (this->*step)();
-      if (!status.ok()) {
-        return status.error();
-      }
+      RETURN_IF_ERROR((this->*step)());
     }
     return std::move(voice_);
   }
 
  private:
   static Error missing(const std::string& key) {
-    return invalid("metadata '" + key + "' is missing; it is not a voice file");
+    return invalid_argument("metadata '" + key + "' is missing; it is not a voice file");
   }
 
   /// Requires a metadata entry to have a value.
@@ -67,7 +64,7 @@ class VoiceReader {
       return missing(key);
     }
     if (entry->second != expected) {
-      return invalid("its " + key + " is '" + entry->second + "', but must be '" + expected + "'" + remedy);
+      return invalid_argument("its " + key + " is '" + entry->second + "', but must be '" + expected + "'" + remedy);
     }
     return {};
   }
@@ -95,21 +92,14 @@ class VoiceReader {
                               " for this model; make the voice with this model size"});
     }
     for (const Expectation& expectation : expectations) {
-      Status status = expect(expectation.key, expectation.expected, expectation.remedy);
-      if (!status.ok()) {
-        return status;
-      }
+      RETURN_IF_ERROR(expect(expectation.key, expectation.expected, expectation.remedy));
     }
     for (const auto& [key, target] : {std::pair{kNameKey, &voice_.name}, std::pair{kLanguageKey, &voice_.language},
                                       std::pair{kModelTypeKey, &voice_.model_type}}) {
-      auto value = text(key);
-      if (!value.ok()) {
-        return value.error();
-      }
-      *target = std::move(*value);
+      ASSIGN_OR_RETURN(*target, text(key));
     }
     if (model_ != nullptr && voice_.language != "auto" && model_->languages.count(voice_.language) == 0) {
-      return invalid("its language '" + voice_.language + "' is not one of this model");
+      return invalid_argument("its language '" + voice_.language + "' is not one of this model");
     }
     return {};
   }
@@ -117,11 +107,11 @@ class VoiceReader {
   Status check_names() {
     for (const auto& [name, tensor] : file_.tensors) {
       if (name != kXVector && name != kCodes && name != kTextIds) {
-        return invalid("tensor '" + name + "' does not belong in a voice file");
+        return invalid_argument("tensor '" + name + "' does not belong in a voice file");
       }
     }
     if (file_.tensors.count(kCodes) != file_.tensors.count(kTextIds)) {
-      return invalid("'codes' and 'text_ids' come together or not at all");
+      return invalid_argument("'codes' and 'text_ids' come together or not at all");
     }
     return {};
   }
@@ -131,14 +121,14 @@ class VoiceReader {
   Result<std::vector<T>> elements(const char* name, const std::string& dtype, const std::vector<int64_t>& shape) const {
     const auto entry = file_.tensors.find(name);
     if (entry == file_.tensors.end()) {
-      return invalid("tensor '" + std::string(name) + "' is missing");
+      return invalid_argument("tensor '" + std::string(name) + "' is missing");
     }
     const TensorView& tensor = entry->second;
     const auto fits = [](int64_t wanted, int64_t found) { return wanted == -1 ? found > 0 : wanted == found; };
     if (tensor.dtype != dtype ||
         !std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end(), fits)) {
-      return invalid("tensor '" + std::string(name) + "' must be " + dtype + " " + shape_text(shape) + ", found " +
-                     tensor.dtype + " " + shape_text(tensor.shape));
+      return invalid_argument("tensor '" + std::string(name) + "' must be " + dtype + " " + shape_text(shape) +
+                              ", found " + tensor.dtype + " " + shape_text(tensor.shape));
     }
     std::vector<T> values(tensor.data.size() / sizeof(T));
     std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
@@ -154,17 +144,11 @@ class VoiceReader {
   }
 
   Status read_x_vector() {
-    auto values = elements<float>(kXVector, "F32", {model_ != nullptr ? model_->hidden_size : -1});
-    if (!values.ok()) {
-      return values.error();
+    ASSIGN_OR_RETURN(voice_.x_vector, elements<float>(kXVector, "F32", {model_ != nullptr ? model_->hidden_size : -1}));
+    RETURN_IF_ERROR(expect(kHiddenSizeKey, std::to_string(voice_.x_vector.size()), kDamaged));
+    if (!all_finite(voice_.x_vector)) {
+      return invalid_argument(std::string("'x_vector' has a value that is not finite") + kDamaged);
     }
-    if (Status status = expect(kHiddenSizeKey, std::to_string(values->size()), kDamaged); !status.ok()) {
-      return status;
-    }
-    if (!all_finite(*values)) {
-      return invalid(std::string("'x_vector' has a value that is not finite") + kDamaged);
-    }
-    voice_.x_vector = std::move(*values);
     return {};
   }
 
@@ -173,28 +157,25 @@ class VoiceReader {
     if (file_.tensors.count(kCodes) == 0) {
       return {};
     }
-    const auto codes = elements<int32_t>(kCodes, "I32", {-1, model_ != nullptr ? model_->num_code_groups : -1});
-    if (!codes.ok()) {
-      return codes.error();
-    }
-    const auto text_ids = elements<int32_t>(kTextIds, "I32", {-1});
-    if (!text_ids.ok()) {
-      return text_ids.error();
-    }
-    voice_.codes.assign(codes->begin(), codes->end());
+    const int64_t num_groups = model_ != nullptr ? model_->num_code_groups : -1;
+    ASSIGN_OR_RETURN(const auto codes, elements<int32_t>(kCodes, "I32", {-1, num_groups}));
+    ASSIGN_OR_RETURN(const auto text_ids, elements<int32_t>(kTextIds, "I32", {-1}));
+    voice_.codes.assign(codes.begin(), codes.end());
     voice_.num_code_groups = file_.tensors.at(kCodes).shape.back();
-    voice_.text_ids.assign(text_ids->begin(), text_ids->end());
+    voice_.text_ids.assign(text_ids.begin(), text_ids.end());
     const int64_t num_ids = model_ != nullptr ? model_->text_vocab_size : kLargestId + 1;
     for (const int64_t id : voice_.text_ids) {
       if (id < 0 || id >= num_ids) {
-        return invalid("text id " + std::to_string(id) + " is not in 0.." + std::to_string(num_ids - 1));
+        return invalid_argument("text id " + std::to_string(id) + " is not in 0.." + std::to_string(num_ids - 1));
       }
     }
     if (model_ != nullptr) {
       return check_codes(voice_.codes, *model_, kCodes);
     }
-    const bool has_negative = std::any_of(codes->begin(), codes->end(), [](int32_t code) { return code < 0; });
-    return has_negative ? Status(invalid(std::string("'codes' has one below 0") + kDamaged)) : Status();
+    if (std::any_of(codes.begin(), codes.end(), [](int32_t code) { return code < 0; })) {
+      return invalid_argument(std::string("'codes' has one below 0") + kDamaged);
+    }
+    return {};
   }
 
   const SafeTensors& file_;
@@ -202,24 +183,12 @@ class VoiceReader {
   Voice voice_;
 };
 
-Error in_file(const std::string& path, const Error& error) {
-  return Error{error.code, "voice '" + path + "': " + error.message};
-}
+std::string subject_of(const std::string& path) { return "voice '" + path + "'"; }
 
 Result<Voice> read_voice(const std::string& path, const ModelMetadata* model) {
-  const Result<std::string> bytes = read_file(path);
-  if (!bytes.ok()) {
-    return bytes.error();
-  }
-  const Result<SafeTensors> file = SafeTensors::parse(*bytes);
-  if (!file.ok()) {
-    return in_file(path, file.error());
-  }
-  Result<Voice> voice = VoiceReader(*file, model).read();
-  if (!voice.ok()) {
-    return in_file(path, voice.error());
-  }
-  return voice;
+  ASSIGN_OR_RETURN(const std::string bytes, read_file(path));
+  ASSIGN_OR_RETURN(const SafeTensors file, about(subject_of(path), SafeTensors::parse(bytes)));
+  return about(subject_of(path), VoiceReader(file, model).read());
 }
 
 /// Whether the values can be written as int32.
@@ -230,18 +199,16 @@ bool are_ids(const std::vector<int64_t>& values) {
 /// What a reader would refuse.
 Status check_to_save(const Voice& voice) {
   for (const std::string* text : {&voice.name, &voice.language, &voice.model_type}) {
-    if (const auto decoded = decode_utf8(*text); !decoded.ok()) {
-      return invalid("its name, language or model type: " + decoded.error().message);
-    }
+    RETURN_IF_ERROR(about("its name, language or model type", decode_utf8(*text)));
   }
   if (voice.x_vector.empty() || !all_finite(voice.x_vector)) {
-    return invalid("it has no x-vector of finite numbers; take one of VoiceEncoder or of a voice file");
+    return invalid_argument("it has no x-vector of finite numbers; take one of VoiceEncoder or of a voice file");
   }
   const bool is_whole = voice.codes.empty() || (voice.num_code_groups > 0 &&
                                                 voice.codes.size() % static_cast<size_t>(voice.num_code_groups) == 0);
   if (voice.codes.empty() != voice.text_ids.empty() || !is_whole || !are_ids(voice.codes) || !are_ids(voice.text_ids)) {
-    return invalid("its codes and text ids must come together, as whole frames, from 0 to " +
-                   std::to_string(kLargestId));
+    return invalid_argument("its codes and text ids must come together, as whole frames, from 0 to " +
+                            std::to_string(kLargestId));
   }
   return {};
 }
@@ -255,8 +222,8 @@ std::string_view bytes_of(const std::vector<T>& values) {
 
 Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata) {
   if (!metadata.takes_voices()) {
-    return Error{ErrorCode::kInvalidArgument, "voice '" + path + "': a " + metadata.model_type +
-                                                  " model takes no voice files; leave it out, or use a Base model"};
+    return invalid_argument(subject_of(path) + ": a " + metadata.model_type +
+                            " model takes no voice files; leave it out, or use a Base model");
   }
   return read_voice(path, &metadata);
 }
@@ -264,9 +231,7 @@ Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata
 Result<Voice> Voice::read(const std::string& path) { return read_voice(path, nullptr); }
 
 Status Voice::save(const std::string& path) const {
-  if (Status status = check_to_save(*this); !status.ok()) {
-    return in_file(path, status.error());
-  }
+  RETURN_IF_ERROR(about(subject_of(path), check_to_save(*this)));
   const std::vector<std::pair<std::string, std::string>> metadata = {
       {kFormatKey, kFormat},    {kFormatVersionKey, kFormatVersion}, {kNameKey, name},
       {kLanguageKey, language}, {kModelTypeKey, model_type},         {kHiddenSizeKey, std::to_string(x_vector.size())},

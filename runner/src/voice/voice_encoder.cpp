@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "audio/leading_silence.h"
+#include "base/error.h"
+#include "base/try.h"
 #include "program/constant_object.h"
 #include "program/contract.h"
 #include "program/input_shape.h"
@@ -14,6 +16,7 @@
 #include "program/process_setup.h"
 #include "program/program.h"
 #include "text/text_tokenizer.h"
+#include "text/tokenizer_tables.h"
 #include "voice/voice_encoder_contract.h"
 
 namespace qwen3_tts {
@@ -27,20 +30,15 @@ using executorch::extension::TensorPtr;
 constexpr char kWanted[] = "; give the voice_encoder.pte that export_unified.py --voice-encoder writes";
 constexpr char kAutoLanguage[] = "auto";
 
-Error invalid(const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; }
-
 Status check_kind(Program& program) {
-  const auto methods = program.method_names();
-  if (!methods.ok()) {
-    return methods.error();
-  }
-  if (methods->count(contract::kTalker) > 0) {
+  ASSIGN_OR_RETURN(const auto methods, program.method_names());
+  if (methods.count(contract::kTalker) > 0) {
     return Error{ErrorCode::kInvalidModel, "'" + program.path() + "' is a model (it has a method '" +
                                                contract::kTalker + "'): it speaks and does not make voices" + kWanted};
   }
   for (const char* name : {contract::kContractMethod, contract::kTokenizerMethod, contract::kEncodeSpeaker,
                            contract::kEncodeAudio, contract::kEncodeCodes}) {
-    if (methods->count(name) == 0) {
+    if (methods.count(name) == 0) {
       return Error{ErrorCode::kInvalidModel, "'" + program.path() + "' is an ExecuTorch program, but not a voice " +
                                                  "encoder (it has no '" + name + "')" + kWanted};
     }
@@ -59,23 +57,6 @@ Status check_inputs(Program& program, const VoiceEncoderContract& c) {
                                });
 }
 
-Result<TextTokenizer> read_tokenizer(Program& program, const VoiceEncoderContract& contract) {
-  const auto tables = program.read_bytes(contract::kTokenizerMethod);
-  if (!tables.ok()) {
-    return tables.error();
-  }
-  auto tokenizer = TextTokenizer::create(tables->data(), tables->size());
-  if (!tokenizer.ok()) {
-    return Error{tokenizer.error().code, "'" + program.path() + "': " + tokenizer.error().message};
-  }
-  if (tokenizer->num_ids() > contract.text_vocab_size) {
-    return Error{ErrorCode::kInvalidModel,
-                 "'" + program.path() + "': the tokenizer has " + std::to_string(tokenizer->num_ids()) + " ids for " +
-                     std::to_string(contract.text_vocab_size) + " text rows; re-export with export_unified.py"};
-  }
-  return tokenizer;
-}
-
 std::string seconds(size_t num_samples, int64_t sample_rate) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.2f s", static_cast<double>(num_samples) / static_cast<double>(sample_rate));
@@ -85,20 +66,21 @@ std::string seconds(size_t num_samples, int64_t sample_rate) {
 Status check_samples(const std::vector<float>& samples, const VoiceEncoderContract& c) {
   const auto count = static_cast<int64_t>(samples.size());
   if (count < c.min_samples || count > c.max_samples) {
-    return invalid("it lasts " + seconds(samples.size(), c.sample_rate) + "; give one of " +
-                   seconds(static_cast<size_t>(c.min_samples), c.sample_rate) + " to " +
-                   seconds(static_cast<size_t>(c.max_samples), c.sample_rate) + ", best 5 to 15 s of clear speech");
+    return invalid_argument("it lasts " + seconds(samples.size(), c.sample_rate) + "; give one of " +
+                            seconds(static_cast<size_t>(c.min_samples), c.sample_rate) + " to " +
+                            seconds(static_cast<size_t>(c.max_samples), c.sample_rate) +
+                            ", best 5 to 15 s of clear speech");
   }
   float peak = 0;
   for (const float sample : samples) {
     if (!std::isfinite(sample)) {
-      return invalid("it has a sample that is not a finite number; make it again");
+      return invalid_argument("it has a sample that is not a finite number; make it again");
     }
     peak = std::max(peak, std::abs(sample));
   }
   if (peak < LeadingSilence::kLoud) {
-    return invalid("it is silent, no sample is louder than " + std::to_string(peak) + " of full scale; " +
-                   "record it again, or raise its level");
+    return invalid_argument("it is silent, no sample is louder than " + std::to_string(peak) + " of full scale; " +
+                            "record it again, or raise its level");
   }
   return {};
 }
@@ -114,7 +96,7 @@ Result<std::string> check_language(std::string language, const std::set<std::str
   for (const std::string& name : languages) {
     names += ", " + name;
   }
-  return invalid("the language '" + language + "' is not one of the model; give one of " + names);
+  return invalid_argument("the language '" + language + "' is not one of the model; give one of " + names);
 }
 
 TensorPtr view(std::vector<float>& data, int64_t rows, int64_t columns) {
@@ -153,14 +135,11 @@ Result<std::vector<float>> VoiceEncoder::Impl::x_vector(const std::vector<float>
   std::vector<float> blocks(static_cast<size_t>(contract.num_blocks(count) * contract.samples_per_block));
   std::copy(samples.begin(), samples.end(), blocks.begin());
   std::vector<float> x_vector(static_cast<size_t>(contract.hidden_size));
-  const Status status =
-      run(contract::kEncodeSpeaker, blocks, contract.samples_per_block, count, {x_vector.data(), contract.hidden_size});
-  if (!status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(run(contract::kEncodeSpeaker, blocks, contract.samples_per_block, count,
+                      {x_vector.data(), contract.hidden_size}));
   if (!std::all_of(x_vector.begin(), x_vector.end(), [](float value) { return std::isfinite(value); })) {
     return Error{ErrorCode::kExecution, "'" + program->path() + "': method '" + contract::kEncodeSpeaker +
-                                            "' gave what is no number; re-export with export_unified.py"};
+                                            "' gave what is no number" + kReexport};
   }
   return x_vector;
 }
@@ -182,11 +161,8 @@ Result<std::vector<float>> VoiceEncoder::Impl::rows(const std::vector<float>& sa
     piece.assign(samples.begin() + first, samples.begin() + last);
     piece.resize(static_cast<size_t>((end - begin) * frame_size));
     piece_rows.resize(static_cast<size_t>(2 * (end - begin) * contract.row_size));
-    const Status status = run(contract::kEncodeAudio, piece, frame_size, last - first,
-                              {piece_rows.data(), static_cast<int64_t>(piece_rows.size())});
-    if (!status.ok()) {
-      return status.error();
-    }
+    RETURN_IF_ERROR(run(contract::kEncodeAudio, piece, frame_size, last - first,
+                        {piece_rows.data(), static_cast<int64_t>(piece_rows.size())}));
     rows.insert(rows.end(), piece_rows.begin() + 2 * (start - begin) * contract.row_size, piece_rows.end());
     start = end;
   }
@@ -194,52 +170,28 @@ Result<std::vector<float>> VoiceEncoder::Impl::rows(const std::vector<float>& sa
 }
 
 Result<std::vector<int64_t>> VoiceEncoder::Impl::codes(const std::vector<float>& samples) const {
-  auto all_rows = rows(samples);
-  if (!all_rows.ok()) {
-    return all_rows.error();
-  }
+  ASSIGN_OR_RETURN(std::vector<float> all_rows, rows(samples));
   const auto count = static_cast<int64_t>(samples.size());
   std::vector<int64_t> codes(static_cast<size_t>(contract.num_frames(count) * contract.num_code_groups));
-  const Status status = run(contract::kEncodeCodes, *all_rows, contract.row_size, contract.num_rows(count),
-                            {codes.data(), static_cast<int64_t>(codes.size())});
-  if (!status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(run(contract::kEncodeCodes, all_rows, contract.row_size, contract.num_rows(count),
+                      {codes.data(), static_cast<int64_t>(codes.size())}));
   const int64_t size = contract.code_vocab_size;
   if (!std::all_of(codes.begin(), codes.end(), [size](int64_t code) { return code >= 0 && code < size; })) {
     return Error{ErrorCode::kExecution, "'" + program->path() + "': method '" + contract::kEncodeCodes +
-                                            "' gave a code outside 0.." + std::to_string(size - 1) +
-                                            "; re-export with export_unified.py"};
+                                            "' gave a code outside 0.." + std::to_string(size - 1) + kReexport};
   }
   return codes;
 }
 
 Result<std::unique_ptr<VoiceEncoder>> VoiceEncoder::create(const VoiceEncoderOptions& options) {
-  if (Status status = check_thread_count(options.num_threads); !status.ok()) {
-    return status.error();
-  }
-  auto program = Program::create(options.path);
-  if (!program.ok()) {
-    return program.error();
-  }
-  if (Status status = check_kind(**program); !status.ok()) {
-    return status.error();
-  }
-  auto contract = read_object<VoiceEncoderContract>(**program, contract::kContractMethod);
-  if (!contract.ok()) {
-    return contract.error();
-  }
-  if (Status status = check_inputs(**program, *contract); !status.ok()) {
-    return status.error();
-  }
-  auto tokenizer = read_tokenizer(**program, *contract);
-  if (!tokenizer.ok()) {
-    return tokenizer.error();
-  }
-  if (Status status = set_thread_count(options.num_threads); !status.ok()) {
-    return status.error();
-  }
-  std::unique_ptr<Impl> impl(new Impl{std::move(*program), std::move(*contract), std::move(*tokenizer)});
+  RETURN_IF_ERROR(check_thread_count(options.num_threads));
+  ASSIGN_OR_RETURN(auto program, Program::create(options.path));
+  RETURN_IF_ERROR(check_kind(*program));
+  ASSIGN_OR_RETURN(auto contract, read_object<VoiceEncoderContract>(*program, contract::kContractMethod));
+  RETURN_IF_ERROR(check_inputs(*program, contract));
+  ASSIGN_OR_RETURN(auto tokenizer, read_tokenizer_tables(*program, contract.text_vocab_size));
+  RETURN_IF_ERROR(set_thread_count(options.num_threads));
+  std::unique_ptr<Impl> impl(new Impl{std::move(program), std::move(contract), std::move(tokenizer)});
   return std::unique_ptr<VoiceEncoder>(new VoiceEncoder(std::move(impl)));
 }
 
@@ -250,48 +202,30 @@ VoiceEncoder::~VoiceEncoder() = default;
 int64_t VoiceEncoder::sample_rate() const { return impl_->contract.sample_rate; }
 
 Result<std::vector<int64_t>> VoiceEncoder::tokenize(const std::string& transcript) const {
-  const auto text = normalize_text(transcript);
-  auto ids = text.ok() ? impl_->tokenizer.encode(*text) : Result<std::vector<int64_t>>(text.error());
-  if (!ids.ok()) {
-    return Error{ids.error().code, "transcript: " + ids.error().message};
-  }
-  return ids;
+  ASSIGN_OR_RETURN(const std::string_view text, about("transcript", normalize_text(transcript)));
+  return about("transcript", impl_->tokenizer.encode(text));
 }
 
 Result<Voice> VoiceEncoder::encode(const Recording& recording, const std::string& name, const std::string& language,
                                    const std::vector<int64_t>& transcript_ids) {
   const VoiceEncoderContract& contract = impl_->contract;
-  if (Status status = check_samples(recording.samples, contract); !status.ok()) {
-    const std::string source = recording.source.empty() ? "" : " " + recording.source;
-    return Error{status.error().code, "recording" + source + ": " + status.error().message};
-  }
-  auto known_language = check_language(language, contract.languages);
-  if (!known_language.ok()) {
-    return known_language.error();
-  }
+  const std::string source = recording.source.empty() ? "" : " " + recording.source;
+  RETURN_IF_ERROR(about("recording" + source, check_samples(recording.samples, contract)));
+  Voice voice;
+  ASSIGN_OR_RETURN(voice.language, check_language(language, contract.languages));
   const auto is_id = [&](int64_t id) { return id >= 0 && id < contract.text_vocab_size; };
   if (const auto bad = std::find_if_not(transcript_ids.begin(), transcript_ids.end(), is_id);
       bad != transcript_ids.end()) {
-    return invalid("transcript: id " + std::to_string(*bad) + " is not in 0.." +
-                   std::to_string(contract.text_vocab_size - 1) + "; take those of tokenize()");
+    return invalid_argument("transcript: id " + std::to_string(*bad) + " is not in 0.." +
+                            std::to_string(contract.text_vocab_size - 1) + "; take those of tokenize()");
   }
-  auto x_vector = impl_->x_vector(recording.samples);
-  if (!x_vector.ok()) {
-    return x_vector.error();
-  }
-  Voice voice;
   voice.name = name;
-  voice.language = std::move(*known_language);
   voice.model_type = contract.model_type;
-  voice.x_vector = std::move(*x_vector);
+  ASSIGN_OR_RETURN(voice.x_vector, impl_->x_vector(recording.samples));
   if (transcript_ids.empty()) {
     return voice;
   }
-  auto codes = impl_->codes(recording.samples);
-  if (!codes.ok()) {
-    return codes.error();
-  }
-  voice.codes = std::move(*codes);
+  ASSIGN_OR_RETURN(voice.codes, impl_->codes(recording.samples));
   voice.num_code_groups = contract.num_code_groups;
   voice.text_ids = transcript_ids;
   return voice;
