@@ -14,14 +14,7 @@
 #include "instruction_set_test.h"
 #include "ops/kernels/attention_kernels.h"
 #include "ops/ops.h"
-
-namespace executorch::extension::threadpool {  // The wheel has no header for it.
-class ThreadPool {
- public:
-  bool _unsafe_reset_threadpool(uint32_t num_threads);
-};
-ThreadPool* get_threadpool();
-}  // namespace executorch::extension::threadpool
+#include "program/executorch_thread_pool.h"
 
 namespace qwen3_tts {
 namespace {

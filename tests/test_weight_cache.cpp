@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "program/process_setup.h"
+#include "program/runtime_log.h"
 #include "session_testing.h"
 #include "temp_folder.h"
 

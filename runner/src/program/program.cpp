@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "base/scoped_timer.h"
-#include "program/process_setup.h"
+#include "program/runtime_log.h"
 
 namespace qwen3_tts {
 namespace {
