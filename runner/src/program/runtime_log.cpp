@@ -1,9 +1,8 @@
 #include "program/runtime_log.h"
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cstdio>
-#include <mutex>
 #include <string_view>
 
 #include <executorch/runtime/platform/platform.h>
@@ -11,16 +10,13 @@
 namespace qwen3_tts {
 namespace {
 
-struct ErrorLog {
-  std::mutex mutex;
-  std::string message;
-  std::atomic<bool> is_set{false};
+/// The first error of a thread. Without a destructor: destructors of other objects may log when the thread ends.
+struct ErrorSlot {
+  std::array<char, 256> text;  ///< As much as ExecuTorch says at once.
+  size_t size;                 ///< 0: there is none.
 };
 
-ErrorLog& error_log() {
-  static ErrorLog* log = new ErrorLog;  // Never destroyed: pool threads may log at exit.
-  return *log;
-}
+thread_local ErrorSlot thread_error{};
 
 /// ExecuTorch may not write to a weight cache and says so for every delegate; see weight_cache.h.
 bool is_refused_write(std::string_view message) {
@@ -35,13 +31,12 @@ void emit(et_timestamp_t, et_pal_log_level_t level, const char* file, const char
   if ((level != kError && level != kFatal) || is_refused_write({message, length})) {
     return;
   }
-  ErrorLog& log = error_log();
-  const std::lock_guard<std::mutex> lock(log.mutex);
-  if (log.is_set) {
+  ErrorSlot& slot = thread_error;
+  if (slot.size > 0) {
     return;  // What follows the first error is its echo on the way up.
   }
-  log.message.assign(message, length);
-  log.is_set = true;
+  slot.size = std::min(length, slot.text.size());
+  std::copy_n(message, slot.size, slot.text.begin());
 }
 
 }  // namespace
@@ -52,23 +47,11 @@ void capture_runtime_log() {
   static_cast<void>(registered);
 }
 
-void clear_runtime_error() {
-  ErrorLog& log = error_log();
-  if (!log.is_set) {
-    return;
-  }
-  const std::lock_guard<std::mutex> lock(log.mutex);
-  log.is_set = false;
-}
+void clear_runtime_error() { thread_error.size = 0; }
 
 std::string take_runtime_error() {
-  ErrorLog& log = error_log();
-  const std::lock_guard<std::mutex> lock(log.mutex);
-  if (!log.is_set) {
-    return "";
-  }
-  log.is_set = false;
-  std::string message = std::move(log.message);
+  std::string message(thread_error.text.data(), thread_error.size);
+  clear_runtime_error();
   // It may quote bytes of a damaged file.
   std::replace_if(message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return message;
