@@ -134,7 +134,7 @@ Status Program::load(const std::string& data_path) {
 }
 
 Status Program::keep_packed_weights(const std::string& file) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   et::BackendOptions<2> xnnpack;
   // Packed weights are then shared by all methods and by the unrolled steps of cp_generate.
   et::Error error = xnnpack.set_option("weight_cache_enabled", true);
@@ -155,7 +155,7 @@ Status Program::keep_packed_weights(const std::string& file) {
 }
 
 Result<std::set<std::string>> Program::method_names() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   clear_runtime_error();
   const auto names = module_->method_names();
   if (!names.ok()) {
@@ -174,7 +174,7 @@ Result<et::EValue> Program::read_constant(const std::string& name) {
 }
 
 Result<std::string> Program::read_string(const std::string& name) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   auto value = read_constant(name);
   if (!value.ok()) {
     return value.error();
@@ -189,7 +189,7 @@ Result<std::string> Program::read_string(const std::string& name) {
 }
 
 Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   auto value = read_constant(name);
   if (!value.ok()) {
     return value.error();
@@ -205,7 +205,7 @@ Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
 }
 
 Status Program::load_methods(const std::vector<std::string>& names) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   for (const std::string& name : names) {
     if (Status status = load_method(name); !status.ok()) {
       return status;
@@ -227,19 +227,21 @@ Status Program::load_method(const std::string& name) {
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
   }
+  const std::lock_guard<std::mutex> lock(loaded_mutex_);
   loaded_.push_back({name, elapsed_ms(start)});
   return {};
 }
 
 void Program::unload_method(const std::string& name) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   module_->unload_method(name);
+  const std::lock_guard<std::mutex> loaded_lock(loaded_mutex_);
   const auto is_it = [&](const LoadedMethod& method) { return method.name == name; };
   loaded_.erase(std::remove_if(loaded_.begin(), loaded_.end(), is_it), loaded_.end());
 }
 
-std::vector<LoadedMethod> Program::loaded_methods() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+std::vector<LoadedMethod> Program::loaded_methods() const {
+  const std::lock_guard<std::mutex> lock(loaded_mutex_);
   return loaded_;
 }
 
@@ -248,7 +250,7 @@ Result<bool> Program::uses_backend(const std::string& backend) {
   if (!names.ok()) {
     return names.error();
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   return std::any_of(names->begin(), names->end(), [&](const std::string& name) {
     const auto meta = module_->method_meta(name);
     return meta.ok() && meta->uses_backend(backend.c_str());
@@ -256,7 +258,7 @@ Result<bool> Program::uses_backend(const std::string& backend) {
 }
 
 Result<MethodSpec> Program::method_spec(const std::string& method) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   const auto meta = module_->method_meta(method);
   if (!meta.ok()) {
     return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
@@ -288,7 +290,7 @@ Result<et::TensorInfo> Program::input_info(const std::string& method, size_t ind
 }
 
 Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   const auto info = input_info(method, index);
   if (!info.ok()) {
     return info.error();
@@ -297,7 +299,7 @@ Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) 
 }
 
 Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   const auto info = input_info(method, index);
   if (!info.ok()) {
     return info.error();
@@ -311,7 +313,7 @@ Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) 
 
 Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
                         std::initializer_list<OutputBuffer> outputs) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   if (Status status = load_method(method); !status.ok()) {
     return status;
   }
@@ -358,14 +360,14 @@ Status Program::run_on_ones(const std::string& method) {
 }
 
 void Program::start_profile() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   if (profile_ != nullptr) {
     profile_->reset();
   }
 }
 
 Result<std::string> Program::take_profile() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<FairMutex> lock(mutex_);
   if (profile_ == nullptr) {
     return Error{ErrorCode::kInvalidState, "'" + path_ + "' is not profiled; set EngineOptions::profile"};
   }

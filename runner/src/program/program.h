@@ -14,6 +14,7 @@
 #include <qwen3_tts/model_info.h>
 #include <qwen3_tts/result.h>
 
+#include "base/fair_mutex.h"
 #include "program/mapped_tensor.h"
 #include "program/profile.h"
 
@@ -43,8 +44,9 @@ struct ProgramOptions {
   bool shares_buffers = false;
 };
 
-/// The methods of a mapped .pte. Thread-safe: one method runs at a time, and its outputs, which live in memory that
-/// all sessions share, are copied out before the next.
+/// The methods of a mapped .pte. Thread-safe: one method runs at a time, in the order of the calls, so that no session
+/// waits for more than one call of each other one. Its outputs, which live in memory that all sessions share, are
+/// copied out before the next.
 class Program {
  public:
   /// Opens the file and checks that it is a whole ExecuTorch program.
@@ -67,8 +69,8 @@ class Program {
   Status load_methods(const std::vector<std::string>& names);
   void unload_method(const std::string& name);
 
-  /// In the order of loading, without constant methods.
-  std::vector<LoadedMethod> loaded_methods();
+  /// In the order of loading, without constant methods. Does not wait for a method that runs or is loaded.
+  std::vector<LoadedMethod> loaded_methods() const;
 
   /// Whether a method has a part for this delegate. Loads nothing.
   Result<bool> uses_backend(const std::string& backend);
@@ -109,8 +111,9 @@ class Program {
   std::string path_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
+  FairMutex mutex_;  ///< Of the module and its profile.
   std::vector<LoadedMethod> loaded_;
-  std::mutex mutex_;
+  mutable std::mutex loaded_mutex_;  ///< Of loaded_ alone; taken last.
 };
 
 }  // namespace qwen3_tts
