@@ -23,7 +23,6 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 
 import torch
 
-from model import MAX_DECODE_FRAMES, MAX_ROWS, Method, Model
 from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
@@ -33,6 +32,8 @@ from qwen3_tts.cuda import target
 from qwen3_tts.cuda.stages import DECODE_FRAMES, DTYPES, PREFILL_ROWS
 from qwen3_tts.lowering import BACKENDS, lower
 from qwen3_tts.manifest import build_manifest
+from qwen3_tts.methods import Method
+from qwen3_tts.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
 from qwen3_tts.quantization import (
     CONVOLUTION_CHOICES,
     EMBEDDING_CHOICES,

@@ -24,9 +24,9 @@ sys.path.insert(0, str(REPOSITORY))
 import torch
 from torch import Tensor
 
-from model import Model
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.layers import DecoderStack
+from qwen3_tts.model import Model
 from qwen3_tts.prompt import Request
 from qwen3_tts.quantization import RECIPES, Recipe
 from qwen3_tts.reference import Synthesizer

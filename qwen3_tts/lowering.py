@@ -22,7 +22,7 @@ from executorch.exir.passes import MemoryPlanningPass
 from torch import nn
 from torch.export import ExportedProgram
 
-from model import Method
+from qwen3_tts.methods import Method
 
 BACKENDS = ("xnnpack", "portable", "cuda")
 Report = Callable[[str, str], None]  # (method, step that begins)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import MAX_DECODE_FRAMES, MAX_ROWS, Model
 from qwen3_tts import sampling
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.code_predictor import FusedCodePredictor
 from qwen3_tts.config import SamplingConfig
 from qwen3_tts.contract import MIN_NEW_TOKENS
+from qwen3_tts.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
 from qwen3_tts.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.quantization import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer

@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from torch.export import Dim
 
-from model import Method
 from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.codec_encoder import CodecQuantizer
 from qwen3_tts.contract import dialects
 from qwen3_tts.mel import HOP
+from qwen3_tts.methods import Method
 from qwen3_tts.quantization import quantize_for_xnnpack
 
 CONTRACT_VERSION = 1

@@ -40,7 +40,7 @@ convert_inputs=(convert_weights.py "${package[@]}")
 if [ -d "$checkpoint" ]; then convert_inputs+=("$checkpoint"); fi
 step convert "${convert_inputs[@]}" -- \
   .venv/bin/python convert_weights.py "$checkpoint" --output-dir "$work/checkpoint"
-step export export_unified.py model.py "${package[@]}" "$work/.convert-done" -- \
+step export export_unified.py "${package[@]}" "$work/.convert-done" -- \
   .venv/bin/python export_unified.py --checkpoint "$work/checkpoint" --output "$work/model.pte" \
   --recipe balanced
 

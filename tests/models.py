@@ -37,7 +37,6 @@ SOURCES = (
     "convert_weights.py",
     "demo_voice/snapshot/**/*",
     "export_unified.py",
-    "model.py",
     "qwen3_tts/*.py",
     "qwen3_tts/cuda/*.py",
     "requirements*.txt",

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 import gpu_program
 from cuda_models import GROUPS, FewGroups
 from cuda_without_gpu import NoKernels, compiling_with
-from model import Method
 from qwen3_tts.cuda import export, lowering, target
 from qwen3_tts.cuda.artifacts import CudaMethod, cuda_methods
 from qwen3_tts.cuda.containers import DataFile
@@ -24,6 +23,7 @@ from qwen3_tts.cuda.linear import Int4Linear, fits_int4
 from qwen3_tts.cuda.static_check import problems
 from qwen3_tts.linear import Linear
 from qwen3_tts.manifest import ProgramFile
+from qwen3_tts.methods import Method
 from qwen3_tts.quantization import Recipe
 from runner_program import call
 

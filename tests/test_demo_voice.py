@@ -15,10 +15,10 @@ import snapshot
 import vocabulary
 from codec_encoder import CodecEncoder
 from convert_weights import convert
-from model import Model
 from qwen3_tts import codec_encoder as exported_encoder
 from qwen3_tts.checkpoint import Checkpoint, _prepare_codec_encoder
 from qwen3_tts.config import Section
+from qwen3_tts.model import Model
 from qwen3_tts.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.quantization import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer

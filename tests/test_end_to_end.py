@@ -14,9 +14,9 @@ import torch
 import golden_cases
 import runner_program
 from golden_cases import Golden
-from model import Model
 from quality import Listener
 from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.model import Model
 from qwen3_tts.prompt import Request
 from qwen3_tts.quantization import RECIPES
 from qwen3_tts.reference import Synthesizer

@@ -9,8 +9,8 @@ from typing import Any
 
 from executorch.exir.schema import DelegateCall, ExecutionPlan, KernelCall
 
-from model import Method
 from qwen3_tts.manifest import ProgramFile, build_manifest, sha256_of
+from qwen3_tts.methods import Method
 
 CUDA_CONTRACT_VERSION = 1
 _MAGIC = b"ETCUDAFQN3"

@@ -25,9 +25,9 @@ from executorch.exir import (
 from executorch.exir.backend.compile_spec_schema import CompileSpec
 from torch.export import ExportedProgram
 
-from model import Method
 from qwen3_tts.cuda.static_check import problems
 from qwen3_tts.lowering import Report, export_methods
+from qwen3_tts.methods import Method
 
 WEIGHTS = "aoti_cuda_blob"  # the backend's name of the data that goes to the .ptd
 

@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from model import Method
 from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.cuda.sampling import process_talker_logits, sample
 from qwen3_tts.cuda.stages import DECODE_FRAMES, PREFILL_ROWS, Stages
+from qwen3_tts.methods import Method
 
 MAX_IDS = 128
 _NO_STATE = None  # in place of the CPU's caches

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model import Method
 from qwen3_tts import sampling
 from qwen3_tts.config import ModelConfig, SamplingConfig
 from qwen3_tts.contract import MIN_NEW_TOKENS
 from qwen3_tts.cuda.methods import MAX_IDS
 from qwen3_tts.cuda.sampling import NOTHING_TO_DRAW, talker_vectors
 from qwen3_tts.cuda.stages import DECODE_FRAMES, PREFILL_ROWS
+from qwen3_tts.methods import Method
 from qwen3_tts.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.text_tokenizer import TextTokenizer
 

@@ -16,11 +16,8 @@ belong to the caller and are written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import Dim
 
 from qwen3_tts.checkpoint import Checkpoint
@@ -28,24 +25,11 @@ from qwen3_tts.code_predictor import CodePredictorHeads, FusedCodePredictor
 from qwen3_tts.codec_packing import pack_codec
 from qwen3_tts.codec_quantization import quantize_codec
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.methods import Method
 from qwen3_tts.quantization import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
 
 MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
 MAX_DECODE_FRAMES = 4  # what streaming needs; 16 plan 35 MB more and gain 3 %, a true maximum of 300 frames 1.25 GB
-
-
-@dataclass(frozen=True)
-class Method:
-    """One method of the `.pte`: what to export and how."""
-
-    name: str
-    module: nn.Module
-    example_inputs: tuple[Tensor, ...]
-    dynamic: dict[int, dict[int, Any]] = field(default_factory=dict)  # input index -> {dimension: Dim}
-
-    @property
-    def dynamic_shapes(self) -> tuple[dict[int, Any] | None, ...]:
-        return tuple(self.dynamic.get(i) for i in range(len(self.example_inputs)))
 
 
 class Model:
