@@ -24,11 +24,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from torch import Tensor
 
 from qwen3_tts.config import read_json
+from qwen3_tts.convert.snapshot import Snapshot, SnapshotError, locate
+from qwen3_tts.convert.voice_weight_map import not_needed, voice_encoder_rows
+from qwen3_tts.convert.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
-from qwen3_tts.snapshot import Snapshot, SnapshotError, locate
 from qwen3_tts.text_tokenizer import build_tokenizer_json
-from qwen3_tts.voice_weight_map import not_needed, voice_encoder_rows
-from qwen3_tts.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
 
 EPILOG = """\
 SNAPSHOT holds what the model's Hugging Face page lists: config.json, generation_config.json, vocab.json, merges.txt,

@@ -24,17 +24,17 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 import torch
 
 from qwen3_tts.atomic_output import AtomicOutput
-from qwen3_tts.checkpoint import Checkpoint
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
-from qwen3_tts.cuda import flags as cuda_flags
-from qwen3_tts.cuda import target
-from qwen3_tts.cuda.stages import DECODE_FRAMES, DTYPES, PREFILL_ROWS
-from qwen3_tts.lowering import BACKENDS, lower
-from qwen3_tts.manifest import build_manifest
-from qwen3_tts.methods import Method
-from qwen3_tts.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
-from qwen3_tts.quantization import (
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import flags as cuda_flags
+from qwen3_tts.export.cuda import target
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, DTYPES, PREFILL_ROWS
+from qwen3_tts.export.lowering import BACKENDS, lower
+from qwen3_tts.export.manifest import build_manifest
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from qwen3_tts.export.quantize.recipe import (
     CONVOLUTION_CHOICES,
     EMBEDDING_CHOICES,
     KV_CACHE_DTYPES,
@@ -45,8 +45,8 @@ from qwen3_tts.quantization import (
     codec_embedding_choice,
     heads_choice,
 )
+from qwen3_tts.export.voice_encoder import VoiceEncoder
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
-from qwen3_tts.voice_encoder import VoiceEncoder
 
 EXAMPLES = """examples:
   python export_unified.py --checkpoint checkpoint --output model.pte --recipe balanced
@@ -247,7 +247,7 @@ def export_cuda(
     args: argparse.Namespace, checkpoint: Checkpoint, constants: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
     """The same for a GPU: the program and its weights; returns the manifest."""
-    from qwen3_tts.cuda.export import write_cuda_program  # needs triton
+    from qwen3_tts.export.cuda.program import write_cuda_program  # needs triton
 
     flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args, recipe_of(args)), "gpu_arch": args.gpu_arch}
     manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, progress)

@@ -30,14 +30,14 @@ import gpu_runner
 import gpu_timing
 from machine import machine
 from qwen3_tts.atomic_output import AtomicOutput
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.cuda import target
-from qwen3_tts.cuda.containers import Containers
-from qwen3_tts.cuda.methods import build_methods
-from qwen3_tts.cuda.speaking import Call, Modules, Speaker
-from qwen3_tts.cuda.stages import DTYPES, Flavour, load_stages
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import Recipe
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import target
+from qwen3_tts.export.cuda.containers import Containers
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker
+from qwen3_tts.export.cuda.stages import DTYPES, Flavour, load_stages
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import Recipe
 from random_models import make_checkpoint, random_folder, run_step, say
 
 SIZES = ("tiny-customvoice", "0.6b-customvoice")

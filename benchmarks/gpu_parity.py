@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qwen3_tts.config import SamplingConfig
-from qwen3_tts.cuda.speaking import Speaker
-from qwen3_tts.prompt import Prompt
+from qwen3_tts.export.cuda.speaking import Speaker
+from qwen3_tts.export.prompt import Prompt
 
 LEAST_COSINE = 0.998
 LEAST_TOP5_OVERLAP = 4

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qwen3_tts.cuda.speaking import Speaker
-from qwen3_tts.prompt import Request
+from qwen3_tts.export.cuda.speaking import Speaker
+from qwen3_tts.export.prompt import Request
 
 FIGURES = ("rtf", "ttfa_ms", "prefill_ms", "talker_ms", "decode_ms", "total_ms", "load_ms", "peak_rss_mb")
 SEED = 42

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.config import ModelConfig, SamplingConfig
-from qwen3_tts.cuda.speaking import Call, Speaker
-from qwen3_tts.cuda.stages import PREFILL_ROWS
-from qwen3_tts.prompt import Prompt
+from qwen3_tts.export.cuda.speaking import Call, Speaker
+from qwen3_tts.export.cuda.stages import PREFILL_ROWS
+from qwen3_tts.export.prompt import Prompt
 
 WARM_UP = 3
 FRAME_SECONDS = 0.08

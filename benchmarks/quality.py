@@ -24,12 +24,12 @@ sys.path.insert(0, str(REPOSITORY))
 import torch
 from torch import Tensor
 
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.layers import DecoderStack
-from qwen3_tts.model import Model
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import RECIPES, Recipe
-from qwen3_tts.reference import Synthesizer
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.model import Model
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import RECIPES, Recipe
+from qwen3_tts.export.reference import Synthesizer
+from qwen3_tts.export.stages.layers import DecoderStack
 
 TEXTS = {  # languages that every published checkpoint has
     "english": "Good morning, Zoe! Flight 1492 to Reykjavik leaves at 6:45. Shall we have breakfast first?",

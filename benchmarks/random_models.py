@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What an export is made of: one that is older is made again.
-SOURCES = ("convert_weights.py", "export_unified.py", "qwen3_tts/*.py", "requirements*.txt")
+SOURCES = ("convert_weights.py", "export_unified.py", "qwen3_tts/**/*.py", "requirements*.txt")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ step() {
     shift
   done
   shift
-  if [ -e "$done_file" ] && [ -z "$(find -L "${inputs[@]}" -newer "$done_file" -type f -print -quit)" ]; then
+  if [ -e "$done_file" ] && [ -z "$(find -L "${inputs[@]}" -newer "$done_file" -type f ! -name '*.pyc' -print -quit)" ]; then
     printf '== %-8s up to date\n' "$name"
     return
   fi
@@ -35,7 +35,7 @@ step() {
   touch "$done_file"
 }
 
-package=(qwen3_tts/*.py requirements*.txt)
+package=(qwen3_tts requirements*.txt)
 convert_inputs=(convert_weights.py "${package[@]}")
 if [ -d "$checkpoint" ]; then convert_inputs+=("$checkpoint"); fi
 step convert "${convert_inputs[@]}" -- \

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import nn
 
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.code_predictor import CodePredictor
-from qwen3_tts.codec_decoder import CodecDecoder
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.stages.code_predictor import CodePredictor
+from qwen3_tts.export.stages.codec_decoder import CodecDecoder
 
 GROUPS = 3
 

@@ -33,15 +33,16 @@ import torch  # noqa: E402
 import cuda_models  # noqa: E402
 import gpu_program  # noqa: E402
 from cuda_without_gpu import NoKernels, compiling_with, cpu_kernels  # noqa: E402
-from qwen3_tts.checkpoint import Checkpoint  # noqa: E402
-from qwen3_tts.cuda import export, lowering, target  # noqa: E402
-from qwen3_tts.cuda.containers import Containers  # noqa: E402
-from qwen3_tts.cuda.methods import build_methods  # noqa: E402
-from qwen3_tts.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
-from qwen3_tts.cuda.stages import Flavour, load_stages  # noqa: E402
-from qwen3_tts.prompt import Request  # noqa: E402
-from qwen3_tts.quantization import FLOAT, Recipe  # noqa: E402
-from qwen3_tts.reference import Synthesizer  # noqa: E402
+from qwen3_tts.export.checkpoint import Checkpoint  # noqa: E402
+from qwen3_tts.export.cuda import lowering, target  # noqa: E402
+from qwen3_tts.export.cuda.containers import Containers  # noqa: E402
+from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
+from qwen3_tts.export.cuda.program import write_cuda_program  # noqa: E402
+from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
+from qwen3_tts.export.cuda.stages import Flavour, load_stages  # noqa: E402
+from qwen3_tts.export.prompt import Request  # noqa: E402
+from qwen3_tts.export.quantize.recipe import FLOAT, Recipe  # noqa: E402
+from qwen3_tts.export.reference import Synthesizer  # noqa: E402
 from random_models import make_checkpoint, say  # noqa: E402
 
 FP32 = Flavour(torch.float32, torch.float32)
@@ -89,7 +90,7 @@ def check_lowering(checkpoint: Checkpoint) -> None:
         compiling_with(NoKernels(), triton=True),
     ):
         path = Path(folder) / "model.pte"
-        manifest = export.write_cuda_program(checkpoint, Recipe(talker="4w"), {"contract": "{}"}, path, flags, report)
+        manifest = write_cuda_program(checkpoint, Recipe(talker="4w"), {"contract": "{}"}, path, flags, report)
     methods = manifest["methods"]
     require(len(methods) == 9, f"{len(methods)} methods")
     for name, method in methods.items():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qwen3_tts.prompt import Request
+from qwen3_tts.export.prompt import Request
 from qwen3_tts.voice import Voice
 
 FOLDER = Path(__file__).parent / "golden"

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from qwen3_tts import convolution, quantized_convolution
-from qwen3_tts.packed_weights import pack_codes, pack_scales
+from qwen3_tts.export.packing import convolution, int8_convolution
+from qwen3_tts.export.packing.linear import pack_codes, pack_scales
 
 FOLDER = Path(__file__).parent / "golden" / "packed"
 LINEAR_SHAPE = 48, 192  # outputs, inputs
@@ -59,14 +59,14 @@ def convolution_weight() -> Tensor:
 
 def int8_weight(shape: tuple[int, int, int], digits: int) -> Tensor:
     """Whole numbers; the first of each output is the largest, so that its scale is one."""
-    largest = quantized_convolution.LARGEST_WEIGHT[digits]
+    largest = int8_convolution.LARGEST_WEIGHT[digits]
     weight = (numbers(*shape) % (2 * largest + 1) - largest).float()
     weight[:, 0, 0] = largest
     return weight
 
 
 def int8_bytes(shape: tuple[int, int, int], digits: int) -> Tensor:
-    packed, scales = quantized_convolution.pack(int8_weight(shape, digits), digits)
+    packed, scales = int8_convolution.pack(int8_weight(shape, digits), digits)
     assert scales.eq(1).all()
     return packed
 

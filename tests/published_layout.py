@@ -1,7 +1,7 @@
 """What a published Qwen3-TTS snapshot looks like: config files and the names, shapes and dtypes of its tensors.
 
-Written down a second time, apart from `qwen3_tts/weight_map.py`, so that a mistake there cannot hide: the random
-checkpoints of the tests come from here. The full sizes reproduce the published file sizes to the byte.
+Written down a second time, apart from `qwen3_tts/convert/weight_map.py`, so that a mistake there cannot hide: the
+random checkpoints of the tests come from here. The full sizes reproduce the published file sizes to the byte.
 
 Besides its shape each tensor has the distribution its random values are drawn from, chosen so that activations stay
 of order one through the whole stack and greedy picks are rarely near ties.

@@ -35,15 +35,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import export_unified
 import published_layout as layout
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.code_predictor import CodePredictor
-from qwen3_tts.codec_decoder import CodecDecoder
 from qwen3_tts.config import ModelConfig, Section
-from qwen3_tts.manifest import describe_tensor
-from qwen3_tts.methods import Method
-from qwen3_tts.model import Model
-from qwen3_tts.quantization import FLOAT, RECIPES, Recipe
-from qwen3_tts.talker import Talker
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.manifest import describe_tensor
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.model import Model
+from qwen3_tts.export.quantize.recipe import FLOAT, RECIPES, Recipe
+from qwen3_tts.export.stages.code_predictor import CodePredictor
+from qwen3_tts.export.stages.codec_decoder import CodecDecoder
+from qwen3_tts.export.stages.talker import Talker
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
 from random_checkpoint import PUBLISHED_TEXT_VOCAB

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen3_tts import ops  # noqa: F401  (registers the operators)
-from qwen3_tts.quantization import KV_CACHE_DTYPES
+from qwen3_tts.export import ops  # noqa: F401  (registers the operators)
+from qwen3_tts.export.quantize.recipe import KV_CACHE_DTYPES
 
 HEADS, KV_HEADS, HEAD_DIM, ROWS = 4, 2, 16, 9
 WIDTH = (HEADS + 2 * KV_HEADS) * HEAD_DIM

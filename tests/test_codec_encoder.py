@@ -13,8 +13,8 @@ from torch import Tensor
 import golden_cases
 import voice_cases
 from golden_cases import Golden
-from qwen3_tts.checkpoint import Checkpoint, CheckpointError
-from qwen3_tts.codec_encoder import CodecEncoder
+from qwen3_tts.export.checkpoint import Checkpoint, CheckpointError
+from qwen3_tts.export.stages.codec_encoder import CodecEncoder
 from voice_cases import VoiceGolden, VoiceProgram
 
 Folder = Callable[[str], Path]

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, HistoryPlan, Snake
-from qwen3_tts.codec_packing import PackedConv, PackedDepthwiseConv, PackedLinear, pack_codec
-from qwen3_tts.convolution import pack
-from qwen3_tts.linear import Linear, RMSNorm
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.packing.convolution import pack
+from qwen3_tts.export.stages.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, HistoryPlan, Snake
+from qwen3_tts.export.stages.linear import Linear, RMSNorm
+from qwen3_tts.export.stages.packed_codec import PackedConv, PackedDepthwiseConv, PackedLinear, pack_codec
 
 Pte = Callable[[str], Path]
 

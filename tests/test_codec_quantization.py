@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import runner_program
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, CodecDecoder, HistoryPlan, ResidualUnit, Snake
-from qwen3_tts.codec_quantization import (
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.packing.int8_convolution import LARGEST_WEIGHT, pack, unpack
+from qwen3_tts.export.quantize.codec import (
     NARROW,
     WIDE,
     ColumnLinear,
@@ -23,8 +23,15 @@ from qwen3_tts.codec_quantization import (
     QuantizedResidualUnit,
     quantize_codec,
 )
-from qwen3_tts.linear import Linear
-from qwen3_tts.quantized_convolution import LARGEST_WEIGHT, pack, unpack
+from qwen3_tts.export.stages.codec_decoder import (
+    CausalConv,
+    CausalUpsample,
+    CodecDecoder,
+    HistoryPlan,
+    ResidualUnit,
+    Snake,
+)
+from qwen3_tts.export.stages.linear import Linear
 
 Pte = Callable[[str], Path]
 ERRORS = {NARROW: 0.02, WIDE: 1e-3}  # of a layer, relative to its outputs

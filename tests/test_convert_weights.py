@@ -27,10 +27,10 @@ import published_layout as layout
 import qwen_vocabulary
 import random_checkpoint
 from published_layout import RandomTensor
-from qwen3_tts import snapshot as snapshot_module
 from qwen3_tts.config import ModelConfig, Section
+from qwen3_tts.convert import snapshot as snapshot_module
+from qwen3_tts.convert.snapshot import TensorInfo
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
-from qwen3_tts.snapshot import TensorInfo
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 TINY_SIZES = ("tiny-base", "tiny-customvoice", "tiny-voicedesign", "tiny-mtp")

@@ -24,7 +24,7 @@ using testing::floats;
 using testing::in_pieces;
 using testing::values_of;
 
-/// weight(output, input, tap) in the order of qwen3_tts/convolution.py: [panels, taps, inputs, kPanelOutputs].
+/// weight(output, input, tap) in the order of packing/convolution.py: [panels, taps, inputs, kPanelOutputs].
 template <typename Weight>
 std::vector<float> pack(int64_t outputs, int64_t inputs, int64_t taps, const Weight& weight) {
   std::vector<float> packed;

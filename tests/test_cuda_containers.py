@@ -14,15 +14,15 @@ import torch.nn.functional as F
 import gpu_check
 from cuda_models import GROUPS, FewGroups
 from cuda_without_gpu import compiling_with, cpu_kernels
-from qwen3_tts.cuda import libtorch, lowering
-from qwen3_tts.cuda.containers import Containers
-from qwen3_tts.cuda.linear import Int4Linear
-from qwen3_tts.cuda.methods import build_methods
-from qwen3_tts.cuda.speaking import Modules, Speaker, Speech
-from qwen3_tts.cuda.stages import Flavour, load_stages
-from qwen3_tts.linear import Linear
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import FLOAT
+from qwen3_tts.export.cuda import libtorch, lowering
+from qwen3_tts.export.cuda.containers import Containers
+from qwen3_tts.export.cuda.linear import Int4Linear
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import FLOAT
+from qwen3_tts.export.stages.linear import Linear
 
 FP32 = Flavour(torch.float32, torch.float32)  # attention too: the CPU has no kernel that equals Triton's
 COMPILED = ("encode_text", "codec_embed", "talker_prefill", "talker", "frame", "cp_generate", "decode_audio")

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from qwen3_tts import sampling
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.codec_decoder import CausalConv, CausalUpsample, HistoryPlan, Snake
-from qwen3_tts.cuda.convolution import ColumnConv
-from qwen3_tts.cuda.methods import build_methods
-from qwen3_tts.cuda.sampling import NOTHING_TO_DRAW, pick, process_talker_logits, talker_vectors
-from qwen3_tts.cuda.speaking import Modules, Speaker
-from qwen3_tts.cuda.stages import PREFILL_ROWS, Flavour, load_stages
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import FLOAT
-from qwen3_tts.reference import Synthesizer
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda.convolution import ColumnConv
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, pick, process_talker_logits, talker_vectors
+from qwen3_tts.export.cuda.speaking import Modules, Speaker
+from qwen3_tts.export.cuda.stages import PREFILL_ROWS, Flavour, load_stages
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import FLOAT
+from qwen3_tts.export.reference import Synthesizer
+from qwen3_tts.export.stages.codec_decoder import CausalConv, CausalUpsample, HistoryPlan, Snake
 
 SIZES = ["tiny-customvoice", "tiny-mtp"]  # with a speaker; with a projection in front of the code predictor
 TEXT = "The GPU says what the processor says, word for word, and it says it at the same time."

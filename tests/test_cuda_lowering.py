@@ -16,15 +16,16 @@ from torch import Tensor, nn
 import gpu_program
 from cuda_models import GROUPS, FewGroups
 from cuda_without_gpu import NoKernels, compiling_with
-from qwen3_tts.cuda import export, lowering, target
-from qwen3_tts.cuda.artifacts import CudaMethod, cuda_methods
-from qwen3_tts.cuda.containers import DataFile
-from qwen3_tts.cuda.linear import Int4Linear, fits_int4
-from qwen3_tts.cuda.static_check import problems
-from qwen3_tts.linear import Linear
-from qwen3_tts.manifest import ProgramFile
-from qwen3_tts.methods import Method
-from qwen3_tts.quantization import Recipe
+from qwen3_tts.export.cuda import lowering, target
+from qwen3_tts.export.cuda.artifacts import CudaMethod, cuda_methods
+from qwen3_tts.export.cuda.containers import DataFile
+from qwen3_tts.export.cuda.linear import Int4Linear, fits_int4
+from qwen3_tts.export.cuda.program import write_cuda_program
+from qwen3_tts.export.cuda.static_check import problems
+from qwen3_tts.export.manifest import ProgramFile
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.quantize.recipe import Recipe
+from qwen3_tts.export.stages.linear import Linear
 from runner_program import call
 
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
@@ -53,7 +54,7 @@ def made(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         lowering.watch_compilation(names.append),
     ):
         patch.setattr(target, "versions", lambda: MADE_WITH)
-        manifest = export.write_cuda_program(
+        manifest = write_cuda_program(
             checkpoint,
             Recipe(talker="4w"),
             gpu_program.constants(checkpoint),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import models
-from qwen3_tts.cuda import target
+from qwen3_tts.export.cuda import target
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU lacks")
 

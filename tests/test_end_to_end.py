@@ -15,11 +15,11 @@ import golden_cases
 import runner_program
 from golden_cases import Golden
 from quality import Listener
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.model import Model
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import RECIPES
-from qwen3_tts.reference import Synthesizer
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.model import Model
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import RECIPES
+from qwen3_tts.export.reference import Synthesizer
 from runner_program import GREEDY, Run, speak
 
 WAVEFORM_TOLERANCE = 1e-3

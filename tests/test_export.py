@@ -12,8 +12,8 @@ import pytest
 
 import export_unified
 import models
-from qwen3_tts import manifest
-from qwen3_tts.model import MAX_DECODE_FRAMES, MAX_ROWS
+from qwen3_tts.export import manifest
+from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS
 
 Pte = Callable[[str], Path]
 NAMES = list(models.EXPORTS)

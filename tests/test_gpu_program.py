@@ -13,11 +13,11 @@ import gpu_check
 import gpu_runner
 from cuda_models import FewGroups
 from gpu_program import FP32, MAX_SEQ_LEN
-from qwen3_tts.cuda.methods import build_methods
-from qwen3_tts.cuda.speaking import Modules, Speaker, Speech
-from qwen3_tts.cuda.stages import load_stages
-from qwen3_tts.prompt import Request
-from qwen3_tts.quantization import FLOAT
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
+from qwen3_tts.export.cuda.stages import load_stages
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.quantize.recipe import FLOAT
 from runner_program import speak
 
 FRAMES = 8

@@ -60,7 +60,7 @@ Weight any_weight(int64_t bits, int64_t outputs, int64_t columns, int64_t group_
   return make_weight(bits, outputs, columns, group_size, std::move(codes), scales);
 }
 
-/// [kOutputs, kColumns] as qwen3_tts/packed_weights.py packs it.
+/// [kOutputs, kColumns] as qwen3_tts/export/packing/linear.py packs it.
 Weight packed_weight(int64_t bits, int64_t group_size) {
   return make_weight(bits, kOutputs, kColumns, group_size,
                      testing::read_packed<uint8_t>("linear_codes_" + std::to_string(bits)),

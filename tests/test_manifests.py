@@ -14,8 +14,8 @@ import models
 import published_manifests as manifests
 from published_layout import PUBLISHED
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.manifest import build_manifest
-from qwen3_tts.quantization import RECIPES
+from qwen3_tts.export.manifest import build_manifest
+from qwen3_tts.export.quantize.recipe import RECIPES
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 Pte = Callable[[str], Path]

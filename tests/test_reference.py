@@ -13,8 +13,8 @@ import torch
 
 import golden_cases
 from golden_cases import Golden
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.reference import Synthesizer, Utterance
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.reference import Synthesizer, Utterance
 
 FLOAT_TOLERANCE = 2e-4  # fp32 sums in another order, through all layers
 WAVEFORM_TOLERANCE = 1e-3

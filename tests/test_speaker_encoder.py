@@ -13,10 +13,10 @@ from torch import Tensor
 import golden_cases
 import voice_cases
 from golden_cases import Golden
-from qwen3_tts.checkpoint import Checkpoint, CheckpointError
 from qwen3_tts.config import ConfigError
-from qwen3_tts.mel import FFT_SIZE, HOP, MEL_FLOOR, POWER_FLOOR, blocks_of
-from qwen3_tts.speaker_encoder import SpeakerEncoder
+from qwen3_tts.export.checkpoint import Checkpoint, CheckpointError
+from qwen3_tts.export.stages.mel import FFT_SIZE, HOP, MEL_FLOOR, POWER_FLOOR, blocks_of
+from qwen3_tts.export.stages.speaker_encoder import SpeakerEncoder
 from voice_cases import VoiceGolden, VoiceProgram, cosine
 
 Folder = Callable[[str], Path]

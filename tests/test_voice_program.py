@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import runner_program
 import voice_cases
 from golden_cases import FOLDER
-from qwen3_tts.checkpoint import Checkpoint
+from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice import Voice
 from voice_cases import VoiceGolden, cosine

@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from golden_cases import FOLDER
-from qwen3_tts.checkpoint import Checkpoint
-from qwen3_tts.codec_encoder import cut
-from qwen3_tts.manifest import ProgramFile
-from qwen3_tts.mel import blocks_of
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.manifest import ProgramFile
+from qwen3_tts.export.stages.codec_encoder import cut
+from qwen3_tts.export.stages.mel import blocks_of
 
 NAMES = ("glide", "glide_stereo", "librivox")
 # Where the reference's two nearest centroids are this close, rounding decides and a code may differ.

@@ -1,6 +1,7 @@
 """Talker and code predictor for training: batched, in the published layout (talker.* of model.safetensors).
 
-The same networks as qwen3_tts/talker.py and code_predictor.py, which are written for export; see codec_decoder.py.
+The same networks as talker.py and code_predictor.py in qwen3_tts/export/stages/, which are written for export; see
+codec_decoder.py.
 Rows are [B, L, hidden]. Every row has a text id; NONE in place of a code adds nothing.
 """
 

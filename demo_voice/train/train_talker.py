@@ -114,7 +114,7 @@ class Corpus:
 
 
 class Prompts:
-    """Rows of training sentences, as qwen3_tts/prompt.py has them for requests."""
+    """Rows of training sentences, as qwen3_tts/export/prompt.py has them for requests."""
 
     def __init__(self, config: layout.Config, ids: dict[str, int], role_ids: tuple[int, ...]):
         self.config, self.ids, self.role_ids = config, ids, role_ids

@@ -48,7 +48,7 @@ struct Cache {
 Cache to_cache(const Tensor& kv) {
   const bool is_float = kv.scalar_type() == ScalarType::Float;
   const AttentionKernels& kernels = attention_kernels();
-  // The cache belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
+  // The cache belongs to the session, which passes it in to be written (qwen3_tts/export/ops.py).
   auto* data = static_cast<std::byte*>(const_cast<void*>(kv.const_data_ptr()));
   return {data, kv.size(4) * static_cast<int64_t>(kv.element_size()),
           is_float ? kernels.float_rows : kernels.half_rows};

@@ -58,7 +58,7 @@ inline bool has_room(const executorch::aten::Tensor& history, int64_t offset, in
   return is_float(history, 1) && offset >= 0 && offset <= history.numel() && size <= history.numel() - offset;
 }
 
-/// The history belongs to the session, which passes it in to be written (qwen3_tts/ops.py).
+/// The history belongs to the session, which passes it in to be written (qwen3_tts/export/ops.py).
 inline float* past_in(const executorch::aten::Tensor& history, int64_t offset) {
   return const_cast<float*>(history.const_data_ptr<float>()) + offset;
 }

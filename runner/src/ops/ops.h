@@ -6,7 +6,7 @@
 #include <executorch/runtime/core/exec_aten/exec_aten.h>
 #include <executorch/runtime/kernel/kernel_runtime_context.h>
 
-/// Kernels of the custom operators `qwen3_tts::*` (definitions and shapes: qwen3_tts/ops.py).
+/// Kernels of the custom operators `qwen3_tts::*` (definitions and shapes: qwen3_tts/export/ops.py).
 /// Bad shapes or types fail the call (InvalidArgument) and never touch memory outside the tensors.
 namespace qwen3_tts {
 

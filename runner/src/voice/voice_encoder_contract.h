@@ -10,7 +10,7 @@
 namespace qwen3_tts {
 
 /// What a `voice_encoder.pte` says about itself: the JSON of its constant method `contract` (written by
-/// qwen3_tts/voice_encoder.py, the only other place that knows these fields).
+/// qwen3_tts/export/voice_encoder.py, the only other place that knows these fields).
 struct VoiceEncoderContract {
   std::string model_type;  ///< Of the model that the voices are for: "base".
   int64_t hidden_size;     ///< H: width of an x-vector.

@@ -6,9 +6,9 @@
 
 namespace qwen3_tts {
 
-/// How weights and signals of the convolutions lie in memory (qwen3_tts/convolution.py and quantized_convolution.py
-/// write the weights). Codes of signals are stored plus kCodeOffset, unsigned: AVX-512 multiplies unsigned bytes with
-/// signed ones.
+/// How weights and signals of the convolutions lie in memory (convolution.py and int8_convolution.py in
+/// qwen3_tts/export/packing write the weights). Codes of signals are stored plus kCodeOffset, unsigned: AVX-512
+/// multiplies unsigned bytes with signed ones.
 inline constexpr int64_t kPanelOutputs = 32;   // outputs whose weights stand together
 inline constexpr int64_t kDepthMultiple = 16;  // inputs are padded to a multiple of this
 inline constexpr int64_t kDigitBase = 255;     // of columns' codes with two digits, each of which is in [-127, 127]

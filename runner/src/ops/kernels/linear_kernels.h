@@ -6,7 +6,7 @@
 
 namespace qwen3_tts {
 
-/// A weight [N, K] as qwen3_tts/packed_weights.py packs it: panels of rows, blocks of columns.
+/// A weight [N, K] as qwen3_tts/export/packing/linear.py packs it: panels of rows, blocks of columns.
 struct PackedWeight {
   static constexpr int64_t kPanelRows = 16;
   static constexpr int64_t kBlockColumns = 32;

@@ -1,0 +1,1 @@
+"""A published snapshot becomes a checkpoint folder. Needs torch."""

@@ -1,0 +1,1 @@
+"""A checkpoint folder becomes a `.pte`. Needs torch and ExecuTorch."""

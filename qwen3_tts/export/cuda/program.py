@@ -1,0 +1,48 @@
+"""From a checkpoint to `model.pte` and `model.ptd`, for the GPU that is present."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from qwen3_tts.atomic_output import AtomicOutput
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import target
+from qwen3_tts.export.cuda.artifacts import build_cuda_manifest, cuda_contract
+from qwen3_tts.export.cuda.lowering import lower, write_weights
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.stages import DTYPES, Flavour, load_stages
+from qwen3_tts.export.lowering import Report
+from qwen3_tts.export.quantize.recipe import Recipe
+
+
+def data_path(output: Path) -> Path:
+    """Of the weights that belong to the program `output`."""
+    return output.with_suffix(".ptd")
+
+
+def write_cuda_program(
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    constants: dict[str, Any],
+    output: Path,
+    flags: dict[str, Any],
+    report: Report,
+) -> dict[str, Any]:
+    """Write both files; returns the manifest. flags: as it shows them, with dtype, gpu_arch and max_seq_len."""
+    stages = load_stages(checkpoint, recipe, Flavour(DTYPES[flags["dtype"]]), flags["max_seq_len"])
+    skipped = stages.skipped
+    if skipped:
+        report(f"in {flags['dtype']}, their inputs are no multiple of 256: {', '.join(skipped)}", "keep")
+    methods = build_methods(stages)
+    of_gpu = cuda_contract(methods, gpu_arch=flags["gpu_arch"], dtype=flags["dtype"])
+    del stages  # the methods alone hold the weights now, and lower() lets them go
+    program = lower(methods, constants | {"cuda": json.dumps(of_gpu)}, report)
+    report(output.name, "write")
+    with AtomicOutput(data_path(output)) as data, AtomicOutput(output) as file:
+        write_weights(program, data)
+        program.write_to_file(file)
+    del program
+    report("manifest", "write")
+    return build_cuda_manifest(output, data_path(output), flags, target.versions(), skipped)

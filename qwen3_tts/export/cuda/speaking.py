@@ -1,0 +1,166 @@
+"""Text to samples through the methods: the executable specification of what a runner does with them.
+
+`call(method, *inputs)` runs one, be it a module or a compiled container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from qwen3_tts import sampling
+from qwen3_tts.config import ModelConfig, SamplingConfig
+from qwen3_tts.contract import MIN_NEW_TOKENS
+from qwen3_tts.export.cuda.methods import MAX_IDS
+from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, talker_vectors
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
+from qwen3_tts.text_tokenizer import TextTokenizer
+
+Outputs = tuple[Tensor, ...]
+Call = Callable[..., Outputs]
+
+
+class Modules:
+    """The methods as modules, eagerly: what compiled ones are compared with."""
+
+    def __init__(self, methods: list[Method], device: str = "cpu"):
+        self.device = device
+        self.modules: dict[str, nn.Module] = {method.name: method.module.to(device) for method in methods}
+
+    @torch.no_grad()
+    def __call__(self, method: str, *inputs: Tensor) -> Outputs:
+        answer = self.modules[method](*(tensor.to(self.device) for tensor in inputs))
+        return answer if isinstance(answer, tuple) else (answer,)
+
+
+@dataclass(frozen=True)
+class Speech:
+    tokens: list[int]  # code 0 of every frame, and the token that ended them
+    codes: Tensor  # [T, G]
+
+
+class Speaker:
+    """One utterance at a time: the state is in the methods."""
+
+    def __init__(self, config: ModelConfig, tokenizer_json: str, call: Call):
+        self.config, self.call = config, call
+        tokenizer = TextTokenizer(tokenizer_json)
+        self.prompts = PromptBuilder(config, tokenizer, self._rows("encode_text"), self._rows("codec_embed"))
+
+    def _rows(self, method: str) -> Callable[[Tensor], Tensor]:
+        return lambda ids: torch.cat([self.call(method, part)[0].cpu() for part in ids.split(MAX_IDS)])
+
+    def prompt(self, request: Request) -> Prompt:
+        return self.prompts.build(request)
+
+    def prefill(self, rows: Tensor, start: int = 0) -> Outputs:
+        """Logits [1, V] and hidden [1, H] after rows [S, H] from position `start` on."""
+        padding = torch.zeros(PREFILL_ROWS, rows.shape[1])
+        for first in range(0, len(rows), PREFILL_ROWS):
+            part = rows[first : first + PREFILL_ROWS]
+            padded = torch.cat([padding[len(part) :], part])
+            answer = self.call("talker_prefill", padded, torch.tensor([start + first]), torch.tensor([len(part)]))
+        return answer
+
+    def stream(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Iterator[Tensor]:
+        """One call of `frame` after the other: codes [G], the last of which only say that the speech is over.
+
+        Raises ValueError when a stage says nothing that could be drawn from.
+        """
+        self.prefill(prompt.rows)
+        talker = torch.tensor([options.temperature, options.top_k, options.top_p], dtype=torch.float32)
+        settings = torch.cat([talker, _subtalker(options)])
+        tokens: list[int] = []
+        for position, text_row in self._steps(prompt):
+            penalty, bans = self.talker_vectors(tokens, options)
+            uniforms = self._uniforms(seed, len(tokens), 0)
+            codes = self.call("frame", text_row, position, penalty, bans, uniforms, settings)[0].cpu()
+            if (codes == NOTHING_TO_DRAW).any():
+                raise ValueError(f"frame {len(tokens)}: the logits hold nothing to draw from")
+            tokens.append(int(codes[0]))
+            yield codes
+            if self._is_over(tokens, options):
+                return
+
+    def frames(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Speech:
+        """One call of `frame` for each frame."""
+        streamed = list(self.stream(prompt, options, seed))
+        return self._speech([int(codes[0]) for codes in streamed], streamed[:-1])
+
+    def frames_by_two_methods(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Speech:
+        """The same with `talker` and `cp_generate`, code 0 drawn outside."""
+        logits, hidden = self.prefill(prompt.rows)
+        settings = _subtalker(options)
+        tokens: list[int] = []
+        frames: list[Tensor] = []
+        for position, text_row in self._steps(prompt):
+            tokens.append(self._pick(logits, tokens, options, seed))
+            if self._is_over(tokens, options):
+                break
+            uniforms = self._uniforms(seed, len(frames), 1)
+            codes, embedding = self.call("cp_generate", hidden, torch.tensor(tokens[-1:]), uniforms, settings)
+            frames.append(codes.cpu())
+            logits, hidden = self.call("talker", embedding.cpu() + text_row, position)
+        return self._speech(tokens, frames)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Samples of codes [T, G]."""
+        pieces = [
+            self.call("decode_audio", codes[start : start + DECODE_FRAMES], torch.tensor([start]))[0].cpu()
+            for start in range(0, len(codes), DECODE_FRAMES)
+        ]
+        return torch.cat(pieces) if pieces else torch.empty(0)
+
+    def talker_vectors(self, tokens: list[int], options: SamplingConfig) -> tuple[Tensor, Tensor]:
+        return talker_vectors(
+            tokens,
+            vocab_size=self.config.talker_vocab_size,
+            repetition_penalty=options.repetition_penalty,
+            min_new_tokens=MIN_NEW_TOKENS,
+            code_vocab_size=self.config.code_vocab_size,
+            eos_id=self.config.token_ids.codec_eos,
+        )
+
+    def _steps(self, prompt: Prompt) -> Iterator[tuple[Tensor, Tensor]]:
+        """Position [1] and text row [1, H] of every talker step behind the prompt, without end."""
+        position = len(prompt.rows)
+        for row in prompt.trailing.split(1):
+            yield torch.tensor([position]), row
+            position += 1
+        while True:
+            yield torch.tensor([position]), prompt.pad_row
+            position += 1
+
+    def _uniforms(self, seed: int, frame: int, first_group: int) -> Tensor:
+        groups = range(first_group, self.config.num_code_groups)
+        return torch.tensor([sampling.uniform(seed, frame, group) for group in groups], dtype=torch.float32)
+
+    def _pick(self, logits: Tensor, tokens: list[int], options: SamplingConfig, seed: int) -> int:
+        processed = sampling.process_talker_logits(
+            logits[0].cpu().numpy(),
+            generated=tokens,
+            repetition_penalty=options.repetition_penalty,
+            min_new_tokens=MIN_NEW_TOKENS,
+            code_vocab_size=self.config.code_vocab_size,
+            eos_id=self.config.token_ids.codec_eos,
+        )
+        uniform = sampling.uniform(seed, len(tokens), 0)
+        return sampling.pick(processed, options.temperature, options.top_k, options.top_p, uniform)
+
+    def _is_over(self, tokens: list[int], options: SamplingConfig) -> bool:
+        return tokens[-1] == self.config.token_ids.codec_eos or len(tokens) == options.max_new_tokens
+
+    def _speech(self, tokens: list[int], frames: list[Tensor]) -> Speech:
+        empty = torch.empty(0, self.config.num_code_groups, dtype=torch.int64)
+        return Speech(tokens, torch.stack(frames) if frames else empty)
+
+
+def _subtalker(options: SamplingConfig) -> Tensor:
+    """What the code predictor samples with: [3]."""
+    values = [options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p]
+    return torch.tensor(values, dtype=torch.float32)

@@ -1,0 +1,112 @@
+"""The stages put together: METHODS says what a `model.pte` holds.
+
+| method | inputs | outputs |
+|---|---|---|
+| encode_text | ids [S] | rows [S, H] |
+| codec_embed | ids [S], rows of the stacked code embedding table | rows [S, H] |
+| talker | rows [S, H], position [1], kv | logits [1, V], hidden [1, H] of the last row |
+| cp_generate | hidden [1, H], code 0 [1], uniforms [G - 1], sampling [3], kv | codes [G], frame embedding [1, H] |
+| code_predictor | rows [S, H], position [1], kv | hidden [1, Hcp] |
+| cp_head | hidden [1, Hcp] | logits [G - 1, Vc] |
+| decode_audio | codes [T, G], position [1], history [N], kv | samples [T * samples_per_frame] |
+
+Ids, codes and positions are int64, everything else fp32; the recipe may narrow the talker's kv. `kv` and `history`
+belong to the caller and are written.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.export import Dim
+
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.quantize.codec import quantize_codec
+from qwen3_tts.export.quantize.recipe import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
+from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCodePredictor
+from qwen3_tts.export.stages.packed_codec import pack_codec
+
+MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
+MAX_DECODE_FRAMES = 4  # what streaming needs; 16 plan 35 MB more and gain 3 %, a true maximum of 300 frames 1.25 GB
+
+
+class Model:
+    """The modules of a checkpoint, quantized by a recipe, shared by all methods."""
+
+    def __init__(self, checkpoint: Checkpoint, recipe: Recipe):
+        self.config: ModelConfig = checkpoint.config
+        self.text_embedding = checkpoint.text_embedding()
+        self.codec_embedding = checkpoint.codec_embedding()
+        self.talker = checkpoint.talker()
+        self.code_predictor = checkpoint.code_predictor()
+        self.codec_decoder = checkpoint.codec_decoder()
+        self._quantize(recipe)
+
+    def _quantize(self, recipe: Recipe) -> None:
+        size = recipe.group_size
+        self.text_embedding = _quantized_embedding(self.text_embedding, recipe.text_embedding)
+        self.codec_embedding = _quantized_embedding(self.codec_embedding, recipe.codec_embedding)
+        quantize_stage(self.talker, recipe.talker, size, "layers")
+        quantize_stage(self.talker, recipe.heads, size, "head")
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "projection")
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers")
+        quantize_stage(self.code_predictor, recipe.heads, size, "heads")
+        quantize_stage(self.codec_decoder, recipe.codec, size)
+        self.talker.kv_dtype = KV_CACHE_DTYPES[recipe.kv_cache]
+        if recipe.codec_convolutions == "int8":
+            quantize_codec(self.codec_decoder, with_linears=recipe.codec == "none")
+        pack_codec(self.codec_decoder)
+
+    def methods(self, max_seq_len: int) -> list[Method]:
+        """METHODS in the order of the data flow. `max_seq_len`: positions of the talker's cache."""
+        config = self.config
+        hidden = config.talker.hidden_size
+        rows = Dim("rows", min=1, max=MAX_ROWS)
+        frames = Dim("frames", min=1, max=MAX_DECODE_FRAMES)
+        position = torch.zeros(1, dtype=torch.int64)
+        talker_kv = self.talker.empty_kv(max_seq_len)
+        predictor_kv = self.code_predictor.empty_kv(config.num_code_groups)
+        codec = self.codec_decoder
+        return [
+            Method("encode_text", self.text_embedding, (torch.arange(4),), {0: {0: rows}}),
+            Method("codec_embed", self.codec_embedding, (torch.arange(4),), {0: {0: rows}}),
+            Method("talker", self.talker, (torch.randn(4, hidden), position, talker_kv), {0: {0: rows}}),
+            Method(
+                "cp_generate",
+                FusedCodePredictor(self.code_predictor, self.codec_embedding, config),
+                (
+                    torch.randn(1, hidden),
+                    torch.zeros(1, dtype=torch.int64),
+                    torch.rand(config.num_code_groups - 1),
+                    torch.tensor([0.9, 50.0, 1.0]),
+                    predictor_kv,
+                ),
+            ),
+            Method(
+                "code_predictor",
+                self.code_predictor,
+                (torch.randn(2, hidden), position, predictor_kv),
+                {0: {0: Dim("rows", min=1, max=2)}},
+            ),
+            Method(
+                "cp_head", CodePredictorHeads(self.code_predictor), (torch.randn(1, config.code_predictor.hidden_size),)
+            ),
+            Method(
+                "decode_audio",
+                codec,
+                (
+                    torch.zeros(3, config.num_code_groups, dtype=torch.int64),
+                    position,
+                    torch.zeros(codec.history_size),
+                    codec.empty_kv(MAX_DECODE_FRAMES),
+                ),
+                {0: {0: frames}},
+            ),
+        ]
+
+
+def _quantized_embedding(embedding: nn.Embedding, choice: str) -> nn.Embedding:
+    quantize_embedding(embedding, choice)
+    return embedding

@@ -1,0 +1,1 @@
+"""Stages with narrower weights, and which recipe gives which stage what."""

@@ -1,0 +1,116 @@
+"""Text to samples in eager PyTorch: the executable specification of what a `model.pte` and the runner do together.
+
+The loop is the runner's SynthesisSession: one talker step, one frame, one more text row, until the end token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qwen3_tts import sampling
+from qwen3_tts.config import SamplingConfig
+from qwen3_tts.contract import MIN_NEW_TOKENS
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
+from qwen3_tts.export.quantize.recipe import FLOAT
+from qwen3_tts.export.stages.code_predictor import FusedCodePredictor
+from qwen3_tts.text_tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True)
+class Utterance:
+    prompt: Prompt
+    talker_logits: Tensor  # [N, V] raw, one row a token
+    talker_tokens: list[int]  # [N]; the last one never becomes a frame
+    codes: Tensor  # [T, G]
+    samples: Tensor  # [T * samples_per_frame]
+
+
+class Synthesizer:
+    """The stages of a checkpoint, composed eagerly; in fp32 unless a quantized `model` of it is given."""
+
+    def __init__(self, checkpoint: Checkpoint, model: Model | None = None, max_seq_len: int = 512):
+        self.model = Model(checkpoint, FLOAT) if model is None else model
+        self.config, self.max_seq_len = checkpoint.config, max_seq_len
+        self.code_predictor = FusedCodePredictor(self.model.code_predictor, self.model.codec_embedding, self.config)
+        self.prompt_builder = PromptBuilder(
+            self.config,
+            TextTokenizer(checkpoint.tokenizer_json),
+            self.model.text_embedding,
+            self.model.codec_embedding,
+        )
+
+    @torch.no_grad()
+    def synthesize(self, request: Request, options: SamplingConfig, seed: int = 42) -> Utterance:
+        prompt = self.prompt_builder.build(request)
+        logits, tokens, codes = self._speak(prompt, options, seed)
+        reference = request.voice.codes if request.voice is not None else None
+        return Utterance(prompt, logits, tokens, codes, self.decode(codes, reference))
+
+    @torch.no_grad()
+    def codes(self, request: Request, options: SamplingConfig, seed: int = 42) -> Tensor:
+        """The frames [T, G] of an utterance, without its samples."""
+        return self._speak(self.prompt_builder.build(request), options, seed)[2]
+
+    def _speak(self, prompt: Prompt, options: SamplingConfig, seed: int) -> tuple[Tensor, list[int], Tensor]:
+        config = self.config
+        kv = self.model.talker.empty_kv(self.max_seq_len)
+        scratch = self.model.code_predictor.empty_kv(config.num_code_groups)
+        subtalker = torch.tensor(
+            [options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p], dtype=torch.float32
+        )
+        for start in range(0, len(prompt.rows), MAX_ROWS):
+            rows = prompt.rows[start : start + MAX_ROWS]
+            logits, hidden = self.model.talker(rows, torch.tensor([start]), kv)
+        position, all_logits = len(prompt.rows), [logits]
+        tokens: list[int] = []
+        frames: list[Tensor] = []
+        while True:
+            tokens.append(self._pick(logits, tokens, options, seed))
+            if tokens[-1] == config.token_ids.codec_eos or len(tokens) == options.max_new_tokens:
+                break
+            frame = len(frames)
+            uniforms = [sampling.uniform(seed, frame, group) for group in range(1, config.num_code_groups)]
+            codes, embedding = self.code_predictor(
+                hidden, torch.tensor([tokens[-1]]), torch.tensor(uniforms, dtype=torch.float32), subtalker, scratch
+            )
+            frames.append(codes)
+            text_row = prompt.trailing[frame : frame + 1] if frame < len(prompt.trailing) else prompt.pad_row
+            logits, hidden = self.model.talker(embedding + text_row, torch.tensor([position]), kv)
+            all_logits.append(logits)
+            position += 1
+        stacked = torch.stack(frames) if frames else torch.empty(0, config.num_code_groups, dtype=torch.int64)
+        return torch.cat(all_logits), tokens, stacked
+
+    def _pick(self, logits: Tensor, tokens: list[int], options: SamplingConfig, seed: int) -> int:
+        config = self.config
+        processed = sampling.process_talker_logits(
+            logits[0].numpy(),
+            generated=tokens,
+            repetition_penalty=options.repetition_penalty,
+            min_new_tokens=MIN_NEW_TOKENS,
+            code_vocab_size=config.code_vocab_size,
+            eos_id=config.token_ids.codec_eos,
+        )
+        uniform = sampling.uniform(seed, len(tokens), 0)
+        return sampling.pick(processed, options.temperature, options.top_k, options.top_p, uniform)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor, reference: np.ndarray | None = None) -> Tensor:
+        """Samples of codes [T, G]; a voice's reference codes are decoded first and their samples dropped."""
+        codec = self.model.codec_decoder
+        skipped = 0 if reference is None else len(reference)
+        if reference is not None:
+            codes = torch.cat([torch.as_tensor(reference, dtype=torch.int64), codes])
+        history, kv = torch.zeros(codec.history_size), codec.empty_kv(MAX_DECODE_FRAMES)
+        pieces = [
+            codec(codes[start : start + MAX_DECODE_FRAMES], torch.tensor([start]), history, kv)
+            for start in range(0, len(codes), MAX_DECODE_FRAMES)
+        ]
+        samples = torch.cat(pieces) if pieces else torch.empty(0)
+        return samples[skipped * self.config.codec.samples_per_frame :]

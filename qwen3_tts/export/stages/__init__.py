@@ -1,0 +1,1 @@
+"""The stages of a model as modules that are written for export."""
