@@ -35,9 +35,9 @@ from qwen3_tts.export.cuda import target
 from qwen3_tts.export.cuda.containers import Containers
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker
-from qwen3_tts.export.cuda.stages import DTYPES, Flavour, load_stages
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import Recipe
+from qwen3_tts.recipe import Recipe
 from random_models import make_checkpoint, random_folder, run_step, say
 
 SIZES = ("tiny-customvoice", "0.6b-customvoice")
@@ -119,7 +119,7 @@ def compile_modules(modules: Modules) -> Modules:
 def eager_modules(checkpoint: Checkpoint, variant: str) -> Modules:
     is_narrow = variant == "4w"
     recipe = Recipe(talker="4w" if is_narrow else "none")
-    return Modules(build_methods(load_stages(checkpoint, recipe, Flavour(DTYPES["bf16"]), MAX_SEQ_LEN)), "cuda")
+    return Modules(build_methods(load_stages(checkpoint, recipe, Flavour(torch.bfloat16), MAX_SEQ_LEN)), "cuda")
 
 
 def export(size: str, variant: str) -> tuple[Path, dict[str, Any]]:

@@ -27,9 +27,9 @@ from torch import Tensor
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import RECIPES, Recipe
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.layers import DecoderStack
+from qwen3_tts.recipe import RECIPES, Recipe
 
 TEXTS = {  # languages that every published checkpoint has
     "english": "Good morning, Zoe! Flight 1492 to Reykjavik leaves at 6:45. Shall we have breakfast first?",

@@ -32,7 +32,7 @@ from benchmark import first_speaker, write_json
 from judges import DistillMOS, Whisper, word_error_rate
 from layout import FULL_SCALE
 from measuring import ProgramError, run
-from qwen3_tts.export.quantize.recipe import RECIPES
+from qwen3_tts.recipe import RECIPES
 from random_models import is_new, run_step, say
 from recipes import named_models
 from scenarios import command_line

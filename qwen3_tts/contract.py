@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.export.quantize.recipe import Recipe
+from qwen3_tts.recipe import Recipe
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 CONTRACT_VERSION = 1

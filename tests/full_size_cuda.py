@@ -41,8 +41,8 @@ from qwen3_tts.export.cuda.program import write_cuda_program  # noqa: E402
 from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
 from qwen3_tts.export.cuda.stages import Flavour, load_stages  # noqa: E402
 from qwen3_tts.export.prompt import Request  # noqa: E402
-from qwen3_tts.export.quantize.recipe import FLOAT, Recipe  # noqa: E402
 from qwen3_tts.export.reference import Synthesizer  # noqa: E402
+from qwen3_tts.recipe import FLOAT, Recipe  # noqa: E402
 from random_models import make_checkpoint, say  # noqa: E402
 
 FP32 = Flavour(torch.float32, torch.float32)

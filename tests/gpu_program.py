@@ -25,13 +25,13 @@ from torch.export import ExportedProgram  # noqa: E402
 from torch.export.graph_signature import InputKind  # noqa: E402
 
 from cuda_models import FewGroups  # noqa: E402
-from export_unified import constants_of  # noqa: E402
 from qwen3_tts.contract import build_contract  # noqa: E402
 from qwen3_tts.export.cuda.artifacts import cuda_contract  # noqa: E402
 from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
 from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS, Flavour, load_stages  # noqa: E402
 from qwen3_tts.export.lowering import export_methods  # noqa: E402
-from qwen3_tts.export.quantize.recipe import FLOAT  # noqa: E402
+from qwen3_tts.export.program import constants_of  # noqa: E402
+from qwen3_tts.recipe import FLOAT  # noqa: E402
 from qwen3_tts.text_tokenizer import TextTokenizer  # noqa: E402
 
 FP32 = Flavour(torch.float32, torch.float32)

@@ -4,8 +4,9 @@
 
 A record holds the export's command and flags, the contract, and the inputs and outputs of every method, in the words
 of the manifest that export_unified.py writes beside a `.pte`. The contract comes from the published configuration and
-the whole text vocabulary; the signatures come from running the methods of model.py on fake tensors, which have shapes
-and no values. tests/test_manifests.py holds the records against the sources, and both derivations against real files.
+the whole text vocabulary; the signatures come from running the methods of qwen3_tts/export/model.py on fake tensors,
+which have shapes and no values. tests/test_manifests.py holds the records against the sources, and both derivations
+against real files.
 
 The recipes are those of --recipe, for XNNPACK. The portable backend gets no records: they would repeat those of
 `exact` but for one word, `backend`.
@@ -33,17 +34,18 @@ from executorch.exir.tensor import scalar_type_enum
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-import export_unified
 import published_layout as layout
 from qwen3_tts.config import ModelConfig, Section
+from qwen3_tts.export import flags as export_flags
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.manifest import describe_tensor
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.model import Model
-from qwen3_tts.export.quantize.recipe import FLOAT, RECIPES, Recipe
+from qwen3_tts.export.program import contract_of
 from qwen3_tts.export.stages.code_predictor import CodePredictor
 from qwen3_tts.export.stages.codec_decoder import CodecDecoder
 from qwen3_tts.export.stages.talker import Talker
+from qwen3_tts.recipe import FLOAT, RECIPES, Recipe
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
 from random_checkpoint import PUBLISHED_TEXT_VOCAB
@@ -149,15 +151,15 @@ def record(size: str, flags: tuple[str, ...]) -> dict[str, Any]:
     return {
         "model": size,
         "command": " ".join(command),
-        "flags": export_unified.recorded_flags(args),
-        "contract": export_unified.contract_of(args, config, published_tokenizer()),
-        "methods": derive_signatures(config, args.max_seq_len, export_unified.recipe_of(args)),
+        "flags": export_flags.recorded_flags(args),
+        "contract": contract_of(args, config, published_tokenizer()),
+        "methods": derive_signatures(config, args.max_seq_len, export_flags.recipe_of(args)),
     }
 
 
 def parse_flags(flags: tuple[str, ...]) -> argparse.Namespace:
     """The parsed flags of export_unified.py; its folder and file do not matter here."""
-    return export_unified.parse_args(["--checkpoint", str(REPOSITORY), "--output", "model.pte", *flags])
+    return export_flags.parse_args(["--checkpoint", str(REPOSITORY), "--output", "model.pte", *flags])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

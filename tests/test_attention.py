@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.export import ops  # noqa: F401  (registers the operators)
-from qwen3_tts.export.quantize.recipe import KV_CACHE_DTYPES
+from qwen3_tts.recipe import KV_CACHE_DTYPES
 
 HEADS, KV_HEADS, HEAD_DIM, ROWS = 4, 2, 16, 9
 WIDTH = (HEADS + 2 * KV_HEADS) * HEAD_DIM
@@ -46,7 +46,7 @@ def expected(rows: Tensor, dtype: torch.dtype) -> Tensor:
     return found.view(ROWS, -1)
 
 
-@pytest.mark.parametrize("dtype", KV_CACHE_DTYPES.values())
+@pytest.mark.parametrize("dtype", [getattr(torch, name) for name in KV_CACHE_DTYPES.values()])
 def test_attention_over_what_the_cache_holds(dtype: torch.dtype) -> None:
     rows = torch.randn(ROWS, WIDTH, generator=torch.Generator().manual_seed(1))
     kv = empty_kv(dtype)

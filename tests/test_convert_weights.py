@@ -21,13 +21,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.testing import assert_close
 
-import convert_weights
 import models
 import published_layout as layout
 import qwen_vocabulary
 import random_checkpoint
 from published_layout import RandomTensor
+from qwen3_tts.commands import SCRIPTS
 from qwen3_tts.config import ModelConfig, Section
+from qwen3_tts.convert import cli, conversion
 from qwen3_tts.convert import snapshot as snapshot_module
 from qwen3_tts.convert.snapshot import TensorInfo
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
@@ -41,7 +42,7 @@ Snapshots = Callable[[str], Path]
 
 
 def convert(source: Path | str, output: Path) -> int:
-    return convert_weights.main([str(source), "--output-dir", str(output)])
+    return cli.main([str(source), "--output-dir", str(output)], SCRIPTS)
 
 
 def load_source(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -118,8 +119,8 @@ def test_published_models_are_mapped(size: str, tmp_path: Path) -> None:
         tensors=infos,
     )
     snapshot = cast(snapshot_module.Snapshot, parts)  # what one has, without files to read
-    files = convert_weights.target_files(snapshot)
-    convert_weights.check_sources(files, snapshot)
+    files = conversion.target_files(snapshot)
+    conversion.check_sources(files, snapshot)
     targets = {row.target: row.shape for row in files[0].rows}
     hidden = root["talker_config"]["hidden_size"]
     assert targets["codec_embedding.weight"] == (3072 + 15 * 2048, hidden)
@@ -340,9 +341,9 @@ def test_a_foreign_output_folder_is_refused(
 def test_a_full_disk_leaves_nothing_behind(tiny_snapshot: Snapshots, tmp_path: Path) -> None:
     """A limit on file sizes stands for the full disk."""
     program = (
-        "import resource, sys, convert_weights\n"
+        "import resource, sys\nfrom qwen3_tts import commands\nfrom qwen3_tts.convert import cli, conversion\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
-        "sys.exit(convert_weights.main())\n"
+        "sys.exit(cli.main(commands=commands.SCRIPTS))\n"
     )
     command = [sys.executable, "-c", program, str(tiny_snapshot("tiny-base")), "--output-dir", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=models.REPOSITORY, capture_output=True, text=True, check=False)
@@ -479,7 +480,7 @@ def test_only_needed_files_are_downloaded(
         return str(fetched)
 
     monkeypatch.setattr(snapshot_module, "snapshot_download", download)
-    assert convert_weights.main(["Qwen/Tiny", "--revision", "v2", "--output-dir", str(tmp_path / "out")]) == 0
+    assert cli.main(["Qwen/Tiny", "--revision", "v2", "--output-dir", str(tmp_path / "out")]) == 0
     left = {
         "preprocessor_config.json",
         "speech_tokenizer/preprocessor_config.json",

@@ -21,8 +21,8 @@ from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import FLOAT
 from qwen3_tts.export.stages.linear import Linear
+from qwen3_tts.recipe import FLOAT
 
 FP32 = Flavour(torch.float32, torch.float32)  # attention too: the CPU has no kernel that equals Triton's
 COMPILED = ("encode_text", "codec_embed", "talker_prefill", "talker", "frame", "cp_generate", "decode_audio")

@@ -19,9 +19,9 @@ from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, pick, process_talker
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
 from qwen3_tts.export.cuda.stages import PREFILL_ROWS, Flavour, load_stages
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import FLOAT
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.codec_decoder import CausalConv, CausalUpsample, HistoryPlan, Snake
+from qwen3_tts.recipe import FLOAT
 
 SIZES = ["tiny-customvoice", "tiny-mtp"]  # with a speaker; with a projection in front of the code predictor
 TEXT = "The GPU says what the processor says, word for word, and it says it at the same time."

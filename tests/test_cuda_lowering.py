@@ -24,8 +24,8 @@ from qwen3_tts.export.cuda.program import write_cuda_program
 from qwen3_tts.export.cuda.static_check import problems
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.methods import Method
-from qwen3_tts.export.quantize.recipe import Recipe
 from qwen3_tts.export.stages.linear import Linear
+from qwen3_tts.recipe import Recipe
 from runner_program import call
 
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}

@@ -14,13 +14,13 @@ import layout
 import snapshot
 import vocabulary
 from codec_encoder import CodecEncoder
-from convert_weights import convert
 from qwen3_tts.config import Section
+from qwen3_tts.convert.conversion import convert
 from qwen3_tts.export.checkpoint import Checkpoint, _prepare_codec_encoder
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
-from qwen3_tts.export.quantize.recipe import FLOAT
 from qwen3_tts.export.stages import codec_encoder as exported_encoder
+from qwen3_tts.recipe import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice_config import CodecEncoderConfig
 from talker import NONE, Talker

@@ -18,8 +18,8 @@ from quality import Listener
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import RECIPES
 from qwen3_tts.export.reference import Synthesizer
+from qwen3_tts.recipe import RECIPES
 from runner_program import GREEDY, Run, speak
 
 WAVEFORM_TOLERANCE = 1e-3

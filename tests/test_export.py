@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import export_unified
 import models
-from qwen3_tts.export import manifest
+from qwen3_tts.export import cli, manifest
+from qwen3_tts.export.flags import manifest_path, parse_args
 from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS
 
 Pte = Callable[[str], Path]
@@ -23,7 +23,7 @@ METHODS = {"encode_text", "codec_embed", "talker", "cp_generate", "code_predicto
 @pytest.mark.parametrize("name", NAMES)
 def test_manifest_says_what_the_file_holds(tiny_pte: Pte, name: str) -> None:
     path = tiny_pte(name)
-    written = json.loads(export_unified.manifest_path(path).read_text())
+    written = json.loads(manifest_path(path).read_text())
     assert written == manifest.build_manifest(path, written["flags"])
     assert set(written["methods"]) == METHODS
 
@@ -36,7 +36,7 @@ def test_every_weight_is_stored_once(tiny_pte: Pte, name: str) -> None:
 
 
 def test_signatures(tiny_pte: Pte) -> None:
-    methods = json.loads(export_unified.manifest_path(tiny_pte("tiny-base")).read_text())["methods"]
+    methods = json.loads(manifest_path(tiny_pte("tiny-base")).read_text())["methods"]
     contract = manifest.ProgramFile(tiny_pte("tiny-base")).contract()
     hidden, groups = contract["hidden_size"], contract["num_code_groups"]
     assert methods["talker"]["inputs"][:2] == [f"float[<={MAX_ROWS}, {hidden}]", "long[1]"]
@@ -49,7 +49,7 @@ def test_signatures(tiny_pte: Pte) -> None:
 @pytest.mark.parametrize("name", models.VOICE_ENCODERS)
 def test_manifest_of_a_voice_encoder(tiny_pte: Pte, name: str) -> None:
     path = tiny_pte(name)
-    written = json.loads(export_unified.manifest_path(path).read_text())
+    written = json.loads(manifest_path(path).read_text())
     assert written == manifest.build_manifest(path, written["flags"])
     contract, methods = written["contract"], written["methods"]
     assert contract["kind"] == "voice_encoder"
@@ -70,7 +70,7 @@ def test_manifest_of_a_voice_encoder(tiny_pte: Pte, name: str) -> None:
 
 def test_voice_encoder_needs_no_operator_of_this_project(tiny_pte: Pte) -> None:
     """Any ExecuTorch runtime runs it. Its convolutions are one delegate: their signals are too big to pass around."""
-    methods = json.loads(export_unified.manifest_path(tiny_pte("tiny-base-voice-encoder")).read_text())["methods"]
+    methods = json.loads(manifest_path(tiny_pte("tiny-base-voice-encoder")).read_text())["methods"]
     operators = [operator for method in methods.values() for operator in method["operators"]]
     assert not [operator for operator in operators if operator.startswith("qwen3_tts::")]
     assert methods["encode_audio"]["delegates"] == 1
@@ -79,7 +79,7 @@ def test_voice_encoder_needs_no_operator_of_this_project(tiny_pte: Pte) -> None:
 
 def test_one_delegate_between_two_operators_of_a_float_layer(tiny_pte: Pte) -> None:
     """Norms, projections and residuals between attention and swiglu lower as a whole."""
-    talker = json.loads(export_unified.manifest_path(tiny_pte("tiny-customvoice")).read_text())["methods"]["talker"]
+    talker = json.loads(manifest_path(tiny_pte("tiny-customvoice")).read_text())["methods"]["talker"]
     layers = talker["operators"]["qwen3_tts::attention"]
     assert talker["delegates"] == 2 * layers + 2  # before, between and after them, and the last row's norm and head
 
@@ -87,7 +87,7 @@ def test_one_delegate_between_two_operators_of_a_float_layer(tiny_pte: Pte) -> N
 def test_a_quantized_layer_is_six_operators(tiny_pte: Pte) -> None:
     """Four linear layers with their norms and residuals, attention and swiglu; the final norm is a delegate."""
     pte = tiny_pte("tiny-customvoice-balanced")
-    talker = json.loads(export_unified.manifest_path(pte).read_text())["methods"]["talker"]
+    talker = json.loads(manifest_path(pte).read_text())["methods"]["talker"]
     layers = talker["operators"]["qwen3_tts::attention"]
     assert talker["operators"]["qwen3_tts::linear"] == 4 * layers + 1
     assert talker["operators"]["qwen3_tts::swiglu"] == layers
@@ -127,7 +127,7 @@ def test_combinations_that_cannot_work_are_refused(
 ) -> None:
     output = tmp_path / "model.pte"
     with pytest.raises(SystemExit) as refusal:
-        export_unified.parse_args(["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(output), *flags])
+        parse_args(["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(output), *flags])
     assert refusal.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -142,17 +142,16 @@ def test_two_programs_need_two_names(tiny_checkpoint: Pte, tmp_path: Path, capsy
         ),
     ):
         with pytest.raises(SystemExit):
-            export_unified.parse_args([*flags, *outputs])
+            parse_args([*flags, *outputs])
         assert message in capsys.readouterr().err
 
 
 def test_checkpoint_without_voice_encoders_leaves_no_file(
-    tiny_checkpoint: Pte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_checkpoint: Pte, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["export_unified.py", "--checkpoint", str(tiny_checkpoint("tiny-customvoice"))]
+    command = ["--checkpoint", str(tiny_checkpoint("tiny-customvoice"))]
     command += ["--output", str(tmp_path / "model.pte"), "--voice-encoder", str(tmp_path / "voice_encoder.pte")]
-    monkeypatch.setattr(sys, "argv", command)
-    assert export_unified.main() == 1
+    assert cli.main(command) == 1
     assert "a custom_voice checkpoint has no voice encoders; take a Base checkpoint" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

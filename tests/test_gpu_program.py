@@ -17,7 +17,7 @@ from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
 from qwen3_tts.export.cuda.stages import load_stages
 from qwen3_tts.export.prompt import Request
-from qwen3_tts.export.quantize.recipe import FLOAT
+from qwen3_tts.recipe import FLOAT
 from runner_program import speak
 
 FRAMES = 8

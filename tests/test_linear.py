@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from qwen3_tts.export.packing import linear as packed_weights
-from qwen3_tts.export.stages.linear import Linear, QuantizedLinear, RMSNorm, group_scales, lowest_code, quantize_linears
+from qwen3_tts.export.quantize.linears import QuantizedLinear, group_scales, lowest_code, quantize_linears
+from qwen3_tts.export.stages.linear import Linear, RMSNorm
 
 BITS = (4, 5, 6, 8)
 # Of the norm of normal weights, in groups of 32: what searched scales leave, and scales to the largest weight.

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import export_unified
 import models
 import published_manifests as manifests
 from published_layout import PUBLISHED
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
 from qwen3_tts.export.manifest import build_manifest
-from qwen3_tts.export.quantize.recipe import RECIPES
+from qwen3_tts.export.program import contract_of
+from qwen3_tts.recipe import RECIPES
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 Pte = Callable[[str], Path]
@@ -49,15 +50,15 @@ def test_derivation_equals_a_real_export(tiny_pte: Pte, tiny_checkpoint: Pte, na
     """Contract, flags and signatures found without weights are those read back from the file."""
     export, folder = models.EXPORTS[name], tiny_checkpoint(models.EXPORTS[name].size)
     args, config = manifests.parse_flags(export.flags), ModelConfig.load(folder)
-    written = json.loads(export_unified.manifest_path(tiny_pte(name)).read_text(encoding="utf-8"))
+    written = json.loads(manifest_path(tiny_pte(name)).read_text(encoding="utf-8"))
     held = build_manifest(tiny_pte(name), written["flags"])
     tokenizer = TextTokenizer.load(folder / "tokenizer.json")
-    assert export_unified.contract_of(args, config, tokenizer) == held["contract"]
-    assert export_unified.recorded_flags(args) == held["flags"]
+    assert contract_of(args, config, tokenizer) == held["contract"]
+    assert recorded_flags(args) == held["flags"]
     methods = {
         name: {"inputs": method["inputs"], "outputs": method["outputs"]} for name, method in held["methods"].items()
     }
-    assert manifests.derive_signatures(config, args.max_seq_len, export_unified.recipe_of(args)) == methods
+    assert manifests.derive_signatures(config, args.max_seq_len, recipe_of(args)) == methods
 
 
 @pytest.mark.parametrize("name", ["tiny-base", "tiny-customvoice-balanced"])

@@ -24,7 +24,6 @@ from torch.export import ExportedProgram
 
 from qwen3_tts.export.methods import Method
 
-BACKENDS = ("xnnpack", "portable", "cuda")
 Report = Callable[[str, str], None]  # (method, step that begins)
 
 

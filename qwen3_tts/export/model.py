@@ -24,9 +24,11 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.codec import quantize_codec
-from qwen3_tts.export.quantize.recipe import KV_CACHE_DTYPES, Recipe, quantize_embedding, quantize_stage
+from qwen3_tts.export.quantize.embedding import quantize_embedding
+from qwen3_tts.export.quantize.linears import quantize_stage
 from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCodePredictor
 from qwen3_tts.export.stages.packed_codec import pack_codec
+from qwen3_tts.recipe import KV_CACHE_DTYPES, Recipe
 
 MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
 MAX_DECODE_FRAMES = 4  # what streaming needs; 16 plan 35 MB more and gain 3 %, a true maximum of 300 frames 1.25 GB
@@ -54,7 +56,7 @@ class Model:
         quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers")
         quantize_stage(self.code_predictor, recipe.heads, size, "heads")
         quantize_stage(self.codec_decoder, recipe.codec, size)
-        self.talker.kv_dtype = KV_CACHE_DTYPES[recipe.kv_cache]
+        self.talker.kv_dtype = getattr(torch, KV_CACHE_DTYPES[recipe.kv_cache])
         if recipe.codec_convolutions == "int8":
             quantize_codec(self.codec_decoder, with_linears=recipe.codec == "none")
         pack_codec(self.codec_decoder)

@@ -17,8 +17,8 @@ from qwen3_tts.contract import MIN_NEW_TOKENS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
-from qwen3_tts.export.quantize.recipe import FLOAT
 from qwen3_tts.export.stages.code_predictor import FusedCodePredictor
+from qwen3_tts.recipe import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 

@@ -18,12 +18,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.export import Dim
+from torchao.quantization import quantize_
+from torchao.quantization.granularity import PerAxis
+from torchao.quantization.quant_api import Int8DynamicActivationIntxWeightConfig
 
 from qwen3_tts.contract import dialects
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.methods import Method
-from qwen3_tts.export.quantize.recipe import quantize_for_xnnpack
 from qwen3_tts.export.stages.codec_encoder import CodecQuantizer
 from qwen3_tts.export.stages.mel import HOP
 
@@ -44,9 +47,9 @@ class VoiceEncoder:
         self.config = checkpoint.voice_encoder_config()
         self.speaker_encoder = checkpoint.speaker_encoder()
         self.codec_encoder = checkpoint.codec_encoder()
-        quantize_for_xnnpack(self.speaker_encoder, qlinear)
+        _quantize(self.speaker_encoder, qlinear)
         # The quantizer's projections stay: what they round goes straight into the choice of a code.
-        quantize_for_xnnpack(self.codec_encoder.encoder_transformer, qlinear)
+        _quantize(self.codec_encoder.encoder_transformer, qlinear)
 
     @property
     def max_samples(self) -> int:
@@ -109,3 +112,9 @@ class VoiceEncoder:
             "context_frames": self.codec_encoder.encoder.context_frames,
             "recipe": {"backend": backend, "voice_encoder": self.qlinear},
         }
+
+
+def _quantize(module: nn.Module, choice: str) -> None:
+    """Quantize every nn.Linear below `module` for any ExecuTorch runtime: "none" or "8da8w", with a scale a row."""
+    if choice == "8da8w":
+        quantize_(module, Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0)))

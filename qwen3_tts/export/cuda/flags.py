@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from qwen3_tts.export.cuda.linear import INT4_GROUP_SIZE
-from qwen3_tts.export.quantize.recipe import Recipe
+from qwen3_tts.recipe import INT4_GROUP_SIZE, Recipe
 
 _GPU_CHOICES = {"none", "4w"}
 # Flags that decide what a CPU's program holds; of the GPU's, text and code rows are in --dtype and the codec is fp32.

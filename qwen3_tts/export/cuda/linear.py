@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.export import ops
-from qwen3_tts.export.stages.linear import Linear, RMSNorm, group_scales
+from qwen3_tts.export.quantize.linears import group_scales
+from qwen3_tts.export.stages.linear import Linear, RMSNorm
+from qwen3_tts.recipe import INT4_GROUP_SIZE
 
-INT4_GROUP_SIZE = 32  # what the backend's mat-vec kernel reads
 INT4_BLOCK = 256  # weights of a row that share the steps of scales and zeros
 _ZERO = 8  # the code of weight 0
 _ROWS_OF_KERNEL = 4  # more rows are multiplied with dequantized weights

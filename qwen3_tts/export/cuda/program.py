@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import target
 from qwen3_tts.export.cuda.artifacts import build_cuda_manifest, cuda_contract
 from qwen3_tts.export.cuda.lowering import lower, write_weights
 from qwen3_tts.export.cuda.methods import build_methods
-from qwen3_tts.export.cuda.stages import DTYPES, Flavour, load_stages
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
 from qwen3_tts.export.lowering import Report
-from qwen3_tts.export.quantize.recipe import Recipe
+from qwen3_tts.recipe import GPU_DTYPES, Recipe
 
 
 def data_path(output: Path) -> Path:
@@ -31,7 +33,7 @@ def write_cuda_program(
     report: Report,
 ) -> dict[str, Any]:
     """Write both files; returns the manifest. flags: as it shows them, with dtype, gpu_arch and max_seq_len."""
-    stages = load_stages(checkpoint, recipe, Flavour(DTYPES[flags["dtype"]]), flags["max_seq_len"])
+    stages = load_stages(checkpoint, recipe, Flavour(getattr(torch, GPU_DTYPES[flags["dtype"]])), flags["max_seq_len"])
     skipped = stages.skipped
     if skipped:
         report(f"in {flags['dtype']}, their inputs are no multiple of 256: {', '.join(skipped)}", "keep")

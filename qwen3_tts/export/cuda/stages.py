@@ -14,15 +14,14 @@ from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda.attention import CachedAttention, CachePlaces, PlainMLP, fused_attention, plain_attention
 from qwen3_tts.export.cuda.convolution import ColumnConv
 from qwen3_tts.export.cuda.linear import Int4Linear, MeanNorm, NarrowEmbedding, NarrowLinear, fits_int4
-from qwen3_tts.export.quantize.recipe import Recipe
 from qwen3_tts.export.stages.codec_decoder import CausalConv, CodecDecoder
 from qwen3_tts.export.stages.layers import MLP, Attention, DecoderStack
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
+from qwen3_tts.recipe import Recipe
 
 PREFILL_ROWS = 128
 DECODE_FRAMES = 1  # static, so that a CUDA graph covers the call; a frame is a millisecond of GPU
 Leaf = TypeVar("Leaf", bound=nn.Module)
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Linear layers with what stands before and after them: in floating point, and quantized to 4, 6 or 8 bits.
+"""Linear layers with what stands before and after them.
 
 A `Linear` takes the norm of its input and the residual of its output along. In floating point that only says the same
-thing elsewhere; a `QuantizedLinear` is one operator with both (qwen3_tts::linear), so that a decoder layer of a
+thing elsewhere; a `QuantizedLinear` is one operator with both (quantize/linears.py), so that a decoder layer of a
 quantized model is six operators and no delegate.
 """
 
@@ -12,11 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.export import ops  # noqa: F401  (registers the operators)
-from qwen3_tts.export.packing.linear import PANEL_ROWS, midpoint, pack_codes, pack_scales
-
-SEARCHED_SHARES = [0.70 + 0.02 * i for i in range(17)]  # of the largest weight that the largest code stands for
-SEARCH_ROWS = 256  # searched at a time, to stay in the cache
-SMALLEST_WEIGHT = 1e-8
 
 
 class RMSNorm(nn.Module):
@@ -41,76 +36,3 @@ class Linear(nn.Linear):
         """residual + W norm(x) + b: x [S, K] -> [S, N]."""
         y = super().forward(x if norm is None else norm(x))
         return y if residual is None else residual + y
-
-
-class QuantizedLinear(nn.Module):
-    """A Linear whose weights are codes of `bits` bits, with one scale for each group of a row.
-
-    Inputs are quantized to int8 while running, with one scale for each group of a row as well.
-    """
-
-    codes: Tensor  # [N / 16, K / 32, bytes] uint8
-    scales: Tensor  # [N / 16, K / group_size, 16] bfloat16
-
-    def __init__(self, linear: Linear, bits: int, group_size: int):
-        super().__init__()
-        scales = group_scales(linear.weight, bits, group_size)
-        groups = linear.weight.view(*scales.shape, group_size) / scales[..., None]
-        zero = midpoint(bits)
-        rounded = groups.round_().clamp_(lowest_code(bits), zero - 1).flatten(1)
-        self.register_buffer("codes", pack_codes((rounded + zero).to(torch.uint8), bits))
-        self.register_buffer("scales", pack_scales(scales))
-        self.bias = linear.bias
-
-    def forward(self, x: Tensor, norm: RMSNorm | None = None, residual: Tensor | None = None) -> Tensor:
-        """residual + W norm(x) + b: x [S, K] -> [S, N]."""
-        weight, eps = (None, 0.0) if norm is None else (norm.weight, norm.eps)
-        y: Tensor = torch.ops.qwen3_tts.linear(x, self.codes, self.scales, self.bias, weight, eps, residual)
-        return y
-
-
-def quantize_linears(module: nn.Module, bits: int, group_size: int, part: str = "") -> None:
-    """Put a QuantizedLinear in the place of every Linear of `module` whose name begins with `part`.
-
-    Raises ValueError, naming the layer, when its shape cannot be cut into panels and groups.
-    """
-    for name, layer in list(module.named_modules()):
-        if not isinstance(layer, Linear) or not name.startswith(part):
-            continue
-        if layer.in_features % group_size or layer.out_features % PANEL_ROWS:
-            raise ValueError(
-                f"{name}: {layer.in_features} inputs and {layer.out_features} outputs cannot be cut into groups of "
-                f"{group_size} and panels of {PANEL_ROWS}; choose another --qlinear-group-size, or none"
-            )
-        module.set_submodule(name, QuantizedLinear(layer, bits, group_size))
-
-
-def lowest_code(bits: int) -> int:
-    """Of the signed codes. At 8 bits both ends are as far from zero, like the inputs'."""
-    return 1 - midpoint(bits) if bits == 8 else -midpoint(bits)
-
-
-@torch.no_grad()
-def group_scales(weight: Tensor, bits: int, group_size: int) -> Tensor:
-    """Scales [N, K / group_size] of `weight` [N, K], held by bfloat16, that give each group the least squared error.
-
-    Clipping the largest weight of a group a little rounds the others less: at 4 bits the error falls by a tenth against
-    scales that reach the largest weight (docs/performance.md).
-    """
-    pieces = [_searched_scales(rows.view(len(rows), -1, group_size), bits) for rows in weight.split(SEARCH_ROWS)]
-    return torch.cat(pieces)
-
-
-def _searched_scales(groups: Tensor, bits: int) -> Tensor:
-    """[rows, groups, group_size] -> [rows, groups]"""
-    largest = groups.abs().amax(-1, keepdim=True).clamp_min(SMALLEST_WEIGHT)
-    best_error = torch.full_like(largest, torch.inf)
-    best = torch.empty_like(largest)
-    for share in SEARCHED_SHARES:
-        scales = (largest * (share / (midpoint(bits) - 1))).bfloat16().float()
-        rounded = torch.round(groups / scales).clamp_(lowest_code(bits), midpoint(bits) - 1).mul_(scales)
-        error = rounded.sub_(groups).square_().sum(-1, keepdim=True)
-        is_better = error < best_error
-        best_error = torch.where(is_better, error, best_error)
-        best = torch.where(is_better, scales, best)
-    return best[..., 0]

@@ -1,0 +1,161 @@
+"""From a snapshot to a checkpoint folder: every tensor is checked, and the folder is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from qwen3_tts.config import read_json
+from qwen3_tts.convert.snapshot import Snapshot, SnapshotError
+from qwen3_tts.convert.voice_weight_map import not_needed, voice_encoder_rows
+from qwen3_tts.convert.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
+from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
+from qwen3_tts.text_tokenizer import build_tokenizer_json
+
+CHECKPOINT_FILES = (
+    "generation_config.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "codec_decoder.safetensors",
+    "voice_encoder.safetensors",
+    "config.json",  # last: while a conversion is being replaced, the folder stays recognisable
+)
+TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+
+
+def target_files(snapshot: Snapshot) -> list[TargetFile]:
+    """The safetensors files that the snapshot's model needs."""
+    config = snapshot.config
+    files = [
+        TargetFile("model.safetensors", tuple(language_model_rows(config)), dtype=None),
+        TargetFile("codec_decoder.safetensors", tuple(codec_decoder_rows(config.codec)), dtype="F32"),
+    ]
+    if config.model_type == "base":
+        rows = tuple(voice_encoder_rows(snapshot.root, snapshot.speech_tokenizer))
+        files.append(TargetFile("voice_encoder.safetensors", rows, dtype=None))
+    return files
+
+
+def check_sources(files: list[TargetFile], snapshot: Snapshot) -> None:
+    """Compares the rows with the headers of the snapshot's files, both ways. Raises SnapshotError."""
+    used: set[str] = set()
+    for row in (row for file in files for row in file.rows):
+        for source in row.sources:
+            used.add(source.name)
+            info = snapshot.tensors.get(source.name)
+            if info is None:
+                raise SnapshotError(f"{snapshot.folder}: tensor '{source.name}' is missing; fetch the snapshot again")
+            if info.dtype not in TORCH_DTYPES:
+                known = ", ".join(TORCH_DTYPES)
+                raise SnapshotError(f"{info.path}: tensor '{source.name}' is {info.dtype}, must be one of {known}")
+            if info.shape != source.shape:
+                raise SnapshotError(
+                    f"{info.path}: tensor '{source.name}' has shape {list(info.shape)}, "
+                    f"but {list(source.shape)} follows from the configuration"
+                )
+        dtypes = {source.name: snapshot.tensors[source.name].dtype for source in row.sources}
+        if len(set(dtypes.values())) > 1:
+            listed = ", ".join(f"'{name}' {dtype}" for name, dtype in dtypes.items())
+            raise SnapshotError(f"{snapshot.folder}: these tensors must have one dtype: {listed}")
+    left_out = list(not_needed(snapshot.config.model_type, snapshot.speech_tokenizer))
+    for name, info in snapshot.tensors.items():
+        if name not in used and not any(entry.names.fullmatch(name) for entry in left_out):
+            raise SnapshotError(
+                f"{info.path}: tensor '{name}' belongs to no part of a {snapshot.config.model_type} model; "
+                "this is not a Qwen3-TTS 12 Hz snapshot that this project knows"
+            )
+
+
+def entry_of(row: Row, file: TargetFile, snapshot: Snapshot) -> TensorEntry:
+    return TensorEntry(row.target, file.dtype or snapshot.tensors[row.sources[0].name].dtype, row.shape)
+
+
+def write_weights(file: TargetFile, path: Path, snapshot: Snapshot, progress: Progress) -> None:
+    """Writes one safetensors file; holds no more than one row's tensors in memory. Raises SnapshotError, OSError."""
+    entries = [entry_of(row, file, snapshot) for row in file.rows]
+    task = progress.add_task(file.name, total=sum(entry.num_bytes for entry in entries))
+    with SafetensorsWriter(path, entries) as writer:
+        for row, entry in zip(file.rows, entries):
+            sources = [snapshot.tensor(source.name) for source in row.sources]
+            for source, values in zip(row.sources, sources):
+                check_finite(f"tensor '{source.name}'", values)
+            dtype = TORCH_DTYPES[entry.dtype]
+            target = row.transform(*(values.to(dtype) for values in sources))
+            check_finite(f"'{row.target}', made of tensor '{row.sources[0].name}',", target)
+            writer.write(row.target, target.contiguous().flatten().view(torch.uint8).numpy())
+            progress.advance(task, entry.num_bytes)
+
+
+def check_finite(what: str, values: Tensor) -> None:
+    """Raises SnapshotError when a value is NaN or infinite."""
+    if values.numel() and not all(math.isfinite(bound) for bound in torch.aminmax(values)):
+        raise SnapshotError(f"{what} holds NaN or infinite values; the snapshot is damaged, fetch it again")
+
+
+def write_configs(snapshot: Snapshot, folder: Path) -> None:
+    config = {**snapshot.root.values, "speech_tokenizer_config": snapshot.speech_tokenizer.values}
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    shutil.copyfile(snapshot.folder / "generation_config.json", folder / "generation_config.json")
+    (folder / "tokenizer.json").write_text(build_tokenizer_json(snapshot.folder), encoding="utf-8")
+
+
+def check_output(folder: Path) -> None:
+    """Raises ValueError unless `folder` is new, empty or an earlier conversion."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: exists and is no folder; choose another --output-dir")
+    config = folder / "config.json"
+    if config.is_file() and "speech_tokenizer_config" in read_json(config).values:
+        return
+    if any(folder.iterdir()):
+        raise ValueError(f"{folder}: holds files that no conversion wrote; choose another --output-dir or empty it")
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """A new folder on `output`'s file system, gone afterwards."""
+    parent = next(parent for parent in output.parents if parent.exists())
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as folder:
+        yield Path(folder)
+
+
+def publish(stage: Path, output: Path) -> None:
+    """Moves the finished files to `output`; an earlier conversion's are replaced, other files there stay."""
+    output.mkdir(parents=True, exist_ok=True)
+    for name in CHECKPOINT_FILES:
+        if (stage / name).exists():
+            (stage / name).replace(output / name)
+        else:
+            (output / name).unlink(missing_ok=True)
+
+
+def convert(folder: Path, output: Path, console: Console) -> None:
+    """Converts the snapshot in `folder` to the checkpoint folder `output`. Raises ValueError or OSError."""
+    output = output.resolve()
+    check_output(output)
+    snapshot = Snapshot(folder)
+    files = target_files(snapshot)
+    check_sources(files, snapshot)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with staging(output) as stage:
+        write_configs(snapshot, stage)
+        with Progress(*columns, console=console) as progress:
+            for file in files:
+                write_weights(file, stage / file.name, snapshot, progress)
+        publish(stage, output)
+    for entry in not_needed(snapshot.config.model_type, snapshot.speech_tokenizer):
+        count = sum(bool(entry.names.fullmatch(name)) for name in snapshot.tensors)
+        if count:
+            console.print(f"left out {count} tensors: {entry.what}; {entry.reason}", highlight=False, soft_wrap=True)

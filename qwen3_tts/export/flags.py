@@ -1,0 +1,194 @@
+"""The flags of qwen3-tts-export, and what they mean together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qwen3_tts.commands import INSTALLED, Commands, program_name
+from qwen3_tts.export.cuda import flags as cuda_flags
+from qwen3_tts.recipe import (
+    CONVOLUTION_CHOICES,
+    EMBEDDING_CHOICES,
+    GPU_DTYPES,
+    KV_CACHE_DTYPES,
+    LINEAR_CHOICES,
+    RECIPES,
+    Recipe,
+    code_predictor_choice,
+    codec_embedding_choice,
+    heads_choice,
+)
+
+DESCRIPTION = """\
+Export a checkpoint folder (made by {converter}) to one ExecuTorch program that speaks.
+
+The .pte holds the model's methods, every weight once, the text tokenizer and the contract with the runner.
+A manifest is written beside it. Of a Base checkpoint, the voice encoders go to a program of their own.
+"""
+EXAMPLES = """examples:
+  {command} --checkpoint checkpoint --output model.pte --recipe balanced
+  {command} --checkpoint checkpoint --output exact.pte        # fp32, exact to the reference
+  {command} --checkpoint checkpoint --output model.pte --recipe balanced --qlinear-talker 8da8w
+  {command} --checkpoint checkpoint --voice-encoder voice_encoder.pte # Base: to make voices with
+"""
+BACKENDS = ("xnnpack", "portable", "cuda")
+GROUP_SIZES = (32, 64, 128, 256)
+SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
+PROMPT_ROWS = 512
+CUDA_FLAGS = ("dtype", "gpu_arch")
+NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder")
+
+
+def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED) -> argparse.Namespace:
+    """The flags, checked. Ends the program when something about them is wrong."""
+    converter = program_name(commands.convert)
+    parser = argparse.ArgumentParser(
+        prog=program_name(commands.export),
+        description=DESCRIPTION.format(converter=converter),
+        epilog=EXAMPLES.format(command=commands.export),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help=f"folder written by {converter}")
+    parser.add_argument("--output", type=Path, help="the .pte to write that speaks; its manifest goes beside it")
+    parser.add_argument(
+        "--voice-encoder",
+        type=Path,
+        metavar="PATH",
+        help="the .pte to write that turns recordings into voices (Base checkpoints); alone or with --output",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="xnnpack",
+        help="xnnpack: laptop and phone CPUs; portable: plain C++ kernels, fp32 only, slow; cuda: the NVIDIA GPU of "
+        "this machine, weights in a .ptd beside the .pte (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="exact",
+        help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
+        "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too (default: %(default)s). The "
+        "flags below change single stages",
+    )
+    add_recipe_flags(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=GPU_DTYPES,
+        help="cuda: products of talker and code predictor, and embedding rows (default: bf16 with 4w, else fp32)",
+    )
+    parser.add_argument(
+        "--gpu-arch", metavar="SM", help="cuda: refuse to export unless the GPU here is of this kind, such as sm_90"
+    )
+    parser.add_argument(
+        "--max-seq-len",
+        type=int,
+        default=SPEECH_FRAMES + PROMPT_ROWS,
+        help="positions of the talker's cache: prompt rows + one a frame of 80 ms; memory follows the positions used, "
+        f"not this number (default: %(default)s, {SPEECH_FRAMES} frames and a prompt of {PROMPT_ROWS} rows)",
+    )
+    args = parser.parse_args(arguments)
+    check_arguments(parser, args, converter)
+    return args
+
+
+def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that change single stages of a recipe, in the order of the manifests."""
+    parser.add_argument(
+        "--qlinear",
+        choices=LINEAR_CHOICES,
+        help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da5w, 8da6w = both int5 or "
+        "int6, int8 heads; 8da8w = int8; 4w (cuda) = int4 talker, the others in bf16; none = --dtype",
+    )
+    parser.add_argument(
+        "--qlinear-group-size",
+        type=int,
+        choices=GROUP_SIZES,
+        help="weights that share a scale in linear layers (default: 32)",
+    )
+    for stage, what in (
+        ("talker", "the talker's layers; overrides --qlinear"),
+        ("code-predictor", "the code predictor's layers; overrides --qlinear"),
+        ("heads", "the talker's head and the code predictor's heads; overrides --qlinear"),
+        ("codec", "the codec decoder's linear layers"),
+    ):
+        parser.add_argument(f"--qlinear-{stage}", choices=LINEAR_CHOICES, help=what)
+    parser.add_argument(
+        "--qconv-codec",
+        choices=CONVOLUTION_CHOICES,
+        help="the codec decoder's convolutions: int8 = weights and signals, 16 bits where a frame is at most four "
+        "columns; its linear layers too, unless --qlinear-codec says otherwise; less than half of the size, and faster",
+    )
+    parser.add_argument(
+        "--qlinear-voice-encoder",
+        choices=("none", "8da8w"),
+        help="linear layers of the voice encoders (default: none; --qlinear does not change it)",
+    )
+    parser.add_argument(
+        "--qembedding",
+        choices=EMBEDDING_CHOICES,
+        help="text rows: 4w = int4 in groups of 32, 8w = int8; code rows are int8 with either",
+    )
+    parser.add_argument(
+        "--kv-cache",
+        choices=KV_CACHE_DTYPES,
+        help="the talker's keys and values: fp16 = half the memory and traffic of a long utterance; none = fp32",
+    )
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, converter: str) -> None:
+    """Refuse what cannot work, before anything is loaded."""
+    recipe = recipe_of(args)
+    linear = {recipe.talker, recipe.code_predictor, recipe.heads, recipe.codec}
+    if args.qlinear_voice_encoder is not None and args.voice_encoder is None:
+        parser.error("--qlinear-voice-encoder has no effect without --voice-encoder")
+    if (wrong := cuda_flags.conflict(args, recipe)) is not None:
+        parser.error(wrong)
+    narrow = linear | {recipe.codec_convolutions, recipe.text_embedding, args.qlinear_voice_encoder or "none"}
+    if args.backend == "portable" and narrow != {"none"}:
+        parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
+    if args.qlinear_group_size is not None and linear == {"none"}:
+        parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without quantized linear layers")
+    if args.max_seq_len < 64:
+        parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
+    if not args.checkpoint.is_dir():
+        parser.error(f"--checkpoint {args.checkpoint}: no such folder; make one with {converter}")
+    outputs = {"--output": args.output, "--voice-encoder": args.voice_encoder}
+    outputs = {flag: path.resolve() for flag, path in outputs.items() if path is not None}
+    for flag, path in outputs.items():
+        if not path.parent.is_dir():
+            parser.error(f"{flag} {path.name}: the folder {path.parent} does not exist")
+    if not outputs:
+        parser.error("nothing to write: give --output, --voice-encoder or both")
+    if len({manifest_path(path) for path in outputs.values()}) < len(outputs):
+        parser.error(f"--output and --voice-encoder would both write {args.output.stem}: name one of them otherwise")
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that --recipe names, with what the other flags change."""
+    overrides = {
+        "talker": args.qlinear_talker or args.qlinear,
+        "code_predictor": args.qlinear_code_predictor or (args.qlinear and code_predictor_choice(args.qlinear)),
+        "heads": args.qlinear_heads or (args.qlinear and heads_choice(args.qlinear)),
+        "codec": args.qlinear_codec,
+        "codec_convolutions": args.qconv_codec,
+        "text_embedding": args.qembedding,
+        "codec_embedding": None if args.qembedding is None else codec_embedding_choice(args.qembedding),
+        "kv_cache": args.kv_cache,
+        "group_size": args.qlinear_group_size,
+    }
+    return replace(RECIPES[args.recipe], **{stage: choice for stage, choice in overrides.items() if choice is not None})
+
+
+def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that decide what the program that speaks holds, as manifests show them."""
+    ignored = NO_MODEL_FLAGS if args.backend == "cuda" else (*NO_MODEL_FLAGS, *CUDA_FLAGS)
+    return {name: value for name, value in vars(args).items() if name not in ignored}
+
+
+def manifest_path(output: Path) -> Path:
+    return output.with_suffix(".manifest.json")

@@ -1,0 +1,100 @@
+"""From a checkpoint to the programs that speak and that make voices, as the flags say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qwen3_tts.atomic_output import AtomicOutput
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.contract import build_contract
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import flags as cuda_flags
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS
+from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
+from qwen3_tts.export.lowering import Report, lower
+from qwen3_tts.export.manifest import build_manifest
+from qwen3_tts.export.methods import Method
+from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from qwen3_tts.export.voice_encoder import VoiceEncoder
+from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
+
+
+def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTokenizer) -> dict[str, Any]:
+    return build_contract(
+        config,
+        tokenizer,
+        max_seq_len=args.max_seq_len,
+        max_rows=PREFILL_ROWS if args.backend == "cuda" else MAX_ROWS,
+        max_decode_frames=DECODE_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
+        recipe=recipe_of(args),
+        backend=args.backend,
+    )
+
+
+def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report) -> dict[str, Any]:
+    """Write the program that speaks and its manifest; returns the manifest."""
+    report("checkpoint", "load")
+    tokenizer_json = checkpoint.tokenizer_json
+    contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
+    constants = constants_of(contract, tokenizer_json)
+    if args.backend == "cuda":
+        return _write_for_cuda(args, checkpoint, constants, report)
+    recipe = recipe_of(args)
+    model = Model(checkpoint, recipe)
+    methods = model.methods(args.max_seq_len)
+    del model  # the methods alone hold the weights now, and lower() lets them go
+    return write_program(methods, constants, args.output, recorded_flags(args), report)
+
+
+def _write_for_cuda(
+    args: argparse.Namespace, checkpoint: Checkpoint, constants: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """The same for a GPU: the program and its weights; returns the manifest."""
+    from qwen3_tts.export.cuda.program import write_cuda_program  # needs triton
+
+    flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args, recipe_of(args)), "gpu_arch": args.gpu_arch}
+    manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, report)
+    write_manifest(manifest, args.output)
+    return manifest
+
+
+def constants_of(contract: dict[str, Any], tokenizer_json: str) -> dict[str, Any]:
+    """What a program says about itself: its constant methods."""
+    tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
+    return {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
+
+
+def write_voice_encoder(args: argparse.Namespace, checkpoint: Checkpoint, report: Report) -> dict[str, Any]:
+    """Write the program that makes voices and its manifest; returns the manifest."""
+    report("voice encoders", "load")
+    encoder = VoiceEncoder(checkpoint, args.qlinear_voice_encoder or "none")
+    constants = constants_of(encoder.contract(args.backend), checkpoint.tokenizer_json)
+    methods = encoder.methods()
+    del encoder
+    flags = {"backend": args.backend, "qlinear_voice_encoder": args.qlinear_voice_encoder}
+    return write_program(methods, constants, args.voice_encoder, flags, report)
+
+
+def write_program(
+    methods: list[Method], constants: dict[str, Any], output: Path, flags: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """Lower `methods`, which are emptied, and write the file and its manifest; returns the manifest."""
+    program = lower(methods, constants, flags["backend"], report)
+    report(output.name, "write")
+    with AtomicOutput(output) as file:
+        program.write_to_file(file)
+    del program  # the manifest reads the file, as big again
+    report("manifest", "write")
+    manifest = build_manifest(output, flags)
+    write_manifest(manifest, output)
+    return manifest
+
+
+def write_manifest(manifest: dict[str, Any], output: Path) -> None:
+    with AtomicOutput(manifest_path(output)) as file:
+        file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,61 @@
+"""Quantization as data: which stage gets which weights, and what of qwen3_tts/export does it.
+
+8da4w / 8da5w / 8da6w / 8da8w: linear layers with weights of 4 to 8 bits, and activations quantized to int8 while
+running; groups of a row share a scale (quantize/linears.py). 4w: linear layers for a GPU, int4 (cuda/linear.py). int8:
+the codec decoder's convolutions with int8 or wider weights and signals (quantize/codec.py). 4w / 8w of embeddings: rows
+with int4 (per group) / int8 (per row) weights (quantize/embedding.py). fp16: the talker's keys and values in half of
+the memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+LINEAR_BITS = {"8da4w": 4, "8da5w": 5, "8da6w": 6, "8da8w": 8}
+LINEAR_CHOICES = ("none", *LINEAR_BITS, "4w")
+CONVOLUTION_CHOICES = ("none", "int8")
+EMBEDDING_CHOICES = ("none", "4w", "8w")
+INT4_GROUP_SIZE = 32  # of 4w in linear layers: what the mat-vec kernel of ExecuTorch's CUDA backend reads
+GPU_DTYPES = {"fp32": "float32", "bf16": "bfloat16"}  # torch's names, as those below
+KV_CACHE_DTYPES = {"none": "float32", "fp16": "float16"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One choice a stage; `group_size`: weights of linear layers that share a scale."""
+
+    talker: str = "none"
+    code_predictor: str = "none"
+    heads: str = "none"  # the talker's head and the code predictor's heads
+    codec: str = "none"  # the codec decoder's linear layers
+    codec_convolutions: str = "none"
+    text_embedding: str = "none"
+    codec_embedding: str = "none"
+    kv_cache: str = "none"  # the talker's keys and values
+    group_size: int = 32
+
+
+def code_predictor_choice(qlinear: str) -> str:
+    """What --qlinear means for the code predictor: its codes suffer most from int4."""
+    return {"8da4w": "8da6w", "4w": "none"}.get(qlinear, qlinear)
+
+
+def heads_choice(qlinear: str) -> str:
+    """What --qlinear means for the heads, which are small and choose the codes."""
+    return "none" if qlinear in ("none", "4w") else "8da8w"
+
+
+def codec_embedding_choice(qembedding: str) -> str:
+    """What --qembedding means for code rows: sixteen are summed for a frame, so they stay at 8 bits."""
+    return "none" if qembedding == "none" else "8w"
+
+
+FLOAT = Recipe()  # nothing quantized: exact to the reference
+_QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w", kv_cache="fp16")
+_BALANCED = replace(_QUALITY, talker="8da4w", code_predictor="8da6w", text_embedding="4w")
+RECIPES = {
+    "exact": FLOAT,
+    "quality": _QUALITY,
+    "balanced": _BALANCED,
+    "small": replace(_BALANCED, code_predictor="8da5w", codec_convolutions="int8"),
+}
