@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.config import ModelConfig, SamplingConfig
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.cuda.speaking import Call, Speaker
-from qwen3_tts.export.cuda.stages import PREFILL_ROWS
 from qwen3_tts.export.prompt import Prompt
 
 WARM_UP = 3
@@ -41,10 +41,10 @@ def milliseconds(run: Callable[[], Any], device: str, rounds: int) -> float:
 def example_inputs(config: ModelConfig, device: str) -> dict[str, tuple[Tensor, ...]]:
     """Inputs of the measured methods that a long utterance could have."""
     hidden, vocab, groups = config.talker.hidden_size, config.talker_vocab_size, config.num_code_groups
-    position, row = torch.tensor([PREFILL_ROWS]), torch.zeros(1, hidden)
+    position, row = torch.tensor([MAX_ROWS]), torch.zeros(1, hidden)
     settings, uniforms = torch.tensor([0.9, 50.0, 1.0]), torch.full((groups,), 0.5)
     inputs = {
-        "talker_prefill": (torch.zeros(PREFILL_ROWS, hidden), torch.tensor([0]), torch.tensor([PREFILL_ROWS])),
+        "talker_prefill": (torch.zeros(MAX_ROWS, hidden), torch.tensor([0]), torch.tensor([MAX_ROWS])),
         "talker": (row, position),
         "frame": (row, position, torch.ones(vocab), torch.zeros(vocab), uniforms, settings.repeat(2)),
         "cp_generate": (row, torch.tensor([3]), uniforms[1:], settings),

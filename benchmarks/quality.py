@@ -29,7 +29,8 @@ from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.layers import DecoderStack
-from qwen3_tts.recipe import RECIPES, Recipe
+from qwen3_tts.recipe import FLOAT, RECIPES, Recipe
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 TEXTS = {  # languages that every published checkpoint has
     "english": "Good morning, Zoe! Flight 1492 to Reykjavik leaves at 6:45. Shall we have breakfast first?",
@@ -119,7 +120,8 @@ def requests(checkpoint: Checkpoint, english: Sequence[str]) -> list[Request]:
 def measure(folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequence[str] = ()) -> dict[str, Quality]:
     checkpoint = Checkpoint(folder)
     report("the fp32 model speaks")
-    synthesizer = Synthesizer(checkpoint, max_seq_len=frames + 512)
+    tokenizer = TextTokenizer(checkpoint.tokenizer_json)
+    synthesizer = Synthesizer(Model(checkpoint, FLOAT), tokenizer, max_seq_len=frames + 512)
     options = replace(checkpoint.config.sampling, max_new_tokens=frames + 1)
     asked = requests(checkpoint, texts)
     utterances = [synthesizer.codes(request, options, seed=1000 + i) for i, request in enumerate(asked)]
@@ -128,7 +130,7 @@ def measure(folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequen
     qualities = {}
     for name, recipe in recipes.items():
         report(f"{name} listens")
-        listener = Listener(Synthesizer(checkpoint, Model(checkpoint, recipe)))
+        listener = Listener(Synthesizer(Model(checkpoint, recipe), tokenizer))
         qualities[name] = compare(exact, [listener.hear(*pair) for pair in zip(asked, utterances)])
     return qualities
 

@@ -16,6 +16,9 @@ from qwen3_tts.text_tokenizer import TextTokenizer
 CONTRACT_VERSION = 1
 # Hard-wired in the reference's generate(): the end token is banned for the first two.
 MIN_NEW_TOKENS = 2
+# Ids or rows that one call takes, on a CPU and on a GPU, whose static prefill always has as many. Longer prompts loop:
+# attention's memory plan grows with this, speed does not.
+MAX_ROWS = 128
 
 
 def supports_instruct(config: ModelConfig) -> bool:
@@ -38,7 +41,6 @@ def build_contract(
     tokenizer: TextTokenizer,
     *,
     max_seq_len: int,
-    max_rows: int,
     max_decode_frames: int,
     recipe: Recipe,
     backend: str,
@@ -58,7 +60,7 @@ def build_contract(
         "hidden_size": config.talker.hidden_size,
         "code_predictor_hidden_size": config.code_predictor.hidden_size,
         "max_seq_len": max_seq_len,
-        "max_rows": max_rows,
+        "max_rows": MAX_ROWS,
         "max_decode_frames": max_decode_frames,
         "group_offsets": list(config.group_offsets),
         "role_ids": list(tokenizer.role_ids),

@@ -58,6 +58,7 @@ class CodecEncoderConfig:
     sample_rate: int
     samples_per_frame: int
     num_code_groups: int
+    num_levels: int  # of codebooks; those beyond the code groups are not used
     codebook_size: int
     codebook_dim: int
     num_filters: int
@@ -92,6 +93,7 @@ class CodecEncoderConfig:
             sample_rate=speech_tokenizer.integer("input_sample_rate"),
             samples_per_frame=speech_tokenizer.integer("encode_downsample_rate"),
             num_code_groups=speech_tokenizer.integer("encoder_valid_num_quantizers"),
+            num_levels=section.integer("num_quantizers"),
             codebook_size=section.integer("codebook_size"),
             codebook_dim=section.integer("codebook_dim"),
             num_filters=section.integer("num_filters"),
@@ -130,7 +132,11 @@ class VoiceEncoderConfig:
             raise ConfigError(
                 f"{root.path}: a {root['tts_model_type']} checkpoint has no voice encoders; take a Base checkpoint"
             )
-        return cls(
-            SpeakerEncoderConfig.read(root.section("speaker_encoder_config")),
-            CodecEncoderConfig.read(root.section("speech_tokenizer_config")),
-        )
+        return cls.read(root, root.section("speech_tokenizer_config"))
+
+    @classmethod
+    def read(cls, root: Section, speech_tokenizer: Section) -> VoiceEncoderConfig:
+        """Out of a Base model's configuration. Raises ConfigError."""
+        speaker_encoder = root.section("speaker_encoder_config")
+        speaker_encoder.expect("enc_dim", (root.section("talker_config").integer("hidden_size"),))
+        return cls(SpeakerEncoderConfig.read(speaker_encoder), CodecEncoderConfig.read(speech_tokenizer))

@@ -40,9 +40,11 @@ from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
 from qwen3_tts.export.cuda.program import write_cuda_program  # noqa: E402
 from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
 from qwen3_tts.export.cuda.stages import Flavour, load_stages  # noqa: E402
+from qwen3_tts.export.model import Model  # noqa: E402
 from qwen3_tts.export.prompt import Request  # noqa: E402
 from qwen3_tts.export.reference import Synthesizer  # noqa: E402
 from qwen3_tts.recipe import FLOAT, Recipe  # noqa: E402
+from qwen3_tts.text_tokenizer import TextTokenizer  # noqa: E402
 from random_models import make_checkpoint, say  # noqa: E402
 
 FP32 = Flavour(torch.float32, torch.float32)
@@ -70,7 +72,8 @@ def require(holds: bool, what: str) -> None:
 
 
 def check_flavour(checkpoint: Checkpoint) -> None:
-    expected = Synthesizer(checkpoint).synthesize(REQUEST, greedy(checkpoint), SEED)
+    synthesizer = Synthesizer(Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json))
+    expected = synthesizer.synthesize(REQUEST, greedy(checkpoint), SEED)
     speaker = eager(checkpoint)
     spoken = speaker.frames(speaker.prompt(REQUEST), greedy(checkpoint), SEED)
     require(spoken.tokens == expected.talker_tokens, "the flavours' tokens differ")

@@ -28,7 +28,7 @@ from cuda_models import FewGroups  # noqa: E402
 from qwen3_tts.contract import build_contract  # noqa: E402
 from qwen3_tts.export.cuda.artifacts import cuda_contract  # noqa: E402
 from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS, Flavour, load_stages  # noqa: E402
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages  # noqa: E402
 from qwen3_tts.export.lowering import export_methods  # noqa: E402
 from qwen3_tts.export.program import constants_of  # noqa: E402
 from qwen3_tts.recipe import FLOAT  # noqa: E402
@@ -46,7 +46,6 @@ def constants(checkpoint: FewGroups) -> dict[str, Any]:
         checkpoint.config,
         TextTokenizer(checkpoint.tokenizer_json),
         max_seq_len=MAX_SEQ_LEN,
-        max_rows=PREFILL_ROWS,
         max_decode_frames=DECODE_FRAMES,
         recipe=FLOAT,
         backend="cuda",

@@ -33,6 +33,7 @@ from qwen3_tts.convert import snapshot as snapshot_module
 from qwen3_tts.convert.snapshot import TensorInfo
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
 from qwen3_tts.text_tokenizer import TextTokenizer
+from qwen3_tts.voice_config import VoiceEncoderConfig
 
 TINY_SIZES = ("tiny-base", "tiny-customvoice", "tiny-voicedesign", "tiny-mtp")
 ALWAYS = {"config.json", "generation_config.json", "tokenizer.json", "model.safetensors", "codec_decoder.safetensors"}
@@ -116,6 +117,7 @@ def test_published_models_are_mapped(size: str, tmp_path: Path) -> None:
         root=sections[0],
         speech_tokenizer=sections[1],
         config=ModelConfig.read(*sections),
+        voice_encoders=VoiceEncoderConfig.read(*sections[:2]) if "base" in size else None,
         tensors=infos,
     )
     snapshot = cast(snapshot_module.Snapshot, parts)  # what one has, without files to read

@@ -12,16 +12,19 @@ import pytest
 import torch
 
 from qwen3_tts import sampling
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda.convolution import ColumnConv
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, pick, process_talker_logits, talker_vectors
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
-from qwen3_tts.export.cuda.stages import PREFILL_ROWS, Flavour, load_stages
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.codec_decoder import CausalConv, CausalUpsample, HistoryPlan, Snake
 from qwen3_tts.recipe import FLOAT
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 SIZES = ["tiny-customvoice", "tiny-mtp"]  # with a speaker; with a projection in front of the code predictor
 TEXT = "The GPU says what the processor says, word for word, and it says it at the same time."
@@ -34,7 +37,7 @@ def both(folder: Path) -> tuple[Synthesizer, Speaker]:
     checkpoint = Checkpoint(folder)
     stages = load_stages(checkpoint, FLOAT, Flavour(torch.float32, torch.float32), 512)
     speaker = Speaker(checkpoint.config, checkpoint.tokenizer_json, Modules(build_methods(stages)))
-    return Synthesizer(checkpoint), speaker
+    return Synthesizer(Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json)), speaker
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +72,7 @@ def test_tokens_and_codes_are_equal(flavours: tuple[Synthesizer, Speaker], path:
         torch.testing.assert_close(speaker.decode(spoken.codes), expected.samples, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, PREFILL_ROWS - 1, PREFILL_ROWS, PREFILL_ROWS + 1, 2 * PREFILL_ROWS + 5])
+@pytest.mark.parametrize("count", [1, MAX_ROWS - 1, MAX_ROWS, MAX_ROWS + 1, 2 * MAX_ROWS + 5])
 def test_prefill_of_any_length(flavours: tuple[Synthesizer, Speaker], count: int) -> None:
     """Padding is neither stored where a row looks nor seen; a later call goes on at its position."""
     reference, speaker = flavours

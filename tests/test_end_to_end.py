@@ -20,6 +20,7 @@ from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.recipe import RECIPES
+from qwen3_tts.text_tokenizer import TextTokenizer
 from runner_program import GREEDY, Run, speak
 
 WAVEFORM_TOLERANCE = 1e-3
@@ -135,7 +136,7 @@ def test_quantized_model_says_what_its_eager_stages_say(
     the choice may then differ, and everything behind it does."""
     checkpoint = Checkpoint(tiny_checkpoint("tiny-customvoice"))
     config = checkpoint.config
-    synthesizer = Synthesizer(checkpoint, Model(checkpoint, RECIPES["balanced"]))
+    synthesizer = Synthesizer(Model(checkpoint, RECIPES["balanced"]), TextTokenizer(checkpoint.tokenizer_json))
     options = replace(config.sampling, **GREEDY, repetition_penalty=1.0, max_new_tokens=41)
     num_equal = 0
     for text in ("A quarter of the memory, the same words.", "Six bits will do.", "Who is there?"):

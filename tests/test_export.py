@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import models
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export import cli, manifest
 from qwen3_tts.export.flags import manifest_path, parse_args
-from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS
+from qwen3_tts.export.model import MAX_DECODE_FRAMES
 
 Pte = Callable[[str], Path]
 NAMES = list(models.EXPORTS)

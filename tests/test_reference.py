@@ -14,7 +14,10 @@ import torch
 import golden_cases
 from golden_cases import Golden
 from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.model import Model
 from qwen3_tts.export.reference import Synthesizer, Utterance
+from qwen3_tts.recipe import FLOAT
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 FLOAT_TOLERANCE = 2e-4  # fp32 sums in another order, through all layers
 WAVEFORM_TOLERANCE = 1e-3
@@ -22,7 +25,8 @@ WAVEFORM_TOLERANCE = 1e-3
 
 @cache
 def synthesizer(folder: Path) -> Synthesizer:
-    return Synthesizer(Checkpoint(folder))
+    checkpoint = Checkpoint(folder)
+    return Synthesizer(Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json))
 
 
 @pytest.fixture(scope="module", params=golden_cases.NAMES)

@@ -40,8 +40,8 @@ def target_files(snapshot: Snapshot) -> list[TargetFile]:
         TargetFile("model.safetensors", tuple(language_model_rows(config)), dtype=None),
         TargetFile("codec_decoder.safetensors", tuple(codec_decoder_rows(config.codec)), dtype="F32"),
     ]
-    if config.model_type == "base":
-        rows = tuple(voice_encoder_rows(snapshot.root, snapshot.speech_tokenizer))
+    if snapshot.voice_encoders is not None:
+        rows = tuple(voice_encoder_rows(snapshot.voice_encoders))
         files.append(TargetFile("voice_encoder.safetensors", rows, dtype=None))
     return files
 
@@ -67,7 +67,7 @@ def check_sources(files: list[TargetFile], snapshot: Snapshot) -> None:
         if len(set(dtypes.values())) > 1:
             listed = ", ".join(f"'{name}' {dtype}" for name, dtype in dtypes.items())
             raise SnapshotError(f"{snapshot.folder}: these tensors must have one dtype: {listed}")
-    left_out = list(not_needed(snapshot.config.model_type, snapshot.speech_tokenizer))
+    left_out = list(not_needed(snapshot.voice_encoders))
     for name, info in snapshot.tensors.items():
         if name not in used and not any(entry.names.fullmatch(name) for entry in left_out):
             raise SnapshotError(
@@ -155,7 +155,7 @@ def convert(folder: Path, output: Path, console: Console) -> None:
             for file in files:
                 write_weights(file, stage / file.name, snapshot, progress)
         publish(stage, output)
-    for entry in not_needed(snapshot.config.model_type, snapshot.speech_tokenizer):
+    for entry in not_needed(snapshot.voice_encoders):
         count = sum(bool(entry.names.fullmatch(name)) for name in snapshot.tensors)
         if count:
             console.print(f"left out {count} tensors: {entry.what}; {entry.reason}", highlight=False, soft_wrap=True)

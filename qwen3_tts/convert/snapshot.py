@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from qwen3_tts.config import ModelConfig, Section, read_json
+from qwen3_tts.voice_config import VoiceEncoderConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 CODEC_FOLDER = "speech_tokenizer"
@@ -128,6 +129,9 @@ class Snapshot:
             raise SnapshotError(f"{folder}: already converted; give the snapshot that it was made from")
         self.speech_tokenizer: Section = read_json(folder / CODEC_FOLDER / "config.json")
         self.config = ModelConfig.read(self.root, self.speech_tokenizer, read_json(folder / "generation_config.json"))
+        self.voice_encoders = (
+            VoiceEncoderConfig.read(self.root, self.speech_tokenizer) if self.config.model_type == "base" else None
+        )
         self._files = {"": TensorFiles(folder), f"{CODEC_FOLDER}/": TensorFiles(folder / CODEC_FOLDER)}
         self.tensors: dict[str, TensorInfo] = {
             prefix + name: info for prefix, files in self._files.items() for name, info in files.infos.items()

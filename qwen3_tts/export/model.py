@@ -1,18 +1,4 @@
-"""The stages put together: METHODS says what a `model.pte` holds.
-
-| method | inputs | outputs |
-|---|---|---|
-| encode_text | ids [S] | rows [S, H] |
-| codec_embed | ids [S], rows of the stacked code embedding table | rows [S, H] |
-| talker | rows [S, H], position [1], kv | logits [1, V], hidden [1, H] of the last row |
-| cp_generate | hidden [1, H], code 0 [1], uniforms [G - 1], sampling [3], kv | codes [G], frame embedding [1, H] |
-| code_predictor | rows [S, H], position [1], kv | hidden [1, Hcp] |
-| cp_head | hidden [1, Hcp] | logits [G - 1, Vc] |
-| decode_audio | codes [T, G], position [1], history [N], kv | samples [T * samples_per_frame] |
-
-Ids, codes and positions are int64, everything else fp32; the recipe may narrow the talker's kv. `kv` and `history`
-belong to the caller and are written.
-"""
+"""The stages put together for a CPU: the modules of a checkpoint, and which methods they make (methods.py)."""
 
 from __future__ import annotations
 
@@ -21,6 +7,7 @@ from torch import nn
 from torch.export import Dim
 
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.codec import quantize_codec
@@ -30,12 +17,14 @@ from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCode
 from qwen3_tts.export.stages.packed_codec import pack_codec
 from qwen3_tts.recipe import KV_CACHE_DTYPES, Recipe
 
-MAX_ROWS = 128  # longer prompts loop: attention's memory plan grows with this, speed does not
 MAX_DECODE_FRAMES = 4  # what streaming needs; 16 plan 35 MB more and gain 3 %, a true maximum of 300 frames 1.25 GB
 
 
 class Model:
     """The modules of a checkpoint, quantized by a recipe, shared by all methods."""
+
+    max_rows = MAX_ROWS  # that one call of a method takes
+    max_decode_frames = MAX_DECODE_FRAMES
 
     def __init__(self, checkpoint: Checkpoint, recipe: Recipe):
         self.config: ModelConfig = checkpoint.config
@@ -62,11 +51,11 @@ class Model:
         pack_codec(self.codec_decoder)
 
     def methods(self, max_seq_len: int) -> list[Method]:
-        """METHODS in the order of the data flow. `max_seq_len`: positions of the talker's cache."""
+        """The methods in the order of the data flow. `max_seq_len`: positions of the talker's cache."""
         config = self.config
         hidden = config.talker.hidden_size
-        rows = Dim("rows", min=1, max=MAX_ROWS)
-        frames = Dim("frames", min=1, max=MAX_DECODE_FRAMES)
+        rows = Dim("rows", min=1, max=self.max_rows)
+        frames = Dim("frames", min=1, max=self.max_decode_frames)
         position = torch.zeros(1, dtype=torch.int64)
         talker_kv = self.talker.empty_kv(max_seq_len)
         predictor_kv = self.code_predictor.empty_kv(config.num_code_groups)
@@ -102,7 +91,7 @@ class Model:
                     torch.zeros(3, config.num_code_groups, dtype=torch.int64),
                     position,
                     torch.zeros(codec.history_size),
-                    codec.empty_kv(MAX_DECODE_FRAMES),
+                    codec.empty_kv(self.max_decode_frames),
                 ),
                 {0: {0: frames}},
             ),

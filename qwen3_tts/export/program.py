@@ -14,12 +14,12 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import build_contract
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import flags as cuda_flags
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES
 from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
 from qwen3_tts.export.lowering import Report, lower
 from qwen3_tts.export.manifest import build_manifest
 from qwen3_tts.export.methods import Method
-from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from qwen3_tts.export.model import MAX_DECODE_FRAMES, Model
 from qwen3_tts.export.voice_encoder import VoiceEncoder
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 
@@ -29,7 +29,6 @@ def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTo
         config,
         tokenizer,
         max_seq_len=args.max_seq_len,
-        max_rows=PREFILL_ROWS if args.backend == "cuda" else MAX_ROWS,
         max_decode_frames=DECODE_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
         recipe=recipe_of(args),
         backend=args.backend,

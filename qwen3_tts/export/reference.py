@@ -14,11 +14,9 @@ from torch import Tensor
 from qwen3_tts import sampling
 from qwen3_tts.config import SamplingConfig
 from qwen3_tts.contract import MIN_NEW_TOKENS
-from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.model import MAX_DECODE_FRAMES, MAX_ROWS, Model
+from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.export.stages.code_predictor import FusedCodePredictor
-from qwen3_tts.recipe import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 
@@ -32,18 +30,12 @@ class Utterance:
 
 
 class Synthesizer:
-    """The stages of a checkpoint, composed eagerly; in fp32 unless a quantized `model` of it is given."""
+    """The stages of a model, composed eagerly. max_seq_len: positions of the talker's cache."""
 
-    def __init__(self, checkpoint: Checkpoint, model: Model | None = None, max_seq_len: int = 512):
-        self.model = Model(checkpoint, FLOAT) if model is None else model
-        self.config, self.max_seq_len = checkpoint.config, max_seq_len
-        self.code_predictor = FusedCodePredictor(self.model.code_predictor, self.model.codec_embedding, self.config)
-        self.prompt_builder = PromptBuilder(
-            self.config,
-            TextTokenizer(checkpoint.tokenizer_json),
-            self.model.text_embedding,
-            self.model.codec_embedding,
-        )
+    def __init__(self, model: Model, tokenizer: TextTokenizer, max_seq_len: int = 512):
+        self.model, self.config, self.max_seq_len = model, model.config, max_seq_len
+        self.code_predictor = FusedCodePredictor(model.code_predictor, model.codec_embedding, self.config)
+        self.prompt_builder = PromptBuilder(self.config, tokenizer, model.text_embedding, model.codec_embedding)
 
     @torch.no_grad()
     def synthesize(self, request: Request, options: SamplingConfig, seed: int = 42) -> Utterance:
@@ -64,8 +56,8 @@ class Synthesizer:
         subtalker = torch.tensor(
             [options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p], dtype=torch.float32
         )
-        for start in range(0, len(prompt.rows), MAX_ROWS):
-            rows = prompt.rows[start : start + MAX_ROWS]
+        for start in range(0, len(prompt.rows), self.model.max_rows):
+            rows = prompt.rows[start : start + self.model.max_rows]
             logits, hidden = self.model.talker(rows, torch.tensor([start]), kv)
         position, all_logits = len(prompt.rows), [logits]
         tokens: list[int] = []
@@ -103,14 +95,14 @@ class Synthesizer:
     @torch.no_grad()
     def decode(self, codes: Tensor, reference: np.ndarray | None = None) -> Tensor:
         """Samples of codes [T, G]; a voice's reference codes are decoded first and their samples dropped."""
-        codec = self.model.codec_decoder
+        codec, chunk = self.model.codec_decoder, self.model.max_decode_frames
         skipped = 0 if reference is None else len(reference)
         if reference is not None:
             codes = torch.cat([torch.as_tensor(reference, dtype=torch.int64), codes])
-        history, kv = torch.zeros(codec.history_size), codec.empty_kv(MAX_DECODE_FRAMES)
+        history, kv = torch.zeros(codec.history_size), codec.empty_kv(chunk)
         pieces = [
-            codec(codes[start : start + MAX_DECODE_FRAMES], torch.tensor([start]), history, kv)
-            for start in range(0, len(codes), MAX_DECODE_FRAMES)
+            codec(codes[start : start + chunk], torch.tensor([start]), history, kv)
+            for start in range(0, len(codes), chunk)
         ]
         samples = torch.cat(pieces) if pieces else torch.empty(0)
         return samples[skipped * self.config.codec.samples_per_frame :]

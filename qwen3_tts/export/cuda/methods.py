@@ -1,20 +1,7 @@
-"""The methods of a `model.pte` for CUDA. Every shape is static but the number of ids.
+"""The methods of a `model.pte` for a GPU (export/methods.py has their signatures).
 
-| method | inputs | outputs |
-|---|---|---|
-| encode_text | ids [S] | rows [S, H] |
-| codec_embed | ids [S], rows of the stacked code embedding table | rows [S, H] |
-| talker_prefill | rows [128, H], position [1], count [1] | logits [1, V], hidden [1, H] of the last row |
-| talker | row [1, H], position [1] | logits [1, V], hidden [1, H] |
-| frame | text row [1, H], position [1], penalty [V], bans [V], uniforms [G], sampling [6] | codes [G] |
-| cp_generate | hidden [1, H], code 0 [1], uniforms [G - 1], sampling [3] | codes [G], frame embedding [1, H] |
-| code_predictor | row [1, H], position [1] | hidden [1, Hcp] |
-| cp_head | hidden [1, Hcp] | logits [G - 1, Vc] |
-| decode_audio | codes [1, G], position [1] | samples [samples_per_frame] |
-
-Ids, codes, positions and counts are int64, everything else fp32, whatever the weights are. State is in the stages,
-under names that all methods share: `talker`, `code_predictor` and `codec` hold caches, `last` the newest logits and
-hidden state of the talker, which `frame` reads and writes.
+State is in the stages, under names that all methods share: `talker`, `code_predictor` and `codec` hold caches, `last`
+the newest logits and hidden state of the talker, which `frame` reads and writes.
 """
 
 from __future__ import annotations
@@ -24,12 +11,12 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.cuda.sampling import process_talker_logits, sample
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS, Stages
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Stages
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCodePredictor
 
-MAX_IDS = 128
 _NO_STATE = None  # in place of the CPU's caches
 
 
@@ -85,7 +72,7 @@ class TalkerStep(nn.Module):
 
 class TalkerPrefill(TalkerStep):
     def forward(self, rows: Tensor, position: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Of rows [128, H] the last `count` [1] are read, the first of them at `position` [1]; others are padding."""
+        """Of rows [MAX_ROWS, H] the last `count` [1] are read, the first of them at `position` [1], not the padding."""
         row = torch.arange(rows.shape[0], device=rows.device) - (rows.shape[0] - count)
         return super().forward(rows, torch.where(row < 0, -1, position + row))
 
@@ -145,7 +132,7 @@ class DecodeAudio(nn.Module):
 
 
 def build_methods(stages: Stages) -> list[Method]:
-    """The table above, in its order."""
+    """The methods for a GPU, in the order of export/methods.py."""
     config = stages.config
     last = LastStep(config)
     ids, one = torch.arange(4), torch.ones(1, dtype=torch.int64)
@@ -154,13 +141,13 @@ def build_methods(stages: Stages) -> list[Method]:
     row = torch.randn(1, hidden)
     sampling = torch.tensor([0.9, 50.0, 1.0])
     uniforms = torch.rand(groups)
-    some_ids = {0: {0: Dim("rows", min=1, max=MAX_IDS)}}
+    some_ids = {0: {0: Dim("rows", min=1, max=MAX_ROWS)}}
     frame_inputs = (row, one, torch.ones(vocab), torch.zeros(vocab), uniforms, sampling.repeat(2))
     heads = CodePredictorHeads(stages.code_predictor)  # type: ignore[arg-type]
     return [
         Method("encode_text", TextRows(stages), (ids,), some_ids),
         Method("codec_embed", CodeRows(stages), (ids,), some_ids),
-        Method("talker_prefill", TalkerPrefill(stages, last), (torch.randn(PREFILL_ROWS, hidden), one, count)),
+        Method("talker_prefill", TalkerPrefill(stages, last), (torch.randn(MAX_ROWS, hidden), one, count)),
         Method("talker", TalkerStep(stages, last), (row, one)),
         Method("frame", Frame(stages, last), frame_inputs),
         Method("cp_generate", GenerateCodes(stages), (row, one, uniforms[1:], sampling)),

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from qwen3_tts import sampling
 from qwen3_tts.config import ModelConfig, SamplingConfig
-from qwen3_tts.contract import MIN_NEW_TOKENS
-from qwen3_tts.export.cuda.methods import MAX_IDS
+from qwen3_tts.contract import MAX_ROWS, MIN_NEW_TOKENS
 from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, talker_vectors
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, PREFILL_ROWS
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.text_tokenizer import TextTokenizer
@@ -53,16 +52,16 @@ class Speaker:
         self.prompts = PromptBuilder(config, tokenizer, self._rows("encode_text"), self._rows("codec_embed"))
 
     def _rows(self, method: str) -> Callable[[Tensor], Tensor]:
-        return lambda ids: torch.cat([self.call(method, part)[0].cpu() for part in ids.split(MAX_IDS)])
+        return lambda ids: torch.cat([self.call(method, part)[0].cpu() for part in ids.split(MAX_ROWS)])
 
     def prompt(self, request: Request) -> Prompt:
         return self.prompts.build(request)
 
     def prefill(self, rows: Tensor, start: int = 0) -> Outputs:
         """Logits [1, V] and hidden [1, H] after rows [S, H] from position `start` on."""
-        padding = torch.zeros(PREFILL_ROWS, rows.shape[1])
-        for first in range(0, len(rows), PREFILL_ROWS):
-            part = rows[first : first + PREFILL_ROWS]
+        padding = torch.zeros(MAX_ROWS, rows.shape[1])
+        for first in range(0, len(rows), MAX_ROWS):
+            part = rows[first : first + MAX_ROWS]
             padded = torch.cat([padding[len(part) :], part])
             answer = self.call("talker_prefill", padded, torch.tensor([start + first]), torch.tensor([len(part)]))
         return answer

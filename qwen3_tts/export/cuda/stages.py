@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda.attention import CachedAttention, CachePlaces, PlainMLP, fused_attention, plain_attention
 from qwen3_tts.export.cuda.convolution import ColumnConv
@@ -19,7 +20,6 @@ from qwen3_tts.export.stages.layers import MLP, Attention, DecoderStack
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import Recipe
 
-PREFILL_ROWS = 128
 DECODE_FRAMES = 1  # static, so that a CUDA graph covers the call; a frame is a millisecond of GPU
 Leaf = TypeVar("Leaf", bound=nn.Module)
 
@@ -63,7 +63,7 @@ def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_se
 def to_cuda(stages: Stages, recipe: Recipe, flavour: Flavour, max_seq_len: int) -> None:
     """Replace every leaf that is a CPU's. The modules above them stay what they are."""
     groups = stages.config.num_code_groups
-    _convert_stack(stages.talker, CachePlaces(stages.talker.config, max_seq_len, PREFILL_ROWS, PREFILL_ROWS), flavour)
+    _convert_stack(stages.talker, CachePlaces(stages.talker.config, max_seq_len, MAX_ROWS, MAX_ROWS), flavour)
     _convert_stack(stages.code_predictor, CachePlaces(stages.code_predictor.config, groups, 2), flavour)
     for name, linear in named_linears(stages):
         stage, path = name.split(".", 1)
