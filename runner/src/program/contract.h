@@ -78,15 +78,4 @@ inline constexpr char kMaxNewTokens[] = "max_new_tokens";
 inline constexpr char kRecipe[] = "recipe";
 }  // namespace key
 
-/// Keys of the JSON object in kCudaMethod.
-namespace cuda_key {
-inline constexpr char kVersion[] = "version";
-inline constexpr char kGpuArch[] = "gpu_arch";
-inline constexpr char kDtype[] = "dtype";
-inline constexpr char kStaticMethods[] = "static_methods";
-}  // namespace cuda_key
-
-/// Of those keys, of the methods of such a program, and of what they take and give.
-inline constexpr int64_t kCudaVersion = 1;
-
 }  // namespace qwen3_tts::contract

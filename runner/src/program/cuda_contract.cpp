@@ -1,16 +1,17 @@
 #include "program/cuda_contract.h"
 
+#include "base/error.h"
 #include "base/json_reader.h"
-#include "program/contract.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
 
-namespace key = contract::cuda_key;
+/// Of the keys, of the methods of such a program, and of what they take and give.
+constexpr int64_t kVersion = 1;
 
 Error invalid(const std::string& what) {
-  return Error{ErrorCode::kInvalidModel,
-               "the model's constant 'cuda': " + what + "; re-export with export_unified.py --backend cuda"};
+  return Error{ErrorCode::kInvalidModel, "the model's constant 'cuda': " + what + kReexport + " --backend cuda"};
 }
 
 const std::string* text_of(const Json& value) {
@@ -18,28 +19,30 @@ const std::string* text_of(const Json& value) {
   return text != nullptr && !text->empty() ? text : nullptr;
 }
 
-Status read_text(const Json& object, const char* name, std::string& target) {
-  const auto entry = object.find(name);
+Result<std::string> read_text(const Json& object, const std::string& key) {
+  const auto entry = object.find(key);
   const std::string* text = entry == object.end() ? nullptr : text_of(*entry);
   if (text == nullptr) {
-    return invalid("'" + std::string(name) + "' must be a non-empty string");
+    return invalid("'" + key + "' must be a non-empty string");
   }
-  target = *text;
-  return {};
+  return *text;
 }
 
-Status read_methods(const Json& object, std::vector<std::string>& methods) {
-  const auto entry = object.find(key::kStaticMethods);
-  const bool is_list = entry != object.end() && entry->is_array();
-  for (size_t i = 0; is_list && i < entry->size(); ++i) {
-    const std::string* name = text_of((*entry)[i]);
+Result<std::vector<std::string>> read_methods(const Json& object, const std::string& key) {
+  const auto entry = object.find(key);
+  if (entry == object.end() || !entry->is_array()) {
+    return invalid("'" + key + "' must be a list");
+  }
+  std::vector<std::string> methods;
+  for (const Json& element : *entry) {
+    const std::string* name = text_of(element);
     // The backend takes one string of names with commas between them.
     if (name == nullptr || name->find(',') != std::string::npos) {
-      return invalid("'" + std::string(key::kStaticMethods) + "' must be a list of names of methods");
+      return invalid("'" + key + "' must be a list of names of methods");
     }
     methods.push_back(*name);
   }
-  return is_list ? Status() : invalid("'" + std::string(key::kStaticMethods) + "' must be a list");
+  return methods;
 }
 
 }  // namespace
@@ -49,22 +52,15 @@ Result<CudaContract> CudaContract::parse(std::string_view json) {
   if (!object.is_object()) {
     return invalid("it is not a valid JSON object");
   }
-  const auto version = object.find(key::kVersion);
-  if (version == object.end() || !integer_in(*version, contract::kCudaVersion, contract::kCudaVersion)) {
+  const auto version = object.find("version");
+  if (version == object.end() || !integer_in(*version, kVersion, kVersion)) {
     return invalid("'version' is " + (version == object.end() ? "missing" : version->dump()) +
-                   ", this runner reads version " + std::to_string(contract::kCudaVersion));
+                   ", this runner reads version " + std::to_string(kVersion));
   }
   CudaContract contract;
-  Status status = read_text(object, key::kGpuArch, contract.gpu_arch);
-  if (status.ok()) {
-    status = read_text(object, key::kDtype, contract.dtype);
-  }
-  if (status.ok()) {
-    status = read_methods(object, contract.static_methods);
-  }
-  if (!status.ok()) {
-    return status.error();
-  }
+  ASSIGN_OR_RETURN(contract.gpu_arch, read_text(object, "gpu_arch"));
+  ASSIGN_OR_RETURN(contract.dtype, read_text(object, "dtype"));
+  ASSIGN_OR_RETURN(contract.static_methods, read_methods(object, "static_methods"));
   return contract;
 }
 

@@ -5,6 +5,8 @@
 #include <executorch/runtime/backend/interface.h>
 #include <executorch/runtime/backend/options.h>
 
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -75,9 +77,9 @@ Result<std::string> gpu_architecture() {
 }
 
 Status check_gpu(Program& program, const CudaContract& contract) {
-  const auto needs_gpu = program.uses_backend(kCudaBackend);
-  if (!needs_gpu.ok() || !*needs_gpu) {
-    return needs_gpu.ok() ? Status() : needs_gpu.error();
+  ASSIGN_OR_RETURN(const bool needs_gpu, program.uses_backend(kCudaBackend));
+  if (!needs_gpu) {
+    return {};
   }
   if (et::get_backend_class(kCudaBackend) == nullptr) {
     return wrong_gpu(program, contract,

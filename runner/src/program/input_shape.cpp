@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "base/error.h"
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -21,14 +24,10 @@ bool matches(const TensorSpec& spec, const std::vector<int64_t>& sizes) {
 
 Status check_shapes(Program& program, const std::vector<InputShape>& shapes) {
   for (const InputShape& shape : shapes) {
-    const auto spec = program.input_spec(shape.method, shape.index);
-    if (!spec.ok()) {
-      return spec.error();
-    }
-    if (!matches(*spec, shape.sizes)) {
-      return Error{ErrorCode::kInvalidModel, "'" + program.path() + "': input " + std::to_string(shape.index) +
-                                                 " of method '" + shape.method +
-                                                 "' is not what the contract says; re-export with export_unified.py"};
+    ASSIGN_OR_RETURN(const TensorSpec spec, program.input_spec(shape.method, shape.index));
+    if (!matches(spec, shape.sizes)) {
+      return invalid_model("'" + program.path() + "': input " + std::to_string(shape.index) + " of method '" +
+                           shape.method + "' is not what the contract says");
     }
   }
   return {};

@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/error.h"
+#include "base/try.h"
 #include "program/constant_object.h"
 #include "program/contract.h"
 #include "program/gpu.h"
@@ -83,25 +85,22 @@ Result<std::optional<CudaContract>> read_cuda(Program& program, const std::set<s
   if (methods.count(contract::kCudaMethod) == 0) {
     return std::optional<CudaContract>();
   }
-  auto cuda = read_object<CudaContract>(program, contract::kCudaMethod);
-  if (!cuda.ok()) {
-    return cuda.error();
-  }
-  return std::optional<CudaContract>(std::move(*cuda));
+  ASSIGN_OR_RETURN(CudaContract cuda, read_object<CudaContract>(program, contract::kCudaMethod));
+  return std::optional<CudaContract>(std::move(cuda));
 }
 
 /// The options that are about GPUs or CPUs alone, for a model of the other kind.
 Status check_options(const ModelFile& model, const EngineOptions& options) {
   const std::string path = "'" + model.program->path() + "'";
-  const auto invalid = [&](const std::string& what) { return Error{ErrorCode::kInvalidArgument, path + what}; };
   if (!model.cuda && !options.data_path.empty()) {
-    return invalid(" holds its weights itself: the data file '" + options.data_path + "' has no effect; leave it out");
+    return invalid_argument(path + " holds its weights itself: the data file '" + options.data_path +
+                            "' has no effect; leave it out");
   }
   if (!model.cuda && !options.cuda_graphs) {
-    return invalid(" is for CPUs, where CUDA graphs have no meaning; leave that option out");
+    return invalid_argument(path + " is for CPUs, where CUDA graphs have no meaning; leave that option out");
   }
   if (model.cuda && !options.weight_cache.empty()) {
-    return invalid(" is for a GPU and packs no weights: a weight cache has no effect; leave it out");
+    return invalid_argument(path + " is for a GPU and packs no weights: a weight cache has no effect; leave it out");
   }
   return {};
 }
@@ -116,13 +115,11 @@ std::vector<std::string> graph_methods(const CudaContract& cuda) {
 }  // namespace
 
 Status open_weights(ModelFile& model, const EngineOptions& options) {
-  Status status = check_options(model, options);
-  if (!status.ok() || !model.cuda) {
-    return status;
+  RETURN_IF_ERROR(check_options(model, options));
+  if (!model.cuda) {
+    return {};
   }
-  if (status = check_gpu(*model.program, *model.cuda); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(check_gpu(*model.program, *model.cuda));
   const std::string& path = model.program->path();
   const auto data_path =
       options.data_path.empty() ? std::filesystem::path(path).replace_extension(".ptd").string() : options.data_path;
@@ -131,55 +128,28 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
     return Error{ErrorCode::kIo, "cannot open '" + data_path + "', which holds the weights of '" + path +
                                      "'; put it there, or name it with --data_path (EngineOptions::data_path)"};
   }
-  if (status = configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>());
-      !status.ok()) {
-    return status;
-  }
-  const auto on_device = model.program->uses_backend(kCudaBackend);
-  if (!on_device.ok()) {
-    return on_device.error();
-  }
-  auto program = Program::create(path, {options.profile, data_path, !*on_device});
-  if (!program.ok()) {
-    return program.error();
-  }
-  model.program = std::move(*program);
+  RETURN_IF_ERROR(configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()));
+  ASSIGN_OR_RETURN(const bool on_device, model.program->uses_backend(kCudaBackend));
+  ASSIGN_OR_RETURN(model.program, Program::create(path, {options.profile, data_path, !on_device}));
   return {};
 }
 
 Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
-  auto program = Program::create(path, {is_profiled, "", false});
-  if (!program.ok()) {
-    return program.error();
-  }
-  const auto methods = (*program)->method_names();
-  if (!methods.ok()) {
-    return methods.error();
-  }
-  if (Status status = check_kind(path, *methods); !status.ok()) {
-    return status.error();
-  }
-  auto metadata = read_object<ModelMetadata>(**program, contract::kContractMethod);
-  if (!metadata.ok()) {
-    return metadata.error();
-  }
-  auto cuda = read_cuda(**program, *methods);
-  if (!cuda.ok()) {
-    return cuda.error();
-  }
-  return ModelFile{std::move(*program), std::move(*metadata), std::move(*cuda)};
+  ASSIGN_OR_RETURN(auto program, Program::create(path, {is_profiled, "", false}));
+  ASSIGN_OR_RETURN(const auto methods, program->method_names());
+  RETURN_IF_ERROR(check_kind(path, methods));
+  ASSIGN_OR_RETURN(auto metadata, read_object<ModelMetadata>(*program, contract::kContractMethod));
+  ASSIGN_OR_RETURN(auto cuda, read_cuda(*program, methods));
+  return ModelFile{std::move(program), std::move(metadata), std::move(cuda)};
 }
 
 Result<Speaking> Speaking::choose(const ModelFile& model, bool fused_code_predictor) {
-  const auto present = model.program->method_names();
-  if (!present.ok()) {
-    return present.error();
-  }
+  ASSIGN_OR_RETURN(const auto present, model.program->method_names());
   const bool keeps_state = model.cuda.has_value();
   if (!fused_code_predictor) {
     return Speaking{Frames::kStepwise, keeps_state};
   }
-  const bool has_frame = keeps_state && present->count(contract::kFrame) > 0;
+  const bool has_frame = keeps_state && present.count(contract::kFrame) > 0;
   return Speaking{has_frame ? Frames::kOneCall : Frames::kFused, keeps_state};
 }
 
@@ -210,16 +180,12 @@ std::vector<std::string> methods_for(Task task, const Speaking& speaking) {
 }
 
 Status check_methods(const ModelFile& model, const Speaking& speaking) {
-  const auto present = model.program->method_names();
-  if (!present.ok()) {
-    return present.error();
-  }
+  ASSIGN_OR_RETURN(const auto present, model.program->method_names());
   std::vector<std::string> needed = methods_for(Task::kSpeech, speaking);
   needed.emplace_back(contract::kTokenizerMethod);
   for (const std::string& name : needed) {
-    if (present->count(name) == 0) {
-      return Error{ErrorCode::kInvalidModel, "'" + model.program->path() + "': there is no method '" + name +
-                                                 "'; re-export with export_unified.py"};
+    if (present.count(name) == 0) {
+      return invalid_model("'" + model.program->path() + "': there is no method '" + name + "'");
     }
   }
   return check_shapes(*model.program, input_shapes(model.metadata, speaking));

@@ -7,6 +7,7 @@
 
 #include <qwen3_tts/model_info.h>
 
+#include "base/try.h"
 #include "program/contract.h"
 #include "program/model_file.h"
 
@@ -80,22 +81,16 @@ bool is_static(const ModelFile& model, const std::string& method) {
 
 Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
   Program& program = *model.program;
-  const auto present = program.method_names();
-  if (!present.ok()) {
-    return present.error();
-  }
+  ASSIGN_OR_RETURN(const auto present, program.method_names());
   std::vector<MethodInfo> methods;
   for (const KnownMethod& method : kKnownMethods) {
-    if (present->count(method.name) == 0) {
+    if (present.count(method.name) == 0) {
       continue;
     }
-    const auto spec = program.method_spec(method.name);
-    if (!spec.ok()) {
-      return spec.error();
-    }
+    ASSIGN_OR_RETURN(const MethodSpec spec, program.method_spec(method.name));
     const bool may_vary = !is_static(model, method.name);
-    methods.push_back({method.name, describe_all(spec->inputs, may_vary && method.is_input_dynamic),
-                       describe_all(spec->outputs, may_vary && method.is_output_dynamic)});
+    methods.push_back({method.name, describe_all(spec.inputs, may_vary && method.is_input_dynamic),
+                       describe_all(spec.outputs, may_vary && method.is_output_dynamic)});
   }
   return methods;
 }
@@ -103,21 +98,15 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
 }  // namespace
 
 Result<ModelInfo> read_model_info(const std::string& path) {
-  auto model = open_model(path);
-  if (!model.ok()) {
-    return model.error();
-  }
-  auto methods = describe_methods(*model);
-  if (!methods.ok()) {
-    return methods.error();
-  }
+  ASSIGN_OR_RETURN(ModelFile model, open_model(path));
+  ASSIGN_OR_RETURN(std::vector<MethodInfo> methods, describe_methods(model));
   std::error_code error;
   const auto file_bytes = std::filesystem::file_size(path, error);
   if (error) {
     return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
   }
-  return ModelInfo{std::move(model->metadata), std::move(*methods), static_cast<int64_t>(file_bytes),
-                   model->cuda ? model->cuda->gpu_arch : "", model->cuda ? model->cuda->dtype : ""};
+  return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file_bytes),
+                   model.cuda ? model.cuda->gpu_arch : "", model.cuda ? model.cuda->dtype : ""};
 }
 
 }  // namespace qwen3_tts

@@ -12,8 +12,10 @@
 #include <executorch/extension/tensor/tensor.h>
 #include <executorch/runtime/backend/options.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/scoped_timer.h"
+#include "base/try.h"
 #include "program/runtime_log.h"
 
 namespace qwen3_tts {
@@ -21,8 +23,6 @@ namespace {
 
 namespace et = executorch::runtime;
 using executorch::aten::ScalarType;
-
-constexpr char kReexport[] = "; re-export with export_unified.py";
 
 /// The extended header that follows the file identifier (ExecuTorch's schema/extended_header.h): little-endian
 /// sizes of the program and of the segments behind it.
@@ -71,16 +71,15 @@ Status check_file(const std::string& path) {
   std::fclose(file);
   const auto size = static_cast<uint64_t>(info.st_size);
   if (size == 0) {
-    return Error{ErrorCode::kInvalidModel, "'" + path + "' is empty" + kReexport};
+    return invalid_model("'" + path + "' is empty");
   }
   const auto status = count < header.size() ? et::Program::HeaderStatus::NotPresent
                                             : et::Program::check_header(header.data(), header.size());
   if (status == et::Program::HeaderStatus::IncompatibleVersion) {
-    return Error{ErrorCode::kInvalidModel,
-                 "'" + path + "' was made by another version of ExecuTorch" + std::string(kReexport)};
+    return invalid_model("'" + path + "' was made by another version of ExecuTorch");
   }
   if (status != et::Program::HeaderStatus::CompatibleVersion) {
-    return Error{ErrorCode::kInvalidModel, "'" + path + "' is not an ExecuTorch program (.pte)" + kReexport};
+    return invalid_model("'" + path + "' is not an ExecuTorch program (.pte)");
   }
   if (expected_size(header.data()) > size) {
     return Error{ErrorCode::kInvalidModel, "'" + path + "' is truncated: " + std::to_string(size) + " of " +
@@ -98,13 +97,9 @@ TensorSpec to_spec(const et::TensorInfo& info) {
 
 Result<std::unique_ptr<Program>> Program::create(const std::string& path, const ProgramOptions& options) {
   capture_runtime_log();
-  if (Status status = check_file(path); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(check_file(path));
   std::unique_ptr<Program> program(new Program(path, options));
-  if (Status status = program->load(options.data_path); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(program->load(options.data_path));
   return program;
 }
 
@@ -175,14 +170,11 @@ Result<et::EValue> Program::read_constant(const std::string& name) {
 
 Result<std::string> Program::read_string(const std::string& name) {
   const std::lock_guard<FairMutex> lock(mutex_);
-  auto value = read_constant(name);
-  if (!value.ok()) {
-    return value.error();
-  }
-  if (!value->isString()) {
+  ASSIGN_OR_RETURN(const et::EValue value, read_constant(name));
+  if (!value.isString()) {
     return invalid("constant '" + name + "' is not a string");
   }
-  const auto text = value->toString();
+  const auto text = value.toString();
   std::string copy(text.data(), text.size());
   module_->unload_method(name);
   return copy;
@@ -190,14 +182,11 @@ Result<std::string> Program::read_string(const std::string& name) {
 
 Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
   const std::lock_guard<FairMutex> lock(mutex_);
-  auto value = read_constant(name);
-  if (!value.ok()) {
-    return value.error();
-  }
-  if (!value->isTensor() || value->toTensor().scalar_type() != ScalarType::Byte) {
+  ASSIGN_OR_RETURN(const et::EValue value, read_constant(name));
+  if (!value.isTensor() || value.toTensor().scalar_type() != ScalarType::Byte) {
     return invalid("constant '" + name + "' is not a tensor of bytes");
   }
-  const auto& tensor = value->toTensor();
+  const auto& tensor = value.toTensor();
   const uint8_t* bytes = tensor.const_data_ptr<uint8_t>();
   std::vector<uint8_t> copy(bytes, bytes + tensor.numel());
   module_->unload_method(name);
@@ -207,9 +196,7 @@ Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
 Status Program::load_methods(const std::vector<std::string>& names) {
   const std::lock_guard<FairMutex> lock(mutex_);
   for (const std::string& name : names) {
-    if (Status status = load_method(name); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(load_method(name));
   }
   return {};
 }
@@ -246,12 +233,9 @@ std::vector<LoadedMethod> Program::loaded_methods() const {
 }
 
 Result<bool> Program::uses_backend(const std::string& backend) {
-  const auto names = method_names();
-  if (!names.ok()) {
-    return names.error();
-  }
+  ASSIGN_OR_RETURN(const auto names, method_names());
   const std::lock_guard<FairMutex> lock(mutex_);
-  return std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
     const auto meta = module_->method_meta(name);
     return meta.ok() && meta->uses_backend(backend.c_str());
   });
@@ -291,32 +275,24 @@ Result<et::TensorInfo> Program::input_info(const std::string& method, size_t ind
 
 Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) {
   const std::lock_guard<FairMutex> lock(mutex_);
-  const auto info = input_info(method, index);
-  if (!info.ok()) {
-    return info.error();
-  }
-  return to_spec(*info);
+  ASSIGN_OR_RETURN(const et::TensorInfo info, input_info(method, index));
+  return to_spec(info);
 }
 
 Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
   const std::lock_guard<FairMutex> lock(mutex_);
-  const auto info = input_info(method, index);
-  if (!info.ok()) {
-    return info.error();
-  }
-  if (info->is_memory_planned()) {
+  ASSIGN_OR_RETURN(const et::TensorInfo info, input_info(method, index));
+  if (info.is_memory_planned()) {
     // ExecuTorch would copy the state in, and the method would write to the copy.
     return invalid("method '" + method + "' keeps its own copy of input " + std::to_string(index));
   }
-  return to_spec(*info);
+  return to_spec(info);
 }
 
 Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
                         std::initializer_list<OutputBuffer> outputs) {
   const std::lock_guard<FairMutex> lock(mutex_);
-  if (Status status = load_method(method); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(load_method(method));
   clear_runtime_error();
   if (profile_ != nullptr) {
     profile_->set_method(method);
@@ -343,13 +319,10 @@ Status Program::execute(const std::string& method, const std::vector<et::EValue>
 }
 
 Status Program::run_on_ones(const std::string& method) {
-  const auto spec = method_spec(method);
-  if (!spec.ok()) {
-    return spec.error();
-  }
+  ASSIGN_OR_RETURN(const MethodSpec spec, method_spec(method));
   std::vector<executorch::extension::TensorPtr> tensors;
   std::vector<et::EValue> inputs;
-  for (const auto& input : spec->inputs) {
+  for (const auto& input : spec.inputs) {
     if (!input.has_value()) {
       return invalid("method '" + method + "' has an input that is no tensor");
     }
@@ -379,20 +352,12 @@ Result<std::string> Program::take_profile() {
 }
 
 Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {
-  std::string message = "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error);
   const std::string cause = take_runtime_error();
-  if (!cause.empty()) {
-    message += ", " + cause;
-  }
-  message += ')';
-  if (code == ErrorCode::kInvalidModel) {
-    message += kReexport;
-  }
-  return Error{code, message};
+  const std::string message =
+      "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error) + (cause.empty() ? "" : ", " + cause) + ")";
+  return code == ErrorCode::kInvalidModel ? invalid_model(message) : Error{code, message};
 }
 
-Error Program::invalid(const std::string& what) const {
-  return Error{ErrorCode::kInvalidModel, "'" + path_ + "': " + what + kReexport};
-}
+Error Program::invalid(const std::string& what) const { return invalid_model("'" + path_ + "': " + what); }
 
 }  // namespace qwen3_tts

@@ -19,6 +19,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/error.h"
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -54,7 +57,7 @@ class Hasher {
 };
 
 Error unusable(const std::string& path, const std::string& what) {
-  return Error{ErrorCode::kInvalidArgument, "weight cache '" + path + "': " + what};
+  return invalid_argument("weight cache '" + path + "': " + what);
 }
 
 /// Reads all of `size` bytes at `offset`; a file that ends before is an error.
@@ -81,14 +84,17 @@ Status for_each_block(const FileDescriptor& file, size_t size, const std::string
   std::vector<char> block(std::min(size, kBlockBytes));
   for (size_t offset = 0; offset < size; offset += block.size()) {
     const size_t count = std::min(block.size(), size - offset);
-    if (Status status = read_at(file, offset, block.data(), count, path); !status.ok()) {
-      return status;
-    }
-    if (Status status = visit(block.data(), count); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(read_at(file, offset, block.data(), count, path));
+    RETURN_IF_ERROR(visit(block.data(), count));
   }
   return {};
+}
+
+Status add_blocks(Hasher& hasher, const FileDescriptor& file, size_t size, const std::string& path) {
+  return for_each_block(file, size, path, [&](const char* data, size_t count) {
+    hasher.add(data, count);
+    return Status();
+  });
 }
 
 Result<size_t> file_size(const FileDescriptor& file, const std::string& path) {
@@ -123,38 +129,22 @@ Result<std::array<uint8_t, 16>> cache_key(const std::string& model_path) {
   if (model.get() < 0) {
     return io_error("open", model_path, errno);
   }
-  const auto size = file_size(model, model_path);
-  if (!size.ok()) {
-    return size.error();
-  }
+  ASSIGN_OR_RETURN(const size_t size, file_size(model, model_path));
   Hasher hasher;
   const std::string maker = "executorch " QWEN3_TTS_EXECUTORCH_VERSION "\n" + processor();
   hasher.add(maker.data(), maker.size());
-  const Status status = for_each_block(model, *size, model_path, [&](const char* data, size_t count) {
-    hasher.add(data, count);
-    return Status();
-  });
-  if (!status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(add_blocks(hasher, model, size, model_path));
   return hasher.value();
 }
 
 /// Does the file hold this key's weights, undamaged? An error when it is no weight cache at all.
 Result<bool> fits(const FileDescriptor& file, const std::array<uint8_t, 16>& key, const std::string& path) {
-  const auto size = file_size(file, path);
-  if (!size.ok()) {
-    return size.error();
-  }
+  ASSIGN_OR_RETURN(const size_t size, file_size(file, path));
   Seal seal{};
   std::array<char, kFooterBytes> footer{};
-  if (*size > sizeof(seal) + sizeof(footer)) {
-    for (const Status& status : {read_at(file, *size - sizeof(footer) - sizeof(seal), &seal, sizeof(seal), path),
-                                 read_at(file, *size - sizeof(footer), footer.data(), sizeof(footer), path)}) {
-      if (!status.ok()) {
-        return status.error();
-      }
-    }
+  if (size > sizeof(seal) + sizeof(footer)) {
+    RETURN_IF_ERROR(read_at(file, size - sizeof(footer) - sizeof(seal), &seal, sizeof(seal), path));
+    RETURN_IF_ERROR(read_at(file, size - sizeof(footer), footer.data(), sizeof(footer), path));
   }
   if (std::memcmp(seal.magic.data(), kMagic, kMagicPrefix) != 0) {
     return unusable(path,
@@ -165,14 +155,7 @@ Result<bool> fits(const FileDescriptor& file, const std::array<uint8_t, 16>& key
     return false;
   }
   Hasher hasher;
-  const Status status =
-      for_each_block(file, *size - sizeof(footer) - sizeof(seal), path, [&](const char* data, size_t count) {
-        hasher.add(data, count);
-        return Status();
-      });
-  if (!status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(add_blocks(hasher, file, size - sizeof(footer) - sizeof(seal), path));
   hasher.add(footer.data(), footer.size());
   return hasher.value() == seal.checksum;
 }
@@ -206,24 +189,18 @@ FileDescriptor open_scratch(const std::string& path) {
 }  // namespace
 
 Result<WeightCache> WeightCache::open(const std::string& path, const std::string& model_path) {
-  const auto key = cache_key(model_path);
-  if (!key.ok()) {
-    return key.error();
-  }
-  WeightCache cache(path, *key);
+  ASSIGN_OR_RETURN(const auto key, cache_key(model_path));
+  WeightCache cache(path, key);
   // O_NONBLOCK: a pipe must not wait for its writer.
   cache.packed_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (cache.packed_.get() < 0 && errno != ENOENT) {
     return io_error("open", path, errno);
   }
   if (cache.packed_.get() >= 0) {
-    const auto is_good = fits(cache.packed_, *key, path);
-    if (!is_good.ok()) {
-      return is_good.error();
-    }
-    if (*is_good) {
-      const Status status = lock_shared(cache.packed_, path);
-      return status.ok() ? Result<WeightCache>(std::move(cache)) : status.error();
+    ASSIGN_OR_RETURN(const bool is_good, fits(cache.packed_, key, path));
+    if (is_good) {
+      RETURN_IF_ERROR(lock_shared(cache.packed_, path));
+      return cache;
     }
   }
   auto file = NewFile::create(path);
@@ -247,43 +224,36 @@ std::string WeightCache::runtime_path() const {
   return descriptors + std::to_string(packed_.get());
 }
 
-Status WeightCache::make() {
-  const auto size = file_size(packed_, path_);
-  if (!size.ok()) {
-    return size.error();
-  }
-  if (*size <= kFooterBytes) {
-    return unusable(path_, "XNNPACK packed no weights of this model; run it without a weight cache");
-  }
+/// Writes the scratch file of `size` bytes to file_, with the seal before its footer.
+Status WeightCache::write_sealed(size_t size) {
   Hasher hasher;
-  Status status = for_each_block(packed_, *size - kFooterBytes, path_, [&](const char* data, size_t count) {
+  RETURN_IF_ERROR(for_each_block(packed_, size - kFooterBytes, path_, [&](const char* data, size_t count) {
     hasher.add(data, count);
     return file_->write(data, count);
-  });
+  }));
   struct {
     Seal seal;
     std::array<char, kFooterBytes> footer;
   } end{};
   static_assert(sizeof(end) == sizeof(Seal) + kFooterBytes);
-  if (status.ok()) {
-    status = read_at(packed_, *size - kFooterBytes, end.footer.data(), kFooterBytes, path_);
+  RETURN_IF_ERROR(read_at(packed_, size - kFooterBytes, end.footer.data(), kFooterBytes, path_));
+  hasher.add(end.footer.data(), kFooterBytes);
+  std::memcpy(end.seal.magic.data(), kMagic, sizeof(kMagic));
+  end.seal.key = key_;
+  end.seal.checksum = hasher.value();
+  return file_->write(&end, sizeof(end));
+}
+
+Status WeightCache::make() {
+  ASSIGN_OR_RETURN(const size_t size, file_size(packed_, path_));
+  if (size <= kFooterBytes) {
+    return unusable(path_, "XNNPACK packed no weights of this model; run it without a weight cache");
   }
-  if (status.ok()) {
-    hasher.add(end.footer.data(), kFooterBytes);
-    std::memcpy(end.seal.magic.data(), kMagic, sizeof(kMagic));
-    end.seal.key = key_;
-    end.seal.checksum = hasher.value();
-    status = file_->write(&end, sizeof(end));
-  }
-  if (!status.ok()) {
+  if (Status status = write_sealed(size); !status.ok()) {
     return Error{status.error().code, status.error().message + "; a weight cache is not needed to speak"};
   }
-  auto written = file_->commit();
-  if (!written.ok()) {
-    return written.error();
-  }
+  ASSIGN_OR_RETURN(packed_, file_->commit());
   file_.reset();
-  packed_ = std::move(*written);
   return lock_shared(packed_, path_);
 }
 

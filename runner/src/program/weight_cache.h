@@ -45,6 +45,7 @@ class WeightCache {
   using Hash = std::array<uint8_t, 16>;
 
   WeightCache(std::string path, Hash key) : path_(std::move(path)), key_(key) {}
+  Status write_sealed(size_t size);
 
   std::string path_;
   Hash key_;
