@@ -27,8 +27,8 @@ enum class TextLayout {
   kFull,       ///< The whole text in the prompt.
 };
 
-/// What a `model.pte` says about itself: the JSON of its constant method `contract`
-/// (written by qwen3_tts/contract.py, the only other place that knows these fields).
+/// What a `model.pte` says about itself: the JSON of its constant method `contract`, whose keys are the names of these
+/// fields. qwen3_tts/contract.py writes it, and runner/src/program/model_metadata.cpp reads it.
 struct QWEN3_TTS_API ModelMetadata {
   int64_t contract_version;
   std::string model_type;  ///< "base", "custom_voice" or "voice_design".

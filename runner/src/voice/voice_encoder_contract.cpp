@@ -1,16 +1,12 @@
 #include "voice/voice_encoder_contract.h"
 
-#include <optional>
-
+#include "base/error.h"
 #include "base/json_reader.h"
-#include "program/contract.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
 
-namespace key = contract::key;
-
-constexpr char kKind[] = "kind";
 constexpr char kVoiceEncoder[] = "voice_encoder";
 constexpr int64_t kVersion = 1;
 // Products of two stay far from what 64 bits hold, and a recording of this many samples from what memory does.
@@ -23,48 +19,66 @@ struct IntegerField {
 };
 
 constexpr IntegerField kIntegerFields[] = {
-    {key::kHiddenSize, &VoiceEncoderContract::hidden_size, 1},
-    {key::kSampleRate, &VoiceEncoderContract::sample_rate, 1},
+    {"hidden_size", &VoiceEncoderContract::hidden_size, 1},
+    {"sample_rate", &VoiceEncoderContract::sample_rate, 1},
     {"min_samples", &VoiceEncoderContract::min_samples, 1},
     {"max_samples", &VoiceEncoderContract::max_samples, 1},
     {"samples_per_block", &VoiceEncoderContract::samples_per_block, 1},
-    {key::kSamplesPerFrame, &VoiceEncoderContract::samples_per_frame, 1},
+    {"samples_per_frame", &VoiceEncoderContract::samples_per_frame, 1},
     {"samples_per_row", &VoiceEncoderContract::samples_per_row, 1},
     {"row_size", &VoiceEncoderContract::row_size, 1},
-    {key::kNumCodeGroups, &VoiceEncoderContract::num_code_groups, 1},
-    {key::kCodeVocabSize, &VoiceEncoderContract::code_vocab_size, 1},
-    {key::kTextVocabSize, &VoiceEncoderContract::text_vocab_size, 1},
+    {"num_code_groups", &VoiceEncoderContract::num_code_groups, 1},
+    {"code_vocab_size", &VoiceEncoderContract::code_vocab_size, 1},
+    {"text_vocab_size", &VoiceEncoderContract::text_vocab_size, 1},
     {"max_encode_frames", &VoiceEncoderContract::max_encode_frames, 1},
     {"context_frames", &VoiceEncoderContract::context_frames, 0},
 };
 
 Error invalid(const std::string& what) {
-  return Error{ErrorCode::kInvalidModel,
-               "the voice encoder's contract: " + what + "; re-export with export_unified.py --voice-encoder"};
+  return Error{ErrorCode::kInvalidModel, "the voice encoder's contract: " + what + kReexport + " --voice-encoder"};
 }
 
 Error wrong_value(const std::string& name, const std::string& expected) {
   return invalid("'" + name + "' must be " + expected);
 }
 
-const std::string* text_of(const Json& object, const char* name) {
-  const auto entry = object.find(name);
-  return entry == object.end() ? nullptr : entry->get_ptr<const std::string*>();
+/// The text under a key; empty when there is none.
+std::string text_of(const Json& object, const char* key) {
+  const auto entry = object.find(key);
+  return entry != object.end() && entry->is_string() ? entry->get<std::string>() : "";
 }
 
-Status read_languages(const Json& object, std::set<std::string>& languages) {
-  const auto entry = object.find(key::kLanguages);
-  if (entry == object.end() || !entry->is_array()) {
-    return wrong_value(key::kLanguages, "a list of names");
+Result<int64_t> read_integer(const Json& object, const char* key, int64_t minimum) {
+  const auto entry = object.find(key);
+  const auto number = entry == object.end() ? std::nullopt : integer_in(*entry, minimum, kLargest);
+  if (!number) {
+    return wrong_value(key, "an integer in " + std::to_string(minimum) + ".." + std::to_string(kLargest));
   }
+  return *number;
+}
+
+Result<std::string> read_name(const Json& object, const char* key) {
+  std::string name = text_of(object, key);
+  if (name.empty()) {
+    return wrong_value(key, "a name");
+  }
+  return name;
+}
+
+Result<std::set<std::string>> read_names(const Json& object, const char* key) {
+  const auto entry = object.find(key);
+  if (entry == object.end() || !entry->is_array()) {
+    return wrong_value(key, "a list of names");
+  }
+  std::set<std::string> names;
   for (const Json& element : *entry) {
     const auto* name = element.get_ptr<const std::string*>();
     if (name == nullptr || name->empty()) {
-      return wrong_value(key::kLanguages, "a list of names");
+      return wrong_value(key, "a list of names");
     }
-    languages.insert(*name);
+    names.insert(*name);
   }
-  return {};
+  return names;
 }
 
 /// What must hold between fields.
@@ -92,34 +106,21 @@ Result<VoiceEncoderContract> VoiceEncoderContract::parse(std::string_view json) 
   if (!object.is_object()) {
     return invalid("it is not a valid JSON object");
   }
-  const std::string* kind = text_of(object, kKind);
-  if (kind == nullptr || *kind != kVoiceEncoder) {
-    return wrong_value(kKind, std::string("'") + kVoiceEncoder + "'");
+  if (text_of(object, "kind") != kVoiceEncoder) {
+    return wrong_value("kind", std::string("'") + kVoiceEncoder + "'");
   }
-  const auto version = object.find(key::kContractVersion);
+  constexpr char kVersionKey[] = "contract_version";
+  const auto version = object.find(kVersionKey);
   if (version == object.end() || integer_in(*version, kVersion, kVersion) != kVersion) {
-    return wrong_value(key::kContractVersion, std::to_string(kVersion) + ", which this program reads");
+    return wrong_value(kVersionKey, std::to_string(kVersion) + ", which this program reads");
   }
   VoiceEncoderContract contract{};
   for (const IntegerField& field : kIntegerFields) {
-    const auto entry = object.find(field.key);
-    const auto number = entry == object.end() ? std::nullopt : integer_in(*entry, field.minimum, kLargest);
-    if (!number) {
-      return wrong_value(field.key, "an integer in " + std::to_string(field.minimum) + ".." + std::to_string(kLargest));
-    }
-    contract.*field.member = *number;
+    ASSIGN_OR_RETURN(contract.*field.member, read_integer(object, field.key, field.minimum));
   }
-  const std::string* model_type = text_of(object, key::kModelType);
-  if (model_type == nullptr || model_type->empty()) {
-    return wrong_value(key::kModelType, "a name");
-  }
-  contract.model_type = *model_type;
-  if (Status status = read_languages(object, contract.languages); !status.ok()) {
-    return status.error();
-  }
-  if (Status status = check_relations(contract); !status.ok()) {
-    return status.error();
-  }
+  ASSIGN_OR_RETURN(contract.model_type, read_name(object, "model_type"));
+  ASSIGN_OR_RETURN(contract.languages, read_names(object, "languages"));
+  RETURN_IF_ERROR(check_relations(contract));
   return contract;
 }
 

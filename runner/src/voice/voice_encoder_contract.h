@@ -9,8 +9,8 @@
 
 namespace qwen3_tts {
 
-/// What a `voice_encoder.pte` says about itself: the JSON of its constant method `contract` (written by
-/// qwen3_tts/export/voice_encoder.py, the only other place that knows these fields).
+/// What a `voice_encoder.pte` says about itself: the JSON of its constant method `contract`, whose keys are the names
+/// of these fields. qwen3_tts/export/voice_encoder.py writes it.
 struct VoiceEncoderContract {
   std::string model_type;  ///< Of the model that the voices are for: "base".
   int64_t hidden_size;     ///< H: width of an x-vector.
