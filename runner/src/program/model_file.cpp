@@ -12,58 +12,12 @@
 #include "program/constant_object.h"
 #include "program/contract.h"
 #include "program/gpu.h"
-#include "program/input_shape.h"
+#include "program/signature.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr char kWanted[] = "; give the model.pte that export_unified.py writes";
-
-/// What the methods that speak take. One that keeps its state has its sizes fixed, and no inputs to write to.
-std::vector<InputShape> input_shapes(const ModelMetadata& m, const Speaking& speaking) {
-  constexpr int64_t kAny = InputShape::kAny;
-  const bool keeps_state = speaking.keeps_state;
-  std::vector<InputShape> shapes = {
-      {contract::kEncodeText, 0, {m.max_rows}},
-      {contract::kCodecEmbed, 0, {m.max_rows}},
-      {contract::kDecodeAudio, 0, {m.max_decode_frames, m.num_code_groups}},
-      {contract::kDecodeAudio, 1, {1}},
-  };
-  const auto add = [&](const char* method, const std::vector<std::vector<int64_t>>& inputs, size_t first = 0) {
-    for (const auto& sizes : inputs) {
-      shapes.push_back({method, first++, sizes});
-    }
-  };
-  if (keeps_state) {
-    add(contract::kTalkerPrefill, {{m.max_rows, m.hidden_size}, {1}, {1}});
-  } else {
-    add(contract::kDecodeAudio, {{kAny}, {kAny, 2, kAny, kAny, kAny}}, 2);
-    add(contract::kTalker, {{kAny, 2, kAny, m.max_seq_len, kAny}}, 2);
-  }
-  const std::vector<int64_t> code_predictor_kv = {kAny, 2, kAny, m.num_code_groups, kAny};
-  switch (speaking.frames) {
-    case Speaking::Frames::kOneCall: {
-      const std::vector<int64_t> vocabulary = {m.talker_vocab_size};
-      add(contract::kFrame, {{1, m.hidden_size}, {1}, vocabulary, vocabulary, {m.num_code_groups}, {6}});
-      return shapes;
-    }
-    case Speaking::Frames::kFused:
-      add(contract::kCpGenerate, {{1, m.hidden_size}, {1}, {m.num_code_groups - 1}, {3}});
-      if (!keeps_state) {
-        add(contract::kCpGenerate, {code_predictor_kv}, 4);
-      }
-      break;
-    case Speaking::Frames::kStepwise:
-      add(contract::kCodePredictor, {{keeps_state ? 1 : 2, m.hidden_size}, {1}});
-      add(contract::kCpHead, {{1, m.code_predictor_hidden_size}});
-      if (!keeps_state) {
-        add(contract::kCodePredictor, {code_predictor_kv}, 2);
-      }
-      break;
-  }
-  add(contract::kTalker, {{keeps_state ? 1 : m.max_rows, m.hidden_size}, {1}});
-  return shapes;
-}
 
 /// kInvalidModel unless a program with these methods has a contract and is no other part of the project.
 Status check_kind(const std::string& path, const std::set<std::string>& methods) {
@@ -188,7 +142,12 @@ Status check_methods(const ModelFile& model, const Speaking& speaking) {
       return invalid_model("'" + model.program->path() + "': there is no method '" + name + "'");
     }
   }
-  return check_shapes(*model.program, input_shapes(model.metadata, speaking));
+  for (const Signature& signature : speaking_signatures(model.metadata, speaking.keeps_state)) {
+    if (std::find(needed.begin(), needed.end(), signature.method) != needed.end()) {
+      RETURN_IF_ERROR(check_inputs(*model.program, signature));
+    }
+  }
+  return {};
 }
 
 }  // namespace qwen3_tts

@@ -8,28 +8,13 @@
 #include <qwen3_tts/model_info.h>
 
 #include "base/try.h"
-#include "program/contract.h"
 #include "program/model_file.h"
+#include "program/signature.h"
 
 namespace qwen3_tts {
 namespace {
 
 using executorch::aten::ScalarType;
-
-/// In the order of the data flow. ExecuTorch does not tell which sizes are dynamic: it is the first one of the rows or
-/// frames that go in, and of what a method gives for each of them.
-struct KnownMethod {
-  const char* name;
-  bool is_input_dynamic, is_output_dynamic;
-};
-
-constexpr KnownMethod kKnownMethods[] = {
-    {contract::kEncodeText, true, true},      {contract::kCodecEmbed, true, true},
-    {contract::kTalkerPrefill, false, false}, {contract::kTalker, true, false},
-    {contract::kFrame, false, false},         {contract::kCpGenerate, false, false},
-    {contract::kCodePredictor, true, false},  {contract::kCpHead, false, false},
-    {contract::kDecodeAudio, true, true},
-};
 
 std::string type_name(ScalarType type) {
   switch (type) {
@@ -83,14 +68,14 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
   Program& program = *model.program;
   ASSIGN_OR_RETURN(const auto present, program.method_names());
   std::vector<MethodInfo> methods;
-  for (const KnownMethod& method : kKnownMethods) {
-    if (present.count(method.name) == 0) {
+  for (const Signature& signature : speaking_signatures(model.metadata, model.cuda.has_value())) {
+    if (present.count(signature.method) == 0) {
       continue;
     }
-    ASSIGN_OR_RETURN(const MethodSpec spec, program.method_spec(method.name));
-    const bool may_vary = !is_static(model, method.name);
-    methods.push_back({method.name, describe_all(spec.inputs, may_vary && method.is_input_dynamic),
-                       describe_all(spec.outputs, may_vary && method.is_output_dynamic)});
+    ASSIGN_OR_RETURN(const MethodSpec spec, program.method_spec(signature.method));
+    const bool may_vary = !is_static(model, signature.method);
+    methods.push_back({signature.method, describe_all(spec.inputs, may_vary && signature.is_input_dynamic),
+                       describe_all(spec.outputs, may_vary && signature.is_output_dynamic)});
   }
   return methods;
 }

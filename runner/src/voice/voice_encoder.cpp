@@ -11,9 +11,9 @@
 #include "base/try.h"
 #include "program/constant_object.h"
 #include "program/contract.h"
-#include "program/input_shape.h"
 #include "program/mapped_tensor.h"
 #include "program/program.h"
+#include "program/signature.h"
 #include "program/thread_pool.h"
 #include "text/text_tokenizer.h"
 #include "text/tokenizer_tables.h"
@@ -46,15 +46,15 @@ Status check_kind(Program& program) {
   return {};
 }
 
-Status check_inputs(Program& program, const VoiceEncoderContract& c) {
-  return check_shapes(program, {
-                                   {contract::kEncodeSpeaker, 0, {c.num_blocks(c.max_samples), c.samples_per_block}},
-                                   {contract::kEncodeSpeaker, 1, {1}},
-                                   {contract::kEncodeAudio, 0, {c.max_encode_frames, c.samples_per_frame}},
-                                   {contract::kEncodeAudio, 1, {1}},
-                                   {contract::kEncodeCodes, 0, {2 * c.num_frames(c.max_samples), c.row_size}},
-                                   {contract::kEncodeCodes, 1, {1}},
-                               });
+Status check_methods(Program& program, const VoiceEncoderContract& c) {
+  const std::vector<int64_t> number = {1};
+  for (const Signature& signature :
+       {Signature{contract::kEncodeSpeaker, {{c.num_blocks(c.max_samples), c.samples_per_block}, number}, {}},
+        Signature{contract::kEncodeAudio, {{c.max_encode_frames, c.samples_per_frame}, number}, {}},
+        Signature{contract::kEncodeCodes, {{2 * c.num_frames(c.max_samples), c.row_size}, number}, {}}}) {
+    RETURN_IF_ERROR(check_inputs(program, signature));
+  }
+  return {};
 }
 
 std::string seconds(size_t num_samples, int64_t sample_rate) {
@@ -188,7 +188,7 @@ Result<std::unique_ptr<VoiceEncoder>> VoiceEncoder::create(const VoiceEncoderOpt
   ASSIGN_OR_RETURN(auto program, Program::create(options.path));
   RETURN_IF_ERROR(check_kind(*program));
   ASSIGN_OR_RETURN(auto contract, read_object<VoiceEncoderContract>(*program, contract::kContractMethod));
-  RETURN_IF_ERROR(check_inputs(*program, contract));
+  RETURN_IF_ERROR(check_methods(*program, contract));
   ASSIGN_OR_RETURN(auto tokenizer, read_tokenizer_tables(*program, contract.text_vocab_size));
   RETURN_IF_ERROR(set_thread_count(options.num_threads));
   std::unique_ptr<Impl> impl(new Impl{std::move(program), std::move(contract), std::move(tokenizer)});
