@@ -1,13 +1,14 @@
 #include <qwen3_tts/audio_sink.h>
 
 #include <fcntl.h>
-#include <sndfile.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstddef>
 #include <filesystem>
 #include <limits>
 #include <system_error>
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
@@ -22,8 +24,37 @@ namespace {
 
 constexpr int64_t kBlockSamples = 4096;
 
-// Both size fields of a WAV header are 32 bits; what stands before the samples takes 36 of the outer one.
-constexpr int64_t kMaxWavSamples = (int64_t{std::numeric_limits<uint32_t>::max()} - 36) / int64_t{sizeof(int16_t)};
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples and headers are written as they lie in memory");
+
+/// What stands before the samples of a 16-bit mono WAV file.
+struct WavHeader {
+  static constexpr int64_t kSampleSize = sizeof(int16_t);
+  static constexpr int64_t kSizeOfRest = 36;  ///< Of the header behind riff_size.
+
+  char riff[4] = {'R', 'I', 'F', 'F'};
+  uint32_t riff_size;
+  char wave[4] = {'W', 'A', 'V', 'E'};
+  char format[4] = {'f', 'm', 't', ' '};
+  uint32_t format_size = 16;
+  uint16_t encoding = 1;  ///< PCM.
+  uint16_t num_channels = 1;
+  uint32_t sample_rate;
+  uint32_t bytes_per_second;
+  uint16_t sample_size = kSampleSize;
+  uint16_t bits_per_sample = 8 * kSampleSize;
+  char data[4] = {'d', 'a', 't', 'a'};
+  uint32_t data_size;
+
+  WavHeader(int64_t rate, int64_t num_samples)
+      : riff_size(static_cast<uint32_t>(kSizeOfRest + num_samples * kSampleSize)),
+        sample_rate(static_cast<uint32_t>(rate)),
+        bytes_per_second(static_cast<uint32_t>(rate * kSampleSize)),
+        data_size(static_cast<uint32_t>(num_samples * kSampleSize)) {}
+};
+static_assert(sizeof(WavHeader) == 44);
+
+constexpr int64_t kMaxWavSamples =
+    (int64_t{std::numeric_limits<uint32_t>::max()} - WavHeader::kSizeOfRest) / WavHeader::kSampleSize;
 
 /// The 16-bit sample nearest to `sample`, which is clipped to [-1, 1]. Must not be NaN.
 int16_t to_int16(float sample) {
@@ -36,10 +67,24 @@ Status check_not_nan(const float* samples, int64_t num_samples) {
   const float* nan = std::find_if(samples, end, [](float sample) { return std::isnan(sample); });
   if (nan != end) {
     return Error{ErrorCode::kExecution, "sample " + std::to_string(nan - samples) +
-                                            " of this delivery is not a number: the codec decoder is broken" +
-                                            kReexport};
+                                            " of this delivery is not a number: the codec decoder is broken; "
+                                            "re-export with export_unified.py"};
   }
   return {};
+}
+
+/// How many bytes could be written at `offset`; when fewer than `size`, errno says why.
+size_t write_at(const FileDescriptor& file, const void* data, size_t size, size_t offset) {
+  size_t num_done = 0;
+  while (num_done < size) {
+    const ssize_t count = ::pwrite(file.get(), static_cast<const std::byte*>(data) + num_done, size - num_done,
+                                   static_cast<off_t>(offset + num_done));
+    if (count < 0 && errno != EINTR) {
+      break;
+    }
+    num_done += static_cast<size_t>(std::max<ssize_t>(count, 0));
+  }
+  return num_done;
 }
 
 /// Calls `take(const int16_t*, int64_t)` with the samples as 16 bits, a block at a time, until one fails.
@@ -59,67 +104,61 @@ Status for_each_int16_block(const float* samples, int64_t num_samples, const Tak
 struct WavSink::State {
   std::string path;
   int64_t sample_rate = 0;
-  SNDFILE* file = nullptr;  ///< Owns the file descriptor.
-  int64_t num_samples = 0;  ///< Written so far.
+  FileDescriptor file;      ///< None before the first write and after close().
+  int64_t num_samples = 0;  ///< Of whole blocks.
   bool is_closed = false;
 
+  bool is_open() const { return file.get() >= 0; }
   Status create();
-  Status write_blocks(const float* samples, int64_t count);
+  Status write_header(int64_t count) const;
+  Status write_block(const int16_t* block, int64_t count);
   void remove();
-  Error write_error() const;
 };
 
 /// Opens the file and writes the header of an empty one.
 Status WavSink::State::create() {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0) {
+  file = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!is_open()) {
     return io_error("create", path, errno);
   }
-  if (::lseek(descriptor, 0, SEEK_CUR) < 0) {
-    ::close(descriptor);
+  if (::lseek(file.get(), 0, SEEK_CUR) < 0) {
+    file = FileDescriptor();
     return Error{ErrorCode::kIo, "cannot write '" + path +
                                      "': a WAV header is updated in place, which a pipe does not allow; write raw "
                                      "samples (--stdout, PcmSink)"};
   }
-  SF_INFO info{};
-  info.samplerate = static_cast<int>(sample_rate);
-  info.channels = 1;
-  info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
-  file = sf_open_fd(descriptor, SFM_WRITE, &info, SF_TRUE);
-  if (file == nullptr) {
+  Status status = write_header(0);
+  if (!status.ok()) {
     remove();
-    return Error{ErrorCode::kIo, "cannot create '" + path + "': " + sf_strerror(nullptr)};
   }
-  sf_command(file, SFC_SET_UPDATE_HEADER_AUTO, nullptr, SF_TRUE);
-  return {};
+  return status;
 }
 
-/// A file that never held a sample is no output. Devices stay.
-void WavSink::State::remove() {
-  if (file != nullptr) {
-    sf_close(std::exchange(file, nullptr));
+Status WavSink::State::write_header(int64_t count) const {
+  const WavHeader header(sample_rate, count);
+  return write_at(file, &header, sizeof(header), 0) == sizeof(header) ? Status() : io_error("write", path, errno);
+}
+
+Status WavSink::State::write_block(const int16_t* block, int64_t count) {
+  const size_t end = sizeof(WavHeader) + static_cast<size_t>(num_samples) * sizeof(int16_t);
+  const size_t size = static_cast<size_t>(count) * sizeof(int16_t);
+  const size_t num_written = write_at(file, block, size, end);
+  if (num_written < size) {
+    Error error = io_error("write", path, errno);
+    static_cast<void>(write_header(num_samples + static_cast<int64_t>(num_written / sizeof(int16_t))));
+    return error;
   }
+  num_samples += count;
+  return write_header(num_samples);
+}
+
+/// A file that never held a block is no output. Devices stay.
+void WavSink::State::remove() {
+  file = FileDescriptor();
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) {
     std::filesystem::remove(path, error);
   }
-}
-
-/// libsndfile keeps the operating system's reason for itself, but leaves errno as it was set.
-Error WavSink::State::write_error() const {
-  return errno != 0 ? io_error("write", path, errno)
-                    : Error{ErrorCode::kIo, "cannot write '" + path + "': " + sf_strerror(file)};
-}
-
-Status WavSink::State::write_blocks(const float* samples, int64_t count) {
-  return for_each_int16_block(samples, count, [this](const int16_t* block, int64_t size) -> Status {
-    errno = 0;
-    if (sf_write_short(file, block, size) != size || sf_error(file) != SF_ERR_NO_ERROR) {
-      return write_error();
-    }
-    num_samples += size;
-    return {};
-  });
 }
 
 WavSink::WavSink(std::string path, int64_t sample_rate) : state_(std::make_unique<State>()) {
@@ -127,11 +166,7 @@ WavSink::WavSink(std::string path, int64_t sample_rate) : state_(std::make_uniqu
   state_->sample_rate = sample_rate;
 }
 
-WavSink::~WavSink() {
-  if (state_->file != nullptr) {
-    sf_close(state_->file);
-  }
-}
+WavSink::~WavSink() = default;
 
 Status WavSink::write(const float* samples, int64_t num_samples) {
   if (state_->is_closed) {
@@ -143,10 +178,12 @@ Status WavSink::write(const float* samples, int64_t num_samples) {
                      "': a WAV file ends at 4 GiB; write raw samples (--stdout, PcmSink) or several files"};
   }
   RETURN_IF_ERROR(check_not_nan(samples, num_samples));
-  if (state_->file == nullptr) {
+  if (!state_->is_open()) {
     RETURN_IF_ERROR(state_->create());
   }
-  Status status = state_->write_blocks(samples, num_samples);
+  Status status = for_each_int16_block(samples, num_samples, [this](const int16_t* block, int64_t count) {
+    return state_->write_block(block, count);
+  });
   if (!status.ok() && state_->num_samples == 0) {
     state_->remove();
   }
@@ -157,22 +194,17 @@ Status WavSink::close() {
   if (state_->is_closed) {
     return {};
   }
-  if (state_->file == nullptr) {
+  if (!state_->is_open()) {
     RETURN_IF_ERROR(state_->create());
   }
   state_->is_closed = true;
-  // The header is right already; what close can still report is a late failure of the file system.
-  const int failure = sf_close(std::exchange(state_->file, nullptr));
-  if (failure != SF_ERR_NO_ERROR) {
-    return Error{ErrorCode::kIo, "cannot write '" + state_->path + "': " + sf_error_number(failure)};
-  }
-  return {};
+  // The header is right already; what closing can still report is a late failure of the file system.
+  return ::close(state_->file.release()) == 0 ? Status() : io_error("write", state_->path, errno);
 }
 
 PcmSink::PcmSink(int file_descriptor, PcmFormat format) : file_descriptor_(file_descriptor), format_(format) {}
 
 Status PcmSink::write(const float* samples, int64_t num_samples) {
-  static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are written as they lie in memory");
   const std::string name = file_descriptor_ == STDOUT_FILENO ? std::string("standard output")
                                                              : "file descriptor " + std::to_string(file_descriptor_);
   RETURN_IF_ERROR(check_not_nan(samples, num_samples));

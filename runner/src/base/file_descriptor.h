@@ -22,6 +22,8 @@ class FileDescriptor {
   }
 
   int get() const { return value_; }
+  /// Leaves closing it to the caller.
+  int release() { return std::exchange(value_, -1); }
 
  private:
   int value_;
