@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <qwen3_tts/voice_encoder.h>
+#include <qwen3_tts/read_recording.h>
 
 int main(int argc, char** argv) {
   if (argc != 3) {

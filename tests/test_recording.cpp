@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <qwen3_tts/voice_encoder.h>
+#include <qwen3_tts/read_recording.h>
 
 #include "sound_files.h"
 #include "temp_folder.h"

@@ -1,4 +1,4 @@
-#include "audio/resampler.h"
+#include "recording/resampler.h"
 
 #include <algorithm>
 #include <cmath>

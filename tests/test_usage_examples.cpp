@@ -50,6 +50,15 @@ std::string voice_file(const ModelMetadata& metadata) {
          std::string(reinterpret_cast<const char*>(x_vector.data()), num_bytes);
 }
 
+/// A second of it at 24 kHz.
+std::vector<float> tone() {
+  std::vector<float> samples(24000);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i] = 0.3F * std::sin(0.05F * static_cast<float>(i));
+  }
+  return samples;
+}
+
 TEST(UsageExamples, EnginePrintsSpeakers) {
   ::testing::internal::CaptureStdout();
   const Status status = examples::engine::print_speakers(model_path("tiny-customvoice"));
@@ -119,18 +128,27 @@ TEST(UsageExamples, VoiceEncoderKeepsAVoiceThatSpeaks) {
   const testing::TempFolder folder;
   const std::string recording = folder.file("ann.wav");
   const std::string voice = folder.file("ann.voice");
-  std::vector<float> samples(24000);
-  for (size_t i = 0; i < samples.size(); ++i) {
-    samples[i] = 0.3F * std::sin(0.05F * static_cast<float>(i));
-  }
+  const std::vector<float> samples = tone();
   WavSink file(recording, 24000);
   ASSERT_TRUE(file.write(samples.data(), 24000).ok() && file.close().ok());
-  EXPECT_EQ(*examples::recording::seconds_of_speech(recording), 1.0);
+  EXPECT_EQ(*examples::read_recording::seconds_of_speech(recording), 1.0);
   const std::string encoder = model_path("tiny-base-voice-encoder");
   const Status status = examples::voice_encoder::keep_voice(encoder, recording, "What Ann says.", voice);
   ASSERT_TRUE(status.ok()) << status.error().message;
   examples::audio_sink::LoudnessMeter meter;
   EXPECT_TRUE(examples::voice::clone(*make_engine("tiny-base"), voice, meter).ok());
+}
+
+TEST(UsageExamples, SamplesOfTheProgramBecomeAVoice) {
+  VoiceEncoderOptions options;
+  options.path = model_path("tiny-base-voice-encoder");
+  const auto encoder = testing::must(VoiceEncoder::create(options));
+  const Voice voice = testing::must(examples::recording::voice_of(tone(), *encoder));
+  EXPECT_EQ(voice.name, "Ann");
+  EXPECT_TRUE(voice.codes.empty());
+  const auto refused = examples::recording::voice_of({0.5F}, *encoder);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("recording of the microphone"), std::string::npos) << refused.error().message;
 }
 
 }  // namespace

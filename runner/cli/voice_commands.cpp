@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/voice.h>
 
 #include "base/scoped_timer.h"

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <utility>
 
+#include <qwen3_tts/read_recording.h>
+
 namespace qwen3_tts {
 namespace {
 

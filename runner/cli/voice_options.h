@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/voice_encoder.h>
 

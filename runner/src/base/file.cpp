@@ -9,7 +9,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
 
 #include "base/error.h"
 #include "base/try.h"
@@ -20,30 +19,7 @@ namespace {
 // A voice or codes file of 90 hours of speech; more is another kind of file.
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 
-/// What to do about a failed call; "" where its reason says it all.
-const char* remedy(int error_number) {
-  switch (error_number) {
-    case ENOENT:
-      return "; check the path";
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return "; check the permissions or name another place";
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      return "; make room or name another place";
-    default:
-      return "";
-  }
-}
-
 }  // namespace
-
-Error io_error(const std::string& action, const std::string& path, int error_number) {
-  return Error{ErrorCode::kIo, "cannot " + action + " '" + path +
-                                   "': " + std::generic_category().message(error_number) + remedy(error_number)};
-}
 
 Result<std::string> read_file(const std::string& path) {
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

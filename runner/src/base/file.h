@@ -8,6 +8,7 @@
 #include <qwen3_tts/result.h>
 
 #include "base/file_descriptor.h"
+#include "base/io_error.h"
 
 namespace qwen3_tts {
 
@@ -42,8 +43,5 @@ Status write_file(const std::string& path, std::string_view content);
 
 /// Writes all of `size` bytes to a file descriptor; `name` is how an error calls it.
 Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name);
-
-/// kIo error: "cannot <action> '<path>': <reason of error_number>".
-Error io_error(const std::string& action, const std::string& path, int error_number);
 
 }  // namespace qwen3_tts

@@ -2,13 +2,13 @@
 #include <cmath>
 #include <cstdio>
 
-#include <qwen3_tts/recording.h>
+#include <qwen3_tts/read_recording.h>
 
-#include "audio/audio_file.h"
 #include "audio/leading_silence.h"
-#include "audio/resampler.h"
 #include "base/error.h"
 #include "base/try.h"
+#include "recording/audio_file.h"
+#include "recording/resampler.h"
 
 namespace qwen3_tts {
 namespace {

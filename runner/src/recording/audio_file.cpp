@@ -1,4 +1,4 @@
-#include "audio/audio_file.h"
+#include "recording/audio_file.h"
 
 #include <fcntl.h>
 #include <sndfile.h>
@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/file_descriptor.h"
+#include "base/io_error.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
