@@ -127,7 +127,7 @@ TEST_F(GpuProgramTest, WarmingUpDoesNotChangeTheSpeech) {
   const Utterance expected = speak(*session_, request("Warm."), options(8));
   session_.reset();
   const auto engine = testing::make_engine(kOneCall);
-  ASSERT_TRUE(engine->preload(Task::kSpeech).ok());
+  ASSERT_TRUE(engine->preload(Workload::kSpeech).ok());
   const auto session = must(engine->create_session());
   expect_equal(speak(*session, request("Warm."), options(8)), expected);
 }
@@ -140,7 +140,7 @@ TEST_F(GpuProgramTest, OneSessionAProcess) {
     EXPECT_EQ(second.error().code, ErrorCode::kInvalidState);
     EXPECT_NE(second.error().message.find("one utterance at a time"), std::string::npos) << second.error().message;
   }
-  ASSERT_TRUE(engine_->preload(Task::kSpeech).ok());  // That of the session beside it is not disturbed.
+  ASSERT_TRUE(engine_->preload(Workload::kSpeech).ok());  // That of the session beside it is not disturbed.
   EXPECT_EQ(engine_->capacity().max_sessions, 1);
   session_.reset();
   EXPECT_EQ(engine_->capacity().num_sessions, 0);

@@ -59,7 +59,7 @@ TEST(LoadingTest, NothingIsLoadedBeforeItIsNeeded) {
 
 TEST(LoadingTest, StepwiseEngineLoadsNoFusedMethod) {
   const auto engine = make_engine("tiny-base", /*fused_code_predictor=*/false);
-  ASSERT_TRUE(engine->preload(Task::kSpeech).ok());
+  ASSERT_TRUE(engine->preload(Workload::kSpeech).ok());
   EXPECT_EQ(loaded(*engine),
             (Names{"encode_text", "codec_embed", "talker", "code_predictor", "cp_head", "decode_audio"}));
 }
@@ -103,9 +103,9 @@ TEST(LoadingTest, CodesOfAClonedVoiceAreTheSameWithoutSound) {
 
 TEST(LoadingTest, PreloadedEngineLoadsNoMore) {
   const auto engine = make_engine("tiny-base");
-  ASSERT_TRUE(engine->preload(Task::kCodes).ok());
+  ASSERT_TRUE(engine->preload(Workload::kCodes).ok());
   EXPECT_EQ(loaded(*engine), kCodes);
-  ASSERT_TRUE(engine->preload(Task::kSpeech).ok());
+  ASSERT_TRUE(engine->preload(Workload::kSpeech).ok());
   EXPECT_EQ(loaded(*engine), kSpeech);
   const double load_ms = engine->load_ms();
   const Utterance first = speak(*must(engine->create_session()), request("Hello."), options(8));
@@ -144,7 +144,7 @@ TEST(LoadingTest, FirstRequestsOfSeveralThreadsLoadOnce) {
   for (size_t i = 0; i < kNumThreads; ++i) {
     threads.emplace_back([&, i] {
       if (i % 2 == 1) {
-        EXPECT_TRUE(engine->preload(Task::kDecoding).ok());
+        EXPECT_TRUE(engine->preload(Workload::kDecoding).ok());
       }
       spoken[i] = speak(*sessions[i], request("Hello."), options(8));
     });
@@ -173,7 +173,7 @@ TEST(LoadingTest, MethodThatCannotBeLoadedIsNamed) {
   const auto engine = must(Engine::create(given));
   const auto session = must(engine->create_session());
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const Status loading = engine->preload(Task::kDecoding);
+    const Status loading = engine->preload(Workload::kDecoding);
     const Status speaking = session->start(request("Hello."), options(8));
     for (const Status& status : {loading, speaking}) {
       ASSERT_FALSE(status.ok());

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Engine>> create(const std::string& model, const std::stri
   if (!engine.ok()) {
     return engine;
   }
-  Status status = (*engine)->preload(Task::kSpeech);
+  Status status = (*engine)->preload(Workload::kSpeech);
   return status.ok() ? std::move(engine) : status.error();
 }
 

@@ -32,7 +32,7 @@ int run(const std::string& model, const std::string& cache, const std::string& o
   options.weight_cache = cache;
   const int64_t before = anonymous_kb();
   const auto engine = Engine::create(options);
-  const Status status = engine.ok() ? (*engine)->preload(Task::kSpeech) : engine.error();
+  const Status status = engine.ok() ? (*engine)->preload(Workload::kSpeech) : engine.error();
   if (!status.ok()) {
     std::cerr << status.error().message << '\n';
     return 1;

@@ -114,8 +114,8 @@ Status Speaker::open(const std::vector<Run>& runs) {
 }
 
 Status Speaker::load() {
-  const Task speech = options_.synthesis.codes_only ? Task::kCodes : Task::kSpeech;
-  if (Status status = engine_->preload(options_.codes_path ? Task::kDecoding : speech); !status.ok()) {
+  const Workload speech = options_.synthesis.codes_only ? Workload::kCodes : Workload::kSpeech;
+  if (Status status = engine_->preload(options_.codes_path ? Workload::kDecoding : speech); !status.ok()) {
     return status;
   }
   console_.detail(describe_load(options_.engine.model_path, *engine_));

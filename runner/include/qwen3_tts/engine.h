@@ -56,7 +56,7 @@ class QWEN3_TTS_API Engine {
 
   /// Loads what such requests need and is not loaded yet, so that the first one need not wait for it. Safe from any
   /// thread, also beside requests.
-  Status preload(Task task);
+  Status preload(Workload workload);
 
   /// The methods that are loaded, in the order of loading.
   std::vector<LoadedMethod> loaded_methods() const;

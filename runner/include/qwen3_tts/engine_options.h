@@ -54,7 +54,7 @@ struct EngineOptions {
 };
 
 /// What a request asks for. It decides which methods of the model are loaded.
-enum class Task {
+enum class Workload {
   kSpeech,  ///< Text to samples.
   kCodes,  ///< Text to codes: SynthesisOptions::codes_only.
   kDecoding,  ///< Codes to samples: SynthesisSession::decode().

@@ -181,9 +181,8 @@ Status WavSink::write(const float* samples, int64_t num_samples) {
   if (!state_->is_open()) {
     RETURN_IF_ERROR(state_->create());
   }
-  Status status = for_each_int16_block(samples, num_samples, [this](const int16_t* block, int64_t count) {
-    return state_->write_block(block, count);
-  });
+  Status status = for_each_int16_block(
+      samples, num_samples, [this](const int16_t* block, int64_t count) { return state_->write_block(block, count); });
   if (!status.ok() && state_->num_samples == 0) {
     state_->remove();
   }

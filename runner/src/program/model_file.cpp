@@ -97,52 +97,52 @@ Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
   return ModelFile{std::move(program), std::move(metadata), std::move(cuda)};
 }
 
-Result<Speaking> Speaking::choose(const ModelFile& model, bool fused_code_predictor) {
+Result<FramePath> FramePath::choose(const ModelFile& model, bool fused_code_predictor) {
   ASSIGN_OR_RETURN(const auto present, model.program->method_names());
-  const bool keeps_state = model.cuda.has_value();
+  const bool program_keeps_state = model.cuda.has_value();
   if (!fused_code_predictor) {
-    return Speaking{Frames::kStepwise, keeps_state};
+    return FramePath{Calls::kStepwise, program_keeps_state};
   }
-  const bool has_frame = keeps_state && present.count(contract::kFrame) > 0;
-  return Speaking{has_frame ? Frames::kOneCall : Frames::kFused, keeps_state};
+  const bool has_frame = program_keeps_state && present.count(contract::kFrame) > 0;
+  return FramePath{has_frame ? Calls::kOneCall : Calls::kFused, program_keeps_state};
 }
 
-std::vector<std::string> methods_for(Task task, const Speaking& speaking) {
-  if (task == Task::kDecoding) {
+std::vector<std::string> methods_for(Workload workload, const FramePath& frame_path) {
+  if (workload == Workload::kDecoding) {
     return {contract::kDecodeAudio};
   }
   std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed};
-  if (speaking.keeps_state) {
+  if (frame_path.program_keeps_state) {
     methods.emplace_back(contract::kTalkerPrefill);
   }
-  if (speaking.frames == Speaking::Frames::kOneCall) {
+  if (frame_path.calls == FramePath::Calls::kOneCall) {
     methods.emplace_back(contract::kFrame);
   } else {
     methods.emplace_back(contract::kTalker);
   }
-  if (speaking.frames == Speaking::Frames::kFused) {
+  if (frame_path.calls == FramePath::Calls::kFused) {
     methods.emplace_back(contract::kCpGenerate);
   }
-  if (speaking.frames == Speaking::Frames::kStepwise) {
+  if (frame_path.calls == FramePath::Calls::kStepwise) {
     methods.emplace_back(contract::kCodePredictor);
     methods.emplace_back(contract::kCpHead);
   }
-  if (task == Task::kSpeech) {
+  if (workload == Workload::kSpeech) {
     methods.emplace_back(contract::kDecodeAudio);
   }
   return methods;
 }
 
-Status check_methods(const ModelFile& model, const Speaking& speaking) {
+Status check_methods(const ModelFile& model, const FramePath& frame_path) {
   ASSIGN_OR_RETURN(const auto present, model.program->method_names());
-  std::vector<std::string> needed = methods_for(Task::kSpeech, speaking);
+  std::vector<std::string> needed = methods_for(Workload::kSpeech, frame_path);
   needed.emplace_back(contract::kTokenizerMethod);
   for (const std::string& name : needed) {
     if (present.count(name) == 0) {
       return invalid_model("'" + model.program->path() + "': there is no method '" + name + "'");
     }
   }
-  for (const Signature& signature : speaking_signatures(model.metadata, speaking.keeps_state)) {
+  for (const Signature& signature : speaking_signatures(model.metadata, frame_path.program_keeps_state)) {
     if (std::find(needed.begin(), needed.end(), signature.method) != needed.end()) {
       RETURN_IF_ERROR(check_inputs(*model.program, signature));
     }

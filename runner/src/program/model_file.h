@@ -30,24 +30,24 @@ Result<ModelFile> open_model(const std::string& path, bool is_profiled = false);
 Status open_weights(ModelFile& model, const EngineOptions& options);
 
 /// How frames are made, and where the state between the calls is.
-struct Speaking {
-  enum class Frames {
+struct FramePath {
+  enum class Calls {
     kOneCall,   ///< `frame`: code 0, the other codes, the talker's next step.
     kFused,     ///< `talker`, then `cp_generate`.
     kStepwise,  ///< `talker`, then `code_predictor` and `cp_head` for every code.
   };
 
   /// Stepwise when asked for; else with as few calls as the file's methods allow.
-  static Result<Speaking> choose(const ModelFile& model, bool fused_code_predictor);
+  static Result<FramePath> choose(const ModelFile& model, bool fused_code_predictor);
 
-  Frames frames;
-  bool keeps_state;  ///< The methods do, and a session passes none: programs for a GPU.
+  Calls calls;
+  bool program_keeps_state;  ///< The methods do, and a session passes none: programs for a GPU.
 };
 
-/// The methods that are called for a task, in the order of the data flow.
-std::vector<std::string> methods_for(Task task, const Speaking& speaking);
+/// The methods that are called for a workload, in the order of the data flow.
+std::vector<std::string> methods_for(Workload workload, const FramePath& frame_path);
 
 /// kInvalidModel unless the file has the methods that speak, with the inputs that its contract says.
-Status check_methods(const ModelFile& model, const Speaking& speaking);
+Status check_methods(const ModelFile& model, const FramePath& frame_path);
 
 }  // namespace qwen3_tts

@@ -26,7 +26,7 @@ bool matches(const TensorSpec& spec, const Sizes& sizes) {
 
 }  // namespace
 
-std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool keeps_state) {
+std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool program_keeps_state) {
   constexpr int64_t kAny = Signature::kAny;
   const int64_t rows = metadata.max_rows;
   const int64_t width = metadata.hidden_size;
@@ -38,12 +38,12 @@ std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool k
       {contract::kCodecEmbed, {{rows}}, {}, true, true},
       {contract::kTalkerPrefill, {{rows, width}, number, number}, {}},
       {contract::kTalker,
-       {{keeps_state ? 1 : rows, width}, number},
+       {{program_keeps_state ? 1 : rows, width}, number},
        {{kAny, 2, kAny, metadata.max_seq_len, kAny}},
        true},
       {contract::kFrame, {{1, width}, number, vocabulary, vocabulary, {groups}, {6}}, {}},
       {contract::kCpGenerate, {{1, width}, number, {groups - 1}, {3}}, {{kAny, 2, kAny, groups, kAny}}},
-      {contract::kCodePredictor, {{keeps_state ? 1 : 2, width}, number}, {{kAny, 2, kAny, groups, kAny}}, true},
+      {contract::kCodePredictor, {{program_keeps_state ? 1 : 2, width}, number}, {{kAny, 2, kAny, groups, kAny}}, true},
       {contract::kCpHead, {{1, metadata.code_predictor_hidden_size}}, {}},
       {contract::kDecodeAudio,
        {{metadata.max_decode_frames, groups}, number},
@@ -52,7 +52,7 @@ std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool k
        true},
   };
   for (Signature& signature : signatures) {
-    if (keeps_state) {
+    if (program_keeps_state) {
       signature.states.clear();
     }
   }

@@ -25,7 +25,7 @@ struct Signature {
 
 /// The methods that speak, in the order of the data flow; no file has all of them. Those of a program that keeps the
 /// state itself take none, and read one row at a time after the prompt.
-std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool keeps_state);
+std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool program_keeps_state);
 
 /// kInvalidModel unless the program's method has these inputs. Loads nothing.
 Status check_inputs(Program& program, const Signature& signature);

@@ -35,9 +35,10 @@ Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& 
 /// The same file once more, so that the codec decoder can run beside the other stages: a module runs one method at a
 /// time. That pays with two threads (docs/performance.md); more of them speed the stages up by themselves. A profile is
 /// of one module. Null: the codec decoder has its turn.
-Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options, const Speaking& speaking) {
+Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options, const FramePath& frame_path) {
   constexpr int64_t kPipelinedThreads = 2;
-  if (speaking.keeps_state || options.profile || executorch::extension::get_thread_count() != kPipelinedThreads) {
+  if (frame_path.program_keeps_state || options.profile ||
+      executorch::extension::get_thread_count() != kPipelinedThreads) {
     return std::unique_ptr<Program>();
   }
   return Program::create(options.model_path);
@@ -58,7 +59,7 @@ Result<size_t> state_bytes(Program& program, const char* method, size_t first, s
 }
 
 Result<EngineCapacity> capacity_of(const Engine::Impl& engine) {
-  if (engine.speaking.keeps_state) {
+  if (engine.frame_path.program_keeps_state) {
     return EngineCapacity{1, 0, 0, 0};
   }
   ASSIGN_OR_RETURN(const size_t codec, state_bytes(*engine.program, contract::kDecodeAudio, 2, 2));
@@ -76,19 +77,19 @@ std::set<std::string> static_methods(const ModelFile& model) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What sessions share
 
-Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const Speaking& path, size_t prefix_cache_bytes)
+Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const FramePath& chosen, size_t prefix_cache_bytes)
     : program(std::move(model.program)),
       metadata(std::move(model.metadata)),
       tokenizer(std::move(tables)),
-      speaking(path),
+      frame_path(chosen),
       cold_methods(static_methods(model)),
       // What a program keeps itself cannot be remembered here.
-      prefix_cache(path.keeps_state ? 0 : prefix_cache_bytes) {}
+      prefix_cache(chosen.program_keeps_state ? 0 : prefix_cache_bytes) {}
 
 Status Engine::Impl::use_weight_cache(WeightCache cache) {
   weight_cache = std::make_unique<WeightCache>(std::move(cache));
   if (!weight_cache->is_made()) {
-    const std::vector<std::string> methods = methods_for(Task::kSpeech, speaking);
+    const std::vector<std::string> methods = methods_for(Workload::kSpeech, frame_path);
     RETURN_IF_ERROR(program->keep_packed_weights(weight_cache->runtime_path()));
     const Status loaded = program->load_methods(methods);
     for (const std::string& method : methods) {
@@ -101,8 +102,8 @@ Status Engine::Impl::use_weight_cache(WeightCache cache) {
   return is_pipelined() ? codec_program->keep_packed_weights(weight_cache->runtime_path()) : Status();
 }
 
-Status Engine::Impl::preload(Task task) const {
-  std::vector<std::string> methods = methods_for(task, speaking);
+Status Engine::Impl::preload(Workload workload) const {
+  std::vector<std::string> methods = methods_for(workload, frame_path);
   const auto codec_method = std::find(methods.begin(), methods.end(), contract::kDecodeAudio);
   if (is_pipelined() && codec_method != methods.end()) {
     methods.erase(codec_method);
@@ -133,17 +134,17 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   RETURN_IF_ERROR(check_thread_count(options.num_threads));
   ASSIGN_OR_RETURN(ModelFile model, open_model(options.model_path, options.profile));
   RETURN_IF_ERROR(open_weights(model, options));
-  ASSIGN_OR_RETURN(const Speaking speaking, Speaking::choose(model, options.fused_code_predictor));
-  RETURN_IF_ERROR(check_methods(model, speaking));
+  ASSIGN_OR_RETURN(const FramePath frame_path, FramePath::choose(model, options.fused_code_predictor));
+  RETURN_IF_ERROR(check_methods(model, frame_path));
   ASSIGN_OR_RETURN(TextTokenizer tokenizer, read_tokenizer(model, options.tokenizer_path));
-  auto impl = std::make_shared<Impl>(std::move(model), std::move(tokenizer), speaking, options.prefix_cache_bytes);
+  auto impl = std::make_shared<Impl>(std::move(model), std::move(tokenizer), frame_path, options.prefix_cache_bytes);
   std::optional<WeightCache> weight_cache;
   if (!options.weight_cache.empty()) {
     ASSIGN_OR_RETURN(WeightCache opened, WeightCache::open(options.weight_cache, options.model_path));
     weight_cache.emplace(std::move(opened));
   }
   RETURN_IF_ERROR(set_thread_count(options.num_threads));
-  ASSIGN_OR_RETURN(impl->codec_program, open_codec(options, speaking));
+  ASSIGN_OR_RETURN(impl->codec_program, open_codec(options, frame_path));
   if (weight_cache) {
     RETURN_IF_ERROR(impl->use_weight_cache(*std::move(weight_cache)));
   }
@@ -170,9 +171,9 @@ EngineCapacity Engine::capacity() const {
   return capacity;
 }
 
-Status Engine::preload(Task task) {
-  RETURN_IF_ERROR(impl_->preload(task));
-  if (!impl_->speaking.keeps_state) {
+Status Engine::preload(Workload workload) {
+  RETURN_IF_ERROR(impl_->preload(workload));
+  if (!impl_->frame_path.program_keeps_state) {
     return {};
   }
   const auto lease = StateLease::take();  // While a session has it, that session warms up what it needs.

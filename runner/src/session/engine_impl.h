@@ -19,9 +19,9 @@ namespace qwen3_tts {
 /// What all sessions share. It does not change, except: the programs and the prefix cache, which lock themselves, and
 /// cold_methods, which only the holder of the StateLease touches.
 struct Engine::Impl {
-  Impl(ModelFile model, TextTokenizer tables, const Speaking& path, size_t prefix_cache_bytes);
+  Impl(ModelFile model, TextTokenizer tables, const FramePath& chosen, size_t prefix_cache_bytes);
 
-  Status preload(Task task) const;
+  Status preload(Workload workload) const;
   /// Runs what is loaded of a program for a GPU and never ran: kernels are loaded by their first calls, and CUDA graphs
   /// made in the fourth. For who has the StateLease: it is the program's state that they run on.
   Status warm_up();
@@ -38,7 +38,7 @@ struct Engine::Impl {
   std::unique_ptr<Program> codec_program;  ///< The same file once more, for the codec decoder alone; or null.
   ModelMetadata metadata;
   TextTokenizer tokenizer;
-  Speaking speaking;
+  FramePath frame_path;
   std::set<std::string> cold_methods;  ///< What warm_up() has still to run, be it loaded or not.
   double create_ms = 0;
   PrefixCache prefix_cache;

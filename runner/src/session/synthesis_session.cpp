@@ -17,13 +17,13 @@ using Impl = SynthesisSession::Impl;
 namespace {
 
 Result<std::unique_ptr<FrameMaker>> create_frame_maker(Engine::Impl& engine, Embedding& embedding) {
-  const Speaking& speaking = engine.speaking;
-  if (speaking.frames == Speaking::Frames::kOneCall) {
+  const FramePath& frame_path = engine.frame_path;
+  if (frame_path.calls == FramePath::Calls::kOneCall) {
     return std::unique_ptr<FrameMaker>(std::make_unique<DeviceFrames>(*engine.program, engine.metadata));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<FrameMaker> frames,
                    HostFrames::create(*engine.program, embedding, engine.metadata,
-                                      speaking.frames == Speaking::Frames::kFused, speaking.keeps_state));
+                                      frame_path.calls == FramePath::Calls::kFused, frame_path.program_keeps_state));
   return frames;
 }
 
@@ -34,14 +34,14 @@ Result<std::unique_ptr<FrameMaker>> create_frame_maker(Engine::Impl& engine, Emb
 
 Result<std::unique_ptr<Impl>> Impl::create(std::shared_ptr<Engine::Impl> engine) {
   std::optional<StateLease> lease;
-  if (engine->speaking.keeps_state) {
+  if (engine->frame_path.program_keeps_state) {
     ASSIGN_OR_RETURN(StateLease taken, StateLease::take());
     lease.emplace(std::move(taken));
   }
   std::unique_ptr<Impl> impl(new Impl(std::move(engine), std::move(lease)));
   Engine::Impl& parts = *impl->engine_;
   ASSIGN_OR_RETURN(impl->frames_, create_frame_maker(parts, impl->embedding_));
-  impl->decoder_ = std::make_unique<CodecDecoder>(parts.codec(), parts.metadata, parts.speaking.keeps_state);
+  impl->decoder_ = std::make_unique<CodecDecoder>(parts.codec(), parts.metadata, parts.frame_path.program_keeps_state);
   ASSIGN_OR_RETURN(impl->loop_, SpeechLoop::create({parts.metadata, impl->embedding_, *impl->frames_, *impl->decoder_,
                                                     parts.prefix_cache, parts.is_pipelined()}));
   return impl;
@@ -55,9 +55,9 @@ Impl::Impl(std::shared_ptr<Engine::Impl> engine, std::optional<StateLease> lease
 Impl::~Impl() { --engine_->num_sessions; }
 
 /// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
-Status Impl::load_methods(Task task) {
+Status Impl::load_methods(Workload workload) {
   const ScopedTimer timer(loop_->stats().load_ms);
-  RETURN_IF_ERROR(engine_->preload(task));
+  RETURN_IF_ERROR(engine_->preload(workload));
   return lease_ ? engine_->warm_up() : Status();
 }
 
@@ -88,7 +88,7 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   RETURN_IF_ERROR(begin());
   ASSIGN_OR_RETURN(const ResolvedOptions resolved, resolve_options(options, engine_->metadata));
   ASSIGN_OR_RETURN(UtterancePlan plan, plan_utterance(request, resolved, engine_->metadata, engine_->tokenizer));
-  RETURN_IF_ERROR(load_methods(resolved.codes_only ? Task::kCodes : Task::kSpeech));
+  RETURN_IF_ERROR(load_methods(resolved.codes_only ? Workload::kCodes : Workload::kSpeech));
   loop_->stats().prompt_ms = elapsed_ms(start_time_) - loop_->stats().load_ms;
   return loop_->start(std::move(plan), resolved);
 }
@@ -152,7 +152,7 @@ Status Impl::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
 Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
   RETURN_IF_ERROR(check_codes(codes, engine_->metadata, "codes"));
   RETURN_IF_ERROR(begin());
-  RETURN_IF_ERROR(load_methods(Task::kDecoding));
+  RETURN_IF_ERROR(load_methods(Workload::kDecoding));
   RETURN_IF_ERROR(loop_->decode(codes, [&](const AudioChunk& chunk) { return write(chunk, sink); }));
   finish();
   return sink.close();

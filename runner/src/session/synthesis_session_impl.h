@@ -53,7 +53,7 @@ struct SynthesisSession::Impl {
   Status require_not_poisoned() const;
   /// Forgets the utterance before.
   Status begin();
-  Status load_methods(Task task);
+  Status load_methods(Workload workload);
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
   Status write(const AudioChunk& chunk, AudioSink& sink);
   Status decode_into(const std::vector<int64_t>& codes, AudioSink& sink);
