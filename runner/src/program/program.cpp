@@ -241,31 +241,33 @@ Result<bool> Program::uses_backend(const std::string& backend) {
   });
 }
 
-Result<MethodSpec> Program::method_spec(const std::string& method) {
-  const std::lock_guard<FairMutex> lock(mutex_);
+Result<et::MethodMeta> Program::method_meta(const std::string& method) {
   const auto meta = module_->method_meta(method);
   if (!meta.ok()) {
     return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
   }
+  return *meta;
+}
+
+Result<MethodSpec> Program::method_spec(const std::string& method) {
+  const std::lock_guard<FairMutex> lock(mutex_);
+  ASSIGN_OR_RETURN(const et::MethodMeta meta, method_meta(method));
   MethodSpec spec;
   const auto add = [](const et::Result<et::TensorInfo>& info, std::vector<std::optional<TensorSpec>>& specs) {
     specs.push_back(info.ok() ? std::optional<TensorSpec>(to_spec(*info)) : std::nullopt);
   };
-  for (size_t i = 0; i < meta->num_inputs(); ++i) {
-    add(meta->input_tensor_meta(i), spec.inputs);
+  for (size_t i = 0; i < meta.num_inputs(); ++i) {
+    add(meta.input_tensor_meta(i), spec.inputs);
   }
-  for (size_t i = 0; i < meta->num_outputs(); ++i) {
-    add(meta->output_tensor_meta(i), spec.outputs);
+  for (size_t i = 0; i < meta.num_outputs(); ++i) {
+    add(meta.output_tensor_meta(i), spec.outputs);
   }
   return spec;
 }
 
 Result<et::TensorInfo> Program::input_info(const std::string& method, size_t index) {
-  const auto meta = module_->method_meta(method);
-  if (!meta.ok()) {
-    return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no description", meta.error());
-  }
-  const auto info = meta->input_tensor_meta(index);
+  ASSIGN_OR_RETURN(const et::MethodMeta meta, method_meta(method));
+  const auto info = meta.input_tensor_meta(index);
   if (!info.ok()) {
     return failure(ErrorCode::kInvalidModel, "method '" + method + "' has no tensor input " + std::to_string(index),
                    info.error());

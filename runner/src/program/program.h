@@ -103,6 +103,7 @@ class Program {
   Status load(const std::string& data_path);
   Status load_method(const std::string& name);
   Result<executorch::runtime::EValue> read_constant(const std::string& name);
+  Result<executorch::runtime::MethodMeta> method_meta(const std::string& method);
   Result<executorch::runtime::TensorInfo> input_info(const std::string& method, size_t index);
   /// `what` failed; ExecuTorch's own words are appended.
   Error failure(ErrorCode code, const std::string& what, executorch::runtime::Error error) const;
