@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "base/error.h"
+
 namespace qwen3_tts {
 
 namespace {
@@ -170,7 +172,7 @@ Result<std::u32string> decode_utf8(std::string_view utf8) {
       std::snprintf(message, sizeof(message),
                     "the text is not valid UTF-8 at byte %zu (0x%02X); convert it to UTF-8 first", offset,
                     static_cast<unsigned>(static_cast<uint8_t>(utf8[offset])));
-      return Error{ErrorCode::kInvalidArgument, message};
+      return invalid_argument(message);
     }
     text.push_back(decoded->code);
     offset += decoded->size;
