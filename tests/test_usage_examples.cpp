@@ -89,6 +89,15 @@ TEST(UsageExamples, ModelMetadataGivesARequestThatFits) {
   EXPECT_TRUE(testing::must(engine->create_session())->start(request, {}).ok());
 }
 
+TEST(UsageExamples, JsonMakesARequest) {
+  const SynthesisRequest request =
+      testing::must(examples::json::read_order(R"({"text": "Hello.", "speaker": "ryan"})"));
+  EXPECT_EQ(request.text, "Hello.");
+  EXPECT_EQ(request.language, "english");
+  EXPECT_EQ(examples::json::read_order("{}").value().text, "");
+  EXPECT_FALSE(examples::json::read_order("Hello.").ok());
+}
+
 TEST(UsageExamples, OptionsOfAServerMakeAnEngine) {
   const EngineOptions options = examples::engine_options::for_a_small_server(model_path("tiny-customvoice"));
   EXPECT_EQ(options.prefix_cache_bytes, size_t{256} << 20);

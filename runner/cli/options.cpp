@@ -6,11 +6,17 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/names.h"
 #include "command_line.h"
 #include "option_checks.h"
-#include "prompt_file.h"
 
 namespace qwen3_tts {
+
+template <>
+struct Names<PcmFormat> {
+  static constexpr Name<PcmFormat> kAll[] = {{PcmFormat::kS16le, "s16le"}, {PcmFormat::kF32le, "f32le"}};
+};
+
 namespace {
 
 constexpr char kDescription[] = "Speaks text with a Qwen3-TTS model.pte.";
@@ -47,6 +53,16 @@ struct CommandLine {
   bool verbose = false;
   bool quiet = false;
 };
+
+/// The values that a flag takes.
+template <typename Enum>
+std::vector<std::string> choices() {
+  std::vector<std::string> texts;
+  for (const Name<Enum>& name : Names<Enum>::kAll) {
+    texts.emplace_back(name.text);
+  }
+  return texts;
+}
 
 /// CLI11 would take -1 for a large number.
 std::string refuse_minus(const std::string& value) {
@@ -92,7 +108,7 @@ void add_voice_flags(CLI::App& app, CommandLine& line) {
       ->type_name("FILE")
       ->group(group);
   app.add_option("--voice_mode", line.voice_mode, "Speak with its x-vector alone, or in context (icl) of its recording")
-      ->check(CLI::IsMember({"xvector", "icl"}))
+      ->check(CLI::IsMember(choices<VoiceMode>()))
       ->group(group);
   app.add_option("--ref_audio", options.ref_audio, "Recording of a speaker in place of a voice file: Base models")
       ->type_name("FILE")
@@ -120,7 +136,7 @@ void add_output_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--stdout", line.stdout_format,
                  "Raw mono samples to standard output as they are made, and no WAV "
                  "file unless named")
-      ->check(CLI::IsMember({"s16le", "f32le"}))
+      ->check(CLI::IsMember(choices<PcmFormat>()))
       ->group(group);
   app.add_option("--chunk_frames", options.synthesis.chunk_frames, "Frames of 80 ms in one delivery")
       ->capture_default_str()
@@ -150,11 +166,11 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
   const std::string group = "Generation";
   SynthesisOptions& synthesis = line.options.synthesis;
   app.add_option("--text_layout", line.text_layout, "streaming: text beside the speech; full: all text first")
-      ->check(CLI::IsMember({"streaming", "full"}))
+      ->check(CLI::IsMember(choices<TextLayout>()))
       ->group(group);
   app.add_option("--long_text", line.long_text,
                  "split: speak it in pieces of whole sentences; error (default): in one go, if it fits")
-      ->check(CLI::IsMember({"error", "split"}))
+      ->check(CLI::IsMember(choices<LongText>()))
       ->group(group);
   app.add_option("--max_new_tokens", synthesis.max_new_tokens, "Longest speech, in talker tokens: one more than frames")
       ->type_name("N")
@@ -257,14 +273,10 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   if (line.quiet) {
     options.verbosity = Verbosity::kQuiet;
   }
-  if (!line.text_layout.empty()) {
-    options.synthesis.text_layout = line.text_layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
-  }
-  options.synthesis.long_text = line.long_text == "split" ? LongText::kSplit : LongText::kError;
-  options.request.voice_mode = voice_mode_named(line.voice_mode);
-  if (!line.stdout_format.empty()) {
-    options.stdout_format = line.stdout_format == "s16le" ? PcmFormat::kS16le : PcmFormat::kF32le;
-  }
+  options.synthesis.text_layout = value_named<TextLayout>(line.text_layout);
+  options.synthesis.long_text = value_named<LongText>(line.long_text).value_or(LongText::kError);
+  options.request.voice_mode = value_named<VoiceMode>(line.voice_mode);
+  options.stdout_format = value_named<PcmFormat>(line.stdout_format);
 }
 
 void choose_output(RunnerOptions& options) {

@@ -6,15 +6,16 @@
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json_reader.h"
+#include "base/request_json.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr char kWhitespace[] = " \t\r\f\v";
-
-Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 /// A file's text, or what comes on standard input, without the mark that some editors put first.
 Result<std::string> read_text(const std::string& path) {
@@ -27,119 +28,66 @@ Result<std::string> read_text(const std::string& path) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Values. A function gives an error without the key.
-
-Result<std::string> as_text(const Json& value) {
-  if (!value.is_string()) {
-    return invalid("must be a string in quotes");
-  }
-  return value.get<std::string>();
-}
+// Keys: those of a request, and what only a prompts file has.
 
 Result<std::string> as_path(const Json& value) {
-  auto path = as_text(value);
-  if (path.ok() && path->find('\0') != std::string::npos) {
-    return invalid("has a character that no file name can have");
+  std::string path;
+  RETURN_IF_ERROR(read_value(value, path));
+  if (path.find('\0') != std::string::npos) {
+    return invalid_argument("has a character that no file name can have");
   }
   return path;
 }
 
 /// A name that stays in the output folder.
 Result<std::string> as_output(const Json& value) {
-  auto name = as_path(value);
-  if (!name.ok()) {
-    return name;
-  }
-  const std::filesystem::path path(*name);
+  ASSIGN_OR_RETURN(std::string name, as_path(value));
+  const std::filesystem::path path(name);
   const bool goes_up = std::find(path.begin(), path.end(), "..") != path.end();
   if (path.is_absolute() || goes_up || !path.has_filename() || path.filename() == ".") {
-    return invalid("'" + *name +
-                   "' is no name of a file in the output folder; write one such as \"a.wav\" or \"b/a.wav\"");
+    return invalid_argument("'" + name +
+                            "' is no name of a file in the output folder; write one such as \"a.wav\" or \"b/a.wav\"");
   }
   return name;
 }
 
-Result<VoiceMode> as_voice_mode(const Json& value) {
-  const auto name = as_text(value);
-  if (!name.ok()) {
-    return name.error();
-  }
-  const auto mode = voice_mode_named(*name);
-  if (!mode.has_value()) {
-    return invalid("'" + *name + "' is no such mode; write \"xvector\" or \"icl\"");
-  }
-  return *mode;
-}
-
-Result<uint64_t> as_seed(const Json& value) {
-  if (!value.is_number_unsigned()) {
-    return invalid("must be a whole number of 0 or more, and below 2^64");
-  }
-  return value.get<uint64_t>();
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Keys
-
-/// Puts the value of a key where it belongs.
-template <typename T, typename Field>
-Status assign(Result<T> value, Field& field) {
-  if (!value.ok()) {
-    return value.error();
-  }
-  field = std::move(*value);
+Status read_voice(const Json& value, PromptLine& line) {
+  ASSIGN_OR_RETURN(line.voice, as_path(value));
   return {};
 }
 
-struct Key {
-  const char* name;
-  Status (*read)(const Json& value, PromptLine& line);
-};
-
-constexpr Key kKeys[] = {
-    {"text", [](const Json& value, PromptLine& line) { return assign(as_text(value), line.text); }},
-    {"language", [](const Json& value, PromptLine& line) { return assign(as_text(value), line.language); }},
-    {"speaker", [](const Json& value, PromptLine& line) { return assign(as_text(value), line.speaker); }},
-    {"voice", [](const Json& value, PromptLine& line) { return assign(as_path(value), line.voice); }},
-    {"voice_mode", [](const Json& value, PromptLine& line) { return assign(as_voice_mode(value), line.voice_mode); }},
-    {"instruct", [](const Json& value, PromptLine& line) { return assign(as_text(value), line.instruct); }},
-    {"seed", [](const Json& value, PromptLine& line) { return assign(as_seed(value), line.seed); }},
-    {"output", [](const Json& value, PromptLine& line) { return assign(as_output(value), line.output); }},
-};
-
-std::string key_names() {
-  std::string names;
-  for (const Key& key : kKeys) {
-    names += (names.empty() ? "" : ", ") + std::string(key.name);
-  }
-  return names;
+Status read_output(const Json& value, PromptLine& line) {
+  ASSIGN_OR_RETURN(line.output, as_output(value));
+  return {};
 }
 
-Status read_key(const std::string& name, const Json& value, PromptLine& line) {
-  const auto* key = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const Key& one) { return name == one.name; });
-  if (key == std::end(kKeys)) {
-    return invalid("there is no key '" + name + "'; use " + key_names());
-  }
-  Status status = key->read(value, line);
-  return status.ok() ? status : invalid("key '" + name + "' " + status.error().message);
-}
+constexpr JsonField<PromptLine> kLineFields[] = {
+    {"voice", read_voice, nullptr},
+    json_field<PromptLine, &PromptLine::seed>("seed"),
+    {"output", read_output, nullptr},
+};
 
 Status read_object(std::string_view json, PromptLine& line) {
   const Json object = parse_json_object(json);
   if (!object.is_object()) {
-    return invalid(
+    return invalid_argument(
         "it begins with '{' but is no JSON object in UTF-8 that has every key once; write {\"text\": \"...\"}");
   }
-  for (const auto& [name, value] : object.items()) {
-    if (Status status = read_key(name, value, line); !status.ok()) {
-      return status;
+  for (const auto& [key, value] : object.items()) {
+    if (const auto* field = find_field(kRequestFields, key)) {
+      RETURN_IF_ERROR(read_field(*field, value, line.request));
+      line.given.insert(key);
+    } else if (const auto* own = find_field(kLineFields, key)) {
+      RETURN_IF_ERROR(read_field(*own, value, line));
+    } else {
+      return unknown_key(key, keys_of(kRequestFields) + ", " + keys_of(kLineFields));
     }
   }
-  if (!object.contains("text")) {
-    return invalid("key 'text' is missing; it holds the text to speak");
+  if (!line.names("text")) {
+    return invalid_argument("key 'text' is missing; it holds the text to speak");
   }
-  if (!line.speaker.value_or("").empty() && !line.voice.value_or("").empty()) {
-    return invalid("give speaker or voice, not both: a voice file is a speaker");
+  if (!line.request.speaker.empty() && !line.voice.value_or("").empty()) {
+    return invalid_argument("give speaker or voice, not both: a voice file is a speaker");
   }
   return {};
 }
@@ -168,14 +116,14 @@ Result<std::vector<PromptLine>> read_prompts(const std::string& path) {
     PromptLine line;
     line.source = "line " + std::to_string(number) + " of '" + path + "'";
     if (text[first] != '{') {
-      line.text = std::move(text);
+      line.request.text = std::move(text);
     } else if (Status status = read_object(text, line); !status.ok()) {
-      return invalid(line.source + ": " + status.error().message);
+      return invalid_argument(line.source + ": " + status.error().message);
     }
     lines.push_back(std::move(line));
   }
   if (lines.empty()) {
-    return invalid("'" + path + "' holds no text; write one text a line");
+    return invalid_argument("'" + path + "' holds no text; write one text a line");
   }
   return lines;
 }
@@ -188,17 +136,8 @@ Result<std::vector<PromptLine>> read_text_file(const std::string& path) {
   content->erase(content->find_last_not_of("\r\n") + 1);
   PromptLine line;
   line.source = "'" + path + "'";
-  line.text = std::move(*content);
+  line.request.text = std::move(*content);
   return std::vector<PromptLine>{std::move(line)};
-}
-
-std::optional<VoiceMode> voice_mode_named(const std::string& name) {
-  for (const VoiceMode mode : {VoiceMode::kXVector, VoiceMode::kInContext}) {
-    if (name == to_string(mode)) {
-      return mode;
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace qwen3_tts

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,27 +11,23 @@
 
 namespace qwen3_tts {
 
-/// A text to speak. What is unset is as the command line says.
+/// A text to speak. What is not given is as the command line says.
 struct PromptLine {
-  std::string source;  ///< How an error calls it: "line 3 of 'prompts.txt'"; empty for the only text.
-  std::string text;
-  std::optional<std::string> language;
-  std::optional<std::string> speaker;
+  std::string source;           ///< How an error calls it: "line 3 of 'prompts.txt'"; empty for the only text.
+  SynthesisRequest request;     ///< The text, and what else is given.
+  std::set<std::string> given;  ///< Keys of the request that the line names.
   std::optional<std::string> voice;  ///< Path of a voice file; empty: none.
-  std::optional<VoiceMode> voice_mode;
-  std::optional<std::string> instruct;
   std::optional<uint64_t> seed;
   std::optional<std::string> output;  ///< Name of a WAV file in the output folder, or below it.
+
+  bool names(const std::string& key) const { return given.count(key) > 0; }
 };
 
-/// The lines of a prompts file that are not blank: one that begins with { is a JSON object with the keys above, any
-/// other is a text. "-" is standard input. Errors name the line and the key.
+/// The lines of a prompts file that are not blank: one that begins with { is a JSON object with the keys
+/// of a request and the members above, any other is a text. "-" is standard input. Errors name the line and the key.
 Result<std::vector<PromptLine>> read_prompts(const std::string& path);
 
 /// A file with one text; line breaks at its end are the file's, not the text's.
 Result<std::vector<PromptLine>> read_text_file(const std::string& path);
-
-/// Null for a name that is none of "xvector" and "icl".
-std::optional<VoiceMode> voice_mode_named(const std::string& name);
 
 }  // namespace qwen3_tts

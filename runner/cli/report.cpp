@@ -5,6 +5,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "base/names.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -63,7 +65,7 @@ std::string join(const Names& names) {
 
 /// Languages that a request may name, "auto" first.
 std::vector<std::string> languages(const ModelMetadata& metadata) {
-  std::vector<std::string> names = {"auto"};
+  std::vector<std::string> names = {kAutoLanguage};
   const std::vector<std::string>& dialects = metadata.dialects;
   for (const auto& [name, row] : metadata.languages) {
     if (std::find(dialects.begin(), dialects.end(), name) == dialects.end()) {
@@ -183,7 +185,7 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
   text += "speakers        " + join(speakers(m)) + "\n";
   text += std::string("instruct        ") + (m.supports_instruct ? "yes" : "no") + "\n";
   text += std::string("voice files     ") + (m.takes_voices() ? "yes" : "no") + "\n";
-  text += std::string("text layout     ") + (m.text_layout == TextLayout::kFull ? "full" : "streaming") + "\n";
+  text += std::string("text layout     ") + to_string(m.text_layout) + "\n";
   text += "sampling        " + describe_sampling(m);
   text += "methods\n";
   for (const MethodInfo& method : info.methods) {

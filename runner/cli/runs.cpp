@@ -22,7 +22,7 @@ Result<std::vector<PromptLine>> read_all(const RunnerOptions& options) {
     return read_text_file(*options.text_file);
   }
   PromptLine line;
-  line.text = options.text.value_or("");
+  line.request.text = options.text.value_or("");
   return std::vector<PromptLine>{std::move(line)};
 }
 
@@ -44,15 +44,19 @@ Run plan_run(const PromptLine& line, const RunnerOptions& options) {
   Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
           options.synthesis.seed, options.output_wav};
   SynthesisRequest& request = run.request;
-  request.text = line.text;
-  request.language = line.language.value_or(request.language);
-  request.instruct = line.instruct.value_or(request.instruct);
-  if (line.speaker.has_value() || line.voice.has_value()) {
-    request.speaker = line.speaker.value_or("");
+  request.text = line.request.text;
+  if (line.names("language")) {
+    request.language = line.request.language;
+  }
+  if (line.names("instruct")) {
+    request.instruct = line.request.instruct;
+  }
+  if (line.names("speaker") || line.voice.has_value()) {
+    request.speaker = line.request.speaker;
     run.voice = line.voice.value_or("");
   }
-  if (line.voice_mode.has_value() || run.voice.empty()) {
-    request.voice_mode = line.voice_mode;
+  if (line.names("voice_mode") || run.voice.empty()) {
+    request.voice_mode = line.request.voice_mode;
   }
   return run;
 }

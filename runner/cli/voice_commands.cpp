@@ -11,6 +11,7 @@
 #include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/voice.h>
 
+#include "base/names.h"
 #include "base/scoped_timer.h"
 
 namespace qwen3_tts {
@@ -163,7 +164,7 @@ Status mix(const VoiceProgramOptions& options, Console& console) {
   }
   Voice voice;
   voice.name = options.name;
-  voice.language = first->language == second->language ? first->language : "auto";
+  voice.language = first->language == second->language ? first->language : kAutoLanguage;
   voice.model_type = first->model_type;
   voice.x_vector = std::move(first->x_vector);
   for (size_t i = 0; i < voice.x_vector.size(); ++i) {

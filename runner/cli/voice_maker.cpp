@@ -5,12 +5,12 @@
 
 #include <qwen3_tts/read_recording.h>
 
+#include "base/names.h"
+
 namespace qwen3_tts {
 namespace {
 
-constexpr char kAutoLanguage[] = "auto";
-
-std::string name_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
 }  // namespace
 
@@ -40,7 +40,7 @@ Result<Voice> VoiceMaker::of_recording(const std::string& path, const std::optio
   if (!recording.ok()) {
     return recording.error();
   }
-  return encoder_->encode(*recording, name_of(path), kAutoLanguage, ids);
+  return encoder_->encode(*recording, stem_of(path), kAutoLanguage, ids);
 }
 
 Status VoiceMaker::check(const SynthesisRequest& request) const {
@@ -54,7 +54,7 @@ Status VoiceMaker::save(const std::string& path, const SynthesisRequest& request
     return ids.error();
   }
   const Recording recording{std::move(samples), "of this speech"};
-  const auto voice = encoder_->encode(recording, name_of(path), request.language, *ids);
+  const auto voice = encoder_->encode(recording, stem_of(path), request.language, *ids);
   return voice.ok() ? voice->save(path) : voice.error();
 }
 

@@ -8,6 +8,7 @@
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/voice_encoder.h>
 
+#include "base/names.h"
 #include "console.h"
 
 namespace qwen3_tts {
@@ -21,7 +22,7 @@ struct VoiceProgramOptions {
   VoiceEncoderOptions encoder;
   std::string audio;
   std::optional<std::string> text;
-  std::string language = "auto";
+  std::string language = kAutoLanguage;
   RecordingOptions recording;
   // info, list
   std::string path;  ///< Of a voice file, or of a folder of them.

@@ -26,6 +26,7 @@ enum class TextLayout {
   kStreaming,  ///< One text row a frame: the first in the prompt, the rest while speaking.
   kFull,       ///< The whole text in the prompt.
 };
+QWEN3_TTS_API const char* to_string(TextLayout layout);  ///< "streaming" or "full".
 
 /// What a `model.pte` says about itself: the JSON of its constant method `contract`, whose keys are the names of these
 /// fields. qwen3_tts/contract.py writes it, and runner/src/program/model_metadata.cpp reads it.

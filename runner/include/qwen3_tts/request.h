@@ -43,6 +43,7 @@ enum class LongText {
   kError,  ///< It is spoken in one go, and refused when it leaves no room to speak.
   kSplit,  ///< One of more than 56 tokens is spoken in pieces: whole sentences, one after the other, in one voice.
 };
+QWEN3_TTS_API const char* to_string(LongText choice);  ///< "error" or "split".
 
 /// How to say it. Unset values are the checkpoint's defaults.
 struct SynthesisOptions {

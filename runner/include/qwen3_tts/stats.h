@@ -21,7 +21,7 @@ enum class FinishReason {
   kCapacity,  ///< The positions of the model's KV cache.
   kStopped,  ///< stop().
 };
-QWEN3_TTS_API const char* to_string(FinishReason reason);
+QWEN3_TTS_API const char* to_string(FinishReason reason);  ///< "eos", "max_new_tokens", "frame_budget", ...
 
 /// Milliseconds and counts of one utterance. The parts add up to total_ms but for the time between calls of next().
 struct SynthesisStats {

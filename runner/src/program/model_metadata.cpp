@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "base/names.h"
 #include "base/try.h"
 #include "program/contract.h"
 
@@ -235,10 +236,11 @@ class ContractReader {
 
   Result<TextLayout> text_layout(const char* key) const {
     ASSIGN_OR_RETURN(const std::string layout, text(key));
-    if (layout != "streaming" && layout != "full") {
+    const auto value = value_named<TextLayout>(layout);
+    if (!value.has_value()) {
       return wrong_value(key, "streaming or full", Json(layout));
     }
-    return layout == "full" ? TextLayout::kFull : TextLayout::kStreaming;
+    return *value;
   }
 
   Result<bool> flag(const char* key) const {

@@ -4,22 +4,6 @@
 
 namespace qwen3_tts {
 
-const char* to_string(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kEos:
-      return "eos";
-    case FinishReason::kMaxNewTokens:
-      return "max_new_tokens";
-    case FinishReason::kFrameBudget:
-      return "frame_budget";
-    case FinishReason::kCapacity:
-      return "capacity";
-    case FinishReason::kStopped:
-      return "stopped";
-  }
-  return "unknown";
-}
-
 Utterance::Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata)
     : plan_(std::move(plan)), options_(options), metadata_(&metadata) {}
 

@@ -6,13 +6,13 @@
 
 #include "base/codes.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "base/try.h"
 #include "text/text_tokenizer.h"
 
 namespace qwen3_tts {
 namespace {
 
-constexpr char kAutoLanguage[] = "auto";
 constexpr char kDialectLanguage[] = "chinese";  // A speaker's dialect also stands in for this language.
 
 std::string lower_case(std::string text) {
@@ -129,8 +129,6 @@ Result<bool> resolve_voice_mode(const SynthesisRequest& request) {
 }
 
 }  // namespace
-
-const char* to_string(VoiceMode mode) { return mode == VoiceMode::kXVector ? "xvector" : "icl"; }
 
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
   const auto body = normalize_text(request.text);

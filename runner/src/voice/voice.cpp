@@ -10,6 +10,7 @@
 #include "base/codes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/names.h"
 #include "base/try.h"
 #include "text/unicode_nfc.h"
 #include "voice/safetensors.h"
@@ -98,7 +99,7 @@ class VoiceReader {
                                       std::pair{kModelTypeKey, &voice_.model_type}}) {
       ASSIGN_OR_RETURN(*target, text(key));
     }
-    if (model_ != nullptr && voice_.language != "auto" && model_->languages.count(voice_.language) == 0) {
+    if (model_ != nullptr && voice_.language != kAutoLanguage && model_->languages.count(voice_.language) == 0) {
       return invalid_argument("its language '" + voice_.language + "' is not one of this model");
     }
     return {};

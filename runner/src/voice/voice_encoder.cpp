@@ -8,6 +8,7 @@
 
 #include "audio/leading_silence.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "base/try.h"
 #include "program/constant_object.h"
 #include "program/contract.h"
@@ -28,7 +29,6 @@ using executorch::extension::make_tensor_ptr;
 using executorch::extension::TensorPtr;
 
 constexpr char kWanted[] = "; give the voice_encoder.pte that export_unified.py --voice-encoder writes";
-constexpr char kAutoLanguage[] = "auto";
 
 Status check_kind(Program& program) {
   ASSIGN_OR_RETURN(const auto methods, program.method_names());

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <qwen3_tts/model_metadata.h>
+#include <qwen3_tts/request.h>
+#include <qwen3_tts/stats.h>
+
+/// What values are called in JSON, on the command line, in statistics and in errors.
+namespace qwen3_tts {
+
+/// The language of a request that lets the model find it out.
+inline constexpr char kAutoLanguage[] = "auto";
+
+template <typename Enum>
+struct Name {
+  Enum value;
+  const char* text;
+};
+
+/// The one table of an enum's names.
+template <typename Enum>
+struct Names;
+
+template <>
+struct Names<VoiceMode> {
+  static constexpr Name<VoiceMode> kAll[] = {{VoiceMode::kXVector, "xvector"}, {VoiceMode::kInContext, "icl"}};
+};
+
+template <>
+struct Names<TextLayout> {
+  static constexpr Name<TextLayout> kAll[] = {{TextLayout::kStreaming, "streaming"}, {TextLayout::kFull, "full"}};
+};
+
+template <>
+struct Names<LongText> {
+  static constexpr Name<LongText> kAll[] = {{LongText::kError, "error"}, {LongText::kSplit, "split"}};
+};
+
+template <>
+struct Names<FinishReason> {
+  static constexpr Name<FinishReason> kAll[] = {{FinishReason::kEos, "eos"},
+                                                {FinishReason::kMaxNewTokens, "max_new_tokens"},
+                                                {FinishReason::kFrameBudget, "frame_budget"},
+                                                {FinishReason::kCapacity, "capacity"},
+                                                {FinishReason::kStopped, "stopped"}};
+};
+
+template <typename Enum>
+const char* name_of(Enum value) {
+  const auto* found = std::find_if(std::begin(Names<Enum>::kAll), std::end(Names<Enum>::kAll),
+                                   [&](const Name<Enum>& name) { return name.value == value; });
+  return found == std::end(Names<Enum>::kAll) ? "unknown" : found->text;
+}
+
+/// Nothing for a name that is none of the enum's.
+template <typename Enum>
+std::optional<Enum> value_named(std::string_view text) {
+  for (const Name<Enum>& name : Names<Enum>::kAll) {
+    if (text == name.text) {
+      return name.value;
+    }
+  }
+  return std::nullopt;
+}
+
+/// All names of an enum, in quotes, for an error: "\"xvector\" or \"icl\"".
+template <typename Enum>
+std::string names_of() {
+  std::string list;
+  for (const Name<Enum>& name : Names<Enum>::kAll) {
+    const bool is_last = &name == std::end(Names<Enum>::kAll) - 1;
+    list += (list.empty() ? "" : is_last ? " or " : ", ") + ("\"" + std::string(name.text) + "\"");
+  }
+  return list;
+}
+
+}  // namespace qwen3_tts

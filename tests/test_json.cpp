@@ -1,0 +1,167 @@
+#include <qwen3_tts/json.h>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/names.h"
+#include "test_models.h"
+
+namespace qwen3_tts {
+namespace {
+
+using nlohmann::json;
+
+/// Why `text` is refused as a request with options.
+std::string error_of(const std::string& text) {
+  SynthesisRequest request;
+  SynthesisOptions options;
+  const Status status = from_json(text, request, options);
+  EXPECT_TRUE(status.ok() || status.error().code == ErrorCode::kInvalidArgument);
+  return status.ok() ? "none" : status.error().message;
+}
+
+TEST(JsonTest, RequestAndOptionsMayShareAnObject) {
+  SynthesisRequest request;
+  SynthesisOptions options;
+  ASSERT_TRUE(from_json(R"({"text": "Grüß dich.", "speaker": "ryan", "voice_mode": "icl", "seed": 18446744073709551615,
+                            "top_p": 0.5, "long_text": "split", "trim_silence": true, "max_frames": 9})",
+                        request, options)
+                  .ok());
+  EXPECT_EQ(request.text, "Grüß dich.");
+  EXPECT_EQ(request.speaker, "ryan");
+  EXPECT_EQ(request.voice_mode, VoiceMode::kInContext);
+  EXPECT_EQ(options.seed, UINT64_MAX);
+  EXPECT_EQ(options.top_p, 0.5F);
+  EXPECT_EQ(options.long_text, LongText::kSplit);
+  EXPECT_TRUE(options.trim_silence);
+  EXPECT_EQ(options.max_frames, 9);
+}
+
+TEST(JsonTest, WhatIsNotNamedStays) {
+  SynthesisRequest request;
+  request.language = "german";
+  request.voice = std::make_shared<const Voice>();
+  SynthesisOptions options;
+  options.top_k = 7;
+  options.temperature = 0.5F;
+  ASSERT_TRUE(from_json(R"({"text": "Hallo.", "temperature": null})", request, options).ok());
+  EXPECT_EQ(request.language, "german");
+  EXPECT_NE(request.voice, nullptr);
+  EXPECT_EQ(options.top_k, 7);
+  EXPECT_FALSE(options.temperature.has_value()) << "null unsets";
+}
+
+TEST(JsonTest, RequestComesBackAsItWent) {
+  SynthesisRequest request;
+  request.text = "\"Quoted\"\n\tand more: \xF0\x9F\x8E\xA4";
+  request.language = "english";
+  request.instruct = "Whispering.";
+  request.voice_mode = VoiceMode::kXVector;
+  SynthesisRequest read;
+  ASSERT_TRUE(from_json(to_json(request), read).ok());
+  EXPECT_EQ(read.text, request.text);
+  EXPECT_EQ(read.language, request.language);
+  EXPECT_EQ(read.instruct, request.instruct);
+  EXPECT_EQ(read.voice_mode, request.voice_mode);
+  EXPECT_EQ(to_json(read), to_json(request));
+}
+
+TEST(JsonTest, OptionsComeBackAsTheyWent) {
+  SynthesisOptions options;
+  options.text_layout = TextLayout::kFull;
+  options.long_text = LongText::kSplit;
+  options.max_new_tokens = 1;
+  options.max_frames = 2;
+  options.min_frames = 3;
+  options.frame_budget = 4;
+  options.temperature = 0.1F;
+  options.top_k = 5;
+  options.top_p = 0.3F;
+  options.repetition_penalty = 1.1F;
+  options.subtalker_temperature = 0.7F;
+  options.subtalker_top_k = 6;
+  options.subtalker_top_p = 0.9F;
+  options.seed = UINT64_MAX;
+  options.first_chunk_frames = 8;
+  options.chunk_frames = 9;
+  options.trim_silence = true;
+  options.codes_only = true;
+  SynthesisOptions read;
+  ASSERT_TRUE(from_json(to_json(options), read).ok());
+  EXPECT_EQ(to_json(read), to_json(options));
+  EXPECT_EQ(read.temperature, options.temperature) << "the same bits";
+  EXPECT_EQ(json::parse(to_json(options)).size(), 18U) << "every member";
+  EXPECT_EQ(json::parse(to_json(SynthesisOptions())).size(), 7U) << "none that is unset";
+}
+
+TEST(JsonTest, WrongValuesAreNamed) {
+  EXPECT_EQ(error_of(R"({"text": 7})"), "key 'text' must be a string in quotes");
+  EXPECT_EQ(error_of(R"({"top_k": "7"})"), "key 'top_k' must be a whole number");
+  EXPECT_EQ(error_of(R"({"top_k": 7.5})"), "key 'top_k' must be a whole number");
+  EXPECT_EQ(error_of(R"({"top_p": "half"})"), "key 'top_p' must be a number");
+  EXPECT_EQ(error_of(R"({"seed": -1})"), "key 'seed' must be a whole number of 0 or more, and below 2^64");
+  EXPECT_EQ(error_of(R"({"seed": null})"), "key 'seed' must be a whole number of 0 or more, and below 2^64");
+  EXPECT_EQ(error_of(R"({"trim_silence": 1})"), "key 'trim_silence' must be true or false");
+  EXPECT_EQ(error_of(R"({"voice_mode": "both"})"),
+            "key 'voice_mode' 'both' is none of its values; write \"xvector\" or \"icl\"");
+}
+
+TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
+  EXPECT_EQ(error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, language, speaker,", 0),
+            0U);
+  SynthesisRequest request;
+  const Status status = from_json(R"({"top_k": 2})", request);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message, "there is no key 'top_k'; use text, language, speaker, instruct, voice_mode");
+}
+
+TEST(JsonTest, WhatIsNoObjectIsRefused) {
+  const std::string nested(100, '[');
+  const std::vector<std::string> texts = {"",
+                                          "[]",
+                                          "{",
+                                          R"({"text": "a"} x)",
+                                          R"({"text": "a", "text": "b"})",
+                                          "{\"text\": \"\xFF\"}",
+                                          R"({"text": )" + nested};
+  for (const std::string& text : texts) {
+    EXPECT_EQ(error_of(text).rfind("this is no JSON object", 0), 0U) << text;
+  }
+}
+
+TEST(JsonTest, StatisticsHaveEveryMember) {
+  SynthesisStats stats;
+  stats.frames = 12;
+  stats.total_ms = 1.5;
+  stats.finish_reason = FinishReason::kFrameBudget;
+  const json object = json::parse(to_json(stats));
+  EXPECT_EQ(object.size(), 20U);
+  EXPECT_EQ(object["frames"], 12);
+  EXPECT_EQ(object["total_ms"], 1.5);
+  EXPECT_EQ(object["finish_reason"], "frame_budget");
+}
+
+TEST(JsonTest, ModelInfoTellsWhatARequestMayName) {
+  const json info = json::parse(to_json(testing::must(read_model_info(testing::model_path("tiny-customvoice")))));
+  EXPECT_EQ(info["model_type"], "custom_voice");
+  EXPECT_EQ(info["languages"][0], "auto");
+  EXPECT_NE(std::find(info["speakers"].begin(), info["speakers"].end(), "ryan"), info["speakers"].end());
+  EXPECT_FALSE(info["takes_voices"]);
+  EXPECT_EQ(info["defaults"]["text_layout"], to_string(TextLayout::kFull));
+  EXPECT_EQ(info["methods"][0]["name"], "encode_text");
+  SynthesisOptions options;
+  EXPECT_TRUE(from_json(info["defaults"].dump(), options).ok()) << "the defaults are options";
+}
+
+TEST(NamesTest, EveryValueHasAName) {
+  EXPECT_STREQ(to_string(FinishReason::kStopped), "stopped");
+  EXPECT_EQ(value_named<FinishReason>("stopped"), FinishReason::kStopped);
+  EXPECT_EQ(value_named<TextLayout>("fully"), std::nullopt);
+  EXPECT_EQ(names_of<TextLayout>(), "\"streaming\" or \"full\"");
+}
+
+}  // namespace
+}  // namespace qwen3_tts
