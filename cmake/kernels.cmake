@@ -1,4 +1,5 @@
-# Kernels that are compiled once for each instruction set and chosen while the program runs (ops/instruction_set.h).
+# Kernels that are compiled once for each instruction set and chosen while the program runs (ops/instruction_set.h). Who
+# includes that needs `kernel_definition`.
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(kernel_instruction_sets avx2 avx512)
@@ -34,7 +35,4 @@ function(add_kernels target)
                                                        COMPILE_OPTIONS "${kernel_options};${kernel_options_${set}}")
     endforeach()
   endforeach()
-  if(kernel_instruction_sets)
-    target_compile_definitions(${target} PUBLIC ${kernel_definition})
-  endif()
 endfunction()

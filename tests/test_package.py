@@ -1,11 +1,13 @@
-"""What `cmake --install` leaves: a prefix that may be moved, which a program is built and runs against."""
+"""What others build on: an installed prefix that may be moved, whole or in part, and the sources in their tree."""
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,33 @@ import models
 import runner_program
 
 TEXT = "Hello, package."
+RECORDING = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
+
+COUNT = """
+#include <cstdio>
+
+#include <qwen3_tts/read_recording.h>
+
+int main(int, char** arguments) {
+  const auto recording = qwen3_tts::read_recording(arguments[1], 24000, {});
+  if (recording.ok()) std::printf("%zu samples", recording->samples.size());
+  return recording.ok() ? 0 : 1;
+}
+"""
+
+SUBPROJECT = """
+cmake_minimum_required(VERSION 3.28)
+project(parent LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 20)
+add_subdirectory("${QWEN3_TTS}" qwen3_tts)
+add_executable(speak speak.cpp)
+target_link_libraries(speak PRIVATE qwen3_tts::qwen3_tts)
+get_target_property(type qwen3_tts::qwen3_tts TYPE)
+get_property(targets DIRECTORY "${QWEN3_TTS}" PROPERTY BUILDSYSTEM_TARGETS)
+message("type: ${type}; standard: ${CMAKE_CXX_STANDARD}; targets: ${targets}")
+"""
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the tools for ELF files")
 
 
 def run(*command: str | Path) -> str:
@@ -25,16 +54,40 @@ def run(*command: str | Path) -> str:
 
 
 def install(build_dir: Path, folder: Path, *components: str) -> Path:
-    """A prefix in `folder` that was moved after the installation."""
-    run("cmake", "--install", build_dir, "--prefix", folder / "installed")
+    """A prefix in `folder` that was moved after the installation: of everything ("all") or of named components."""
     for component in components:
-        run("cmake", "--install", build_dir, "--prefix", folder / "installed", "--component", component)
+        chosen = () if component == "all" else ("--component", component)
+        run("cmake", "--install", build_dir, "--prefix", folder / "installed", *chosen)
     return (folder / "installed").rename(folder / "moved")
+
+
+def configure_project(prefix: Path, folder: Path, components: str = "") -> subprocess.CompletedProcess[str]:
+    """Configures tests/package in `folder`."""
+    shutil.copy(models.REPOSITORY / "tests" / "package" / "CMakeLists.txt", folder)
+    program = extract_examples.readme_program(models.REPOSITORY / "README.md")
+    (folder / "speak.cpp").write_text(program, encoding="utf-8")
+    (folder / "count.cpp").write_text(COUNT, encoding="utf-8")
+    command = ["cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}"]
+    command.append(f"-DCOMPONENTS={components}")
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+
+
+def build_project(prefix: Path, folder: Path, components: str = "") -> Path:
+    """The folder with what tests/package builds."""
+    configured = configure_project(prefix, folder, components)
+    assert configured.returncode == 0, configured.stderr
+    run("cmake", "--build", folder / "build")
+    return folder / "build"
+
+
+def loaded_libraries(program: Path) -> str:
+    """What the loader finds for a program or library, itself and through others; "" where nobody can be asked."""
+    return run("ldd", program) if sys.platform.startswith("linux") else ""
 
 
 @pytest.fixture(scope="module")
 def prefix(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(build_dir, tmp_path_factory.mktemp("package"))
+    return install(build_dir, tmp_path_factory.mktemp("package"), "all")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +117,7 @@ def test_only_this_project_is_installed(prefix: Path) -> None:
     }
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the symbols of an ELF file")
+@on_linux
 def test_library_shows_what_the_headers_declare(prefix: Path) -> None:
     declared = {"", *re.findall(r"\w+", "".join(header.read_text() for header in prefix.rglob("*.h")))}
     symbols = run("nm", "--dynamic", "--defined-only", "--demangle", prefix / "lib" / "libqwen3_tts.so")
@@ -74,14 +127,77 @@ def test_library_shows_what_the_headers_declare(prefix: Path) -> None:
     assert undeclared == []
 
 
-def test_project_built_against_the_prefix_speaks(prefix: Path, model: Path, expected: bytes, tmp_path: Path) -> None:
-    shutil.copy(models.REPOSITORY / "tests" / "package" / "CMakeLists.txt", tmp_path)
-    program = extract_examples.readme_program(models.REPOSITORY / "README.md")
-    (tmp_path / "speak.cpp").write_text(program, encoding="utf-8")
-    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run("cmake", "--build", tmp_path / "build")
-    run(tmp_path / "build" / "speak", model, TEXT, tmp_path / "speech.wav")
+@pytest.mark.parametrize("component", ["core", "static"])
+def test_project_speaks_with_a_library_that_needs_no_sound_library(
+    component: str, build_dir: Path, model: Path, expected: bytes, tmp_path: Path
+) -> None:
+    prefix = install(build_dir, tmp_path, component)
+    build = build_project(prefix, tmp_path)
+    libraries = loaded_libraries(build / "speak")
+    assert "sndfile" not in libraries
+    assert "soxr" not in libraries
+    assert ("libqwen3_tts" in libraries) == (component == "core" and libraries != "")
+    run(build / "speak", model, TEXT, tmp_path / "speech.wav")
     assert (tmp_path / "speech.wav").read_bytes() == expected
+
+
+@pytest.mark.parametrize(("component", "used"), [("all", "audio"), ("static", "static;audio")])
+def test_project_reads_recordings(component: str, used: str, build_dir: Path, tmp_path: Path) -> None:
+    build = build_project(install(build_dir, tmp_path, component), tmp_path, used)
+    with wave.open(str(RECORDING)) as recording:
+        num_samples = math.ceil(recording.getnframes() * 24000 / recording.getframerate())
+    assert run(build / "count", RECORDING) == f"{num_samples} samples"
+
+
+@on_linux
+def test_plugin_keeps_the_static_library_to_itself(build_dir: Path, tmp_path: Path) -> None:
+    build = build_project(install(build_dir, tmp_path, "static"), tmp_path)
+    symbols = run("nm", "--dynamic", "--defined-only", "--demangle", build / "libplugin.so")
+    assert " T main" in symbols
+    assert re.findall(r"^\w+ [TDBR] qwen3_tts::.*", symbols, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(
+    ("components", "said"), [("audio", "QWEN3_TTS_AUDIO"), ("static", "static library"), ("video", "video")]
+)
+def test_package_says_what_is_not_installed(components: str, said: str, build_dir: Path, tmp_path: Path) -> None:
+    configured = configure_project(install(build_dir, tmp_path, "core"), tmp_path, components)
+    assert configured.returncode != 0
+    assert said in configured.stderr
+
+
+def test_parent_project_gets_the_core_alone(tmp_path: Path) -> None:
+    """Its build would take minutes; what is built, of what, is decided before."""
+    (tmp_path / "CMakeLists.txt").write_text(SUBPROJECT, encoding="utf-8")
+    (tmp_path / "speak.cpp").write_text("int main() {}", encoding="utf-8")
+    without = [f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("CLI11", "GTest")]
+    done = subprocess.run(
+        ["cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DQWEN3_TTS={models.REPOSITORY}", *without],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = "type: STATIC_LIBRARY; standard: 20; targets: qwen3_tts_warnings;qwen3_tts_internals;qwen3_tts_static"
+    assert said in done.stderr
+    cache = (tmp_path / "build" / "CMakeCache.txt").read_text(encoding="utf-8").lower()
+    assert [
+        name for name in ("tts_sndfile", "tts_soxr", "cli11_dir", "gtest_dir", "install_libdir") if name in cache
+    ] == []
+
+
+def test_runner_without_audio_speaks(build_dir: Path, model: Path, expected: bytes, tmp_path: Path) -> None:
+    program = build_dir / "tests" / "runner_without_audio"
+    assert re.findall("sndfile|soxr", loaded_libraries(program)) == []
+    assert speak(program, model, tmp_path) == expected
+
+
+def test_runner_without_audio_says_what_it_lacks(build_dir: Path, model: Path) -> None:
+    program = build_dir / "tests" / "runner_without_audio"
+    done = runner_program.call(program, model_path=model, text=TEXT, ref_audio=RECORDING, output_wav="a.wav")
+    assert done.returncode == 1
+    assert re.search("libsndfile and libsoxr.*QWEN3_TTS_AUDIO=ON.*--voice", done.stderr.decode())
 
 
 def test_moved_program_speaks(prefix: Path, model: Path, expected: bytes, tmp_path: Path) -> None:
@@ -89,20 +205,19 @@ def test_moved_program_speaks(prefix: Path, model: Path, expected: bytes, tmp_pa
 
 
 def test_moved_program_makes_voices(prefix: Path, tiny_pte: Callable[[str], Path], tmp_path: Path) -> None:
-    recording = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
     encoder = tiny_pte("tiny-base-voice-encoder")
     program, voice = prefix / "bin" / "qwen3_tts_voice", tmp_path / "a.voice"
-    run(program, "create", "--voice_encoder_path", encoder, "--audio", recording, "--output", voice)
+    run(program, "create", "--voice_encoder_path", encoder, "--audio", RECORDING, "--output", voice)
     assert "a.voice" in run(program, "info", voice)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the ELF loader")
+@on_linux
 def test_component_makes_the_prefix_independent_of_the_wheel(
     build_dir: Path, model: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    prefix = install(build_dir, tmp_path, "executorch")
+    prefix = install(build_dir, tmp_path, "all", "executorch")
     for binary in ("bin/qwen3_tts_runner", "bin/qwen3_tts_voice", "lib/libqwen3_tts.so"):
-        loaded = re.findall(r"libexecutorch\S* => (\S+)", run("ldd", prefix / binary))
+        loaded = re.findall(r"libexecutorch\S* => (\S+)", loaded_libraries(prefix / binary))
         assert len(loaded) >= 5
         assert [path for path in loaded if prefix not in Path(path).resolve().parents] == []
     assert speak(prefix / "bin" / "qwen3_tts_runner", model, tmp_path) == expected

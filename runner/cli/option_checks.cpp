@@ -3,12 +3,18 @@
 #include <string>
 #include <utility>
 
+#include "audio_component.h"
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
 Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 Status check_voice_encoder(const RunnerOptions& options) {
+  if (!options.ref_audio.empty()) {
+    RETURN_IF_ERROR(check_audio_component());
+  }
   const bool makes_voices = !options.ref_audio.empty() || !options.save_voice.empty();
   if (makes_voices && options.voice_encoder_path.empty()) {
     return invalid(

@@ -1,5 +1,12 @@
 #pragma once
 
-/// The shared library shows a program what bears the first of these, less what bears the second, and hides the rest.
+/// QWEN3_TTS_API exports a symbol from the shared library; QWEN3_TTS_LOCAL hides a member of an exported class.
+/// Everything else is hidden. Who links the static library has QWEN3_TTS_STATIC defined, by CMake: nothing is exported
+/// then.
+#ifdef QWEN3_TTS_STATIC
+#define QWEN3_TTS_API
+#define QWEN3_TTS_LOCAL
+#else
 #define QWEN3_TTS_API __attribute__((visibility("default")))
 #define QWEN3_TTS_LOCAL __attribute__((visibility("hidden")))
+#endif
