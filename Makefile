@@ -91,5 +91,5 @@ build/judges/.setup: demo_voice/train/requirements-judges.txt demo_voice/train/w
 
 # Ninja configures again by itself when a CMake file changes, but does not know of the presets.
 build/cpu/build.ninja build/cpu-debug/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup
-	@$(CMAKE) --fresh --preset $* --log-level=WARNING
+	@$(CMAKE) --fresh --preset $* --log-level=WARNING $(CMAKE_FLAGS)
 	@touch $@

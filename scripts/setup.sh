@@ -29,16 +29,16 @@ missing_packages() {
     "${python:-false}" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' 2>/dev/null || echo python3-venv
   fi
   # Headers are asked of the compiler, so that any distribution's packages (or none) do. Without a compiler all are named.
-  while read -r header package; do
+  while read -r header package _; do
     printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$header" |
       "$compiler" -std=c++17 -E -x c++ - >/dev/null 2>&1 || echo "$package"
   done <<'END'
-CLI/CLI.hpp libcli11-dev
-nlohmann/json.hpp nlohmann-json3-dev
-sndfile.h libsndfile1-dev
-soxr.h libsoxr-dev
-xxhash.h libxxhash-dev
-gtest/gtest.h libgtest-dev
+nlohmann/json.hpp nlohmann-json3-dev the library
+xxhash.h libxxhash-dev the library
+sndfile.h libsndfile1-dev its component audio
+soxr.h libsoxr-dev its component audio
+CLI/CLI.hpp libcli11-dev the programs
+gtest/gtest.h libgtest-dev the tests
 END
 }
 
