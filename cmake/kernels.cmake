@@ -20,7 +20,7 @@ endif()
 
 # Adds sources to `target`: each compiled for the architecture's baseline, and by a file that includes it for every
 # other instruction set.
-function(add_kernels target)
+function(qwen3_tts_add_kernels target)
   target_sources(${target} PRIVATE ${ARGN})
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_DEFINITIONS QWEN3_TTS_INSTRUCTION_SET=baseline
                                                  COMPILE_OPTIONS "${kernel_options}")
