@@ -73,8 +73,10 @@ template <typename Enum>
 std::string names_of() {
   std::string list;
   for (const Name<Enum>& name : Names<Enum>::kAll) {
-    const bool is_last = &name == std::end(Names<Enum>::kAll) - 1;
-    list += (list.empty() ? "" : is_last ? " or " : ", ") + ("\"" + std::string(name.text) + "\"");
+    if (!list.empty()) {
+      list += &name == std::end(Names<Enum>::kAll) - 1 ? " or " : ", ";
+    }
+    list += "\"" + std::string(name.text) + "\"";
   }
   return list;
 }
