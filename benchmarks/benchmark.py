@@ -105,7 +105,7 @@ def parse_peers(args: argparse.Namespace) -> list[Peer]:
                 raise ValueError(f"--peer {REFERENCE} speaks from --size; for --model write NAME=CMD, see peers.py")
             # PyTorch's threads would spin while they wait, against each other where something else runs on a core.
             words: list[str | Path] = ["env", "OMP_WAIT_POLICY=passive", args.reference]
-            words += [REPOSITORY / "benchmarks/peer_qwen_tts.py", "--snapshot", make_snapshot(args.size)]
+            words += [REPOSITORY / "tests/golden/peer_qwen_tts.py", "--snapshot", make_snapshot(args.size)]
             words += ["--text={text}", "--frames={frames}", "--threads={threads}", "--warmup={warmup}"]
             peers.append(Peer(REFERENCE, tuple(map(str, words))))
         else:

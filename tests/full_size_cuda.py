@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,27 +24,24 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "benchmarks")]
+import torch
 
-import torch  # noqa: E402
-
-import cuda_models  # noqa: E402
-import gpu_program  # noqa: E402
-from cuda_without_gpu import NoKernels, compiling_with, cpu_kernels  # noqa: E402
-from qwen3_tts.export.checkpoint import Checkpoint  # noqa: E402
-from qwen3_tts.export.cuda import lowering, target  # noqa: E402
-from qwen3_tts.export.cuda.containers import Containers  # noqa: E402
-from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
-from qwen3_tts.export.cuda.program import write_cuda_program  # noqa: E402
-from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech  # noqa: E402
-from qwen3_tts.export.cuda.stages import Flavour, load_stages  # noqa: E402
-from qwen3_tts.export.model import Model  # noqa: E402
-from qwen3_tts.export.prompt import Request  # noqa: E402
-from qwen3_tts.export.reference import Synthesizer  # noqa: E402
-from qwen3_tts.recipe import FLOAT, Recipe  # noqa: E402
-from qwen3_tts.text_tokenizer import TextTokenizer  # noqa: E402
-from random_models import make_checkpoint, say  # noqa: E402
+import cuda_models
+import gpu_program
+from cuda_without_gpu import NoKernels, compiling_with, cpu_kernels
+from full_size_parity import FOLDER, REPOSITORY, make_checkpoint, say
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import lowering, target
+from qwen3_tts.export.cuda.containers import Containers
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.program import write_cuda_program
+from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.model import Model
+from qwen3_tts.export.prompt import Request
+from qwen3_tts.export.reference import Synthesizer
+from qwen3_tts.recipe import FLOAT, Recipe
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 FP32 = Flavour(torch.float32, torch.float32)
 MAX_SEQ_LEN, FRAMES, SEED = 512, 3, 3
@@ -153,7 +149,7 @@ def main() -> None:
     parser.add_argument("--checks", nargs="+", choices=CHECKS, default=list(CHECKS), help="(default: all)")
     parser.add_argument("--groups", type=int, help="code groups (default: the checkpoint's)")
     args = parser.parse_args()
-    folder = make_checkpoint(args.size)
+    folder = make_checkpoint(FOLDER, args.size)
     if args.groups is not None:
         cuda_models.GROUPS = args.groups
     for name in args.checks:

@@ -18,12 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from golden_cases import SAFE_MARGIN, Golden
+from runner_program import GREEDY, speak
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from golden_cases import SAFE_MARGIN, Golden  # noqa: E402
-from runner_program import GREEDY, speak  # noqa: E402
-
+FOLDER = REPOSITORY / "build" / "full-size"
 CASES = REPOSITORY / "tests" / "golden" / "full_size.json"
 WAVEFORM_TOLERANCE = 1e-3
 
@@ -33,28 +32,38 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, required=True, help="Python of the reference package's environment")
     parser.add_argument("--size", action="append", help="only this size (may be repeated)")
     parser.add_argument("--runner", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_runner")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/full-size")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     return parser.parse_args()
 
 
+def say(*words: str | Path) -> None:
+    print("==", *words, file=sys.stderr, flush=True)
+
+
 def run(program: str | Path, *arguments: str | Path) -> None:
-    print("==", *arguments, file=sys.stderr, flush=True)
+    say(*arguments)
     subprocess.run([str(program), *map(str, arguments)], check=True, cwd=REPOSITORY)
+
+
+def make_checkpoint(folder: Path, size: str) -> Path:
+    """A random checkpoint of `size`; its snapshot is `folder / size`."""
+    snapshot, checkpoint = folder / size, folder / f"{size}-checkpoint"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not snapshot.exists():
+        run(sys.executable, "tests/random_checkpoint.py", "--size", size, "--out", snapshot)
+    if not checkpoint.exists():
+        run(sys.executable, "convert_weights.py", snapshot, "--output-dir", checkpoint)
+    return checkpoint
 
 
 def make(args: argparse.Namespace, size: str, names: list[str]) -> Path:
     """The fp32 program of `size`; the golden files of its cases beside it."""
-    folder = args.folder
-    snapshot, checkpoint, model = folder / size, folder / f"{size}-checkpoint", folder / f"{size}.pte"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not snapshot.exists():
-        run(sys.executable, "tests/random_checkpoint.py", "--size", size, "--out", snapshot)
+    folder, model = args.folder, args.folder / f"{size}.pte"
+    checkpoint = make_checkpoint(folder, size)
     if not all((folder / f"{name}.npz").exists() for name in names):
         selected = [argument for name in names for argument in ("--case", name)]
         golden = ("tests/golden/make_golden.py", "--cases", CASES, "--snapshots", folder, "--output", folder)
         run(args.reference, *golden, "--threads", "2", *selected)
-    if not checkpoint.exists():
-        run(sys.executable, "convert_weights.py", snapshot, "--output-dir", checkpoint)
     if not model.exists():
         run(sys.executable, "export_unified.py", "--checkpoint", checkpoint, "--output", model)
     return model

@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import golden_cases
 import runner_program
-from full_size_parity import REPOSITORY, run
-from golden_cases import FOLDER
+from full_size_parity import FOLDER, REPOSITORY, make_checkpoint, run
 from qwen3_tts.voice import Voice
 from voice_cases import NAMES, SAFE_MARGIN, VoiceGolden, VoiceProgram, cosine
 
@@ -35,22 +35,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, required=True, help="Python of the reference package's environment")
     parser.add_argument("--size", default="0.6b-base", help="a Base size (default: %(default)s)")
     parser.add_argument("--voice-maker", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_voice")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/full-size")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     return parser.parse_args()
 
 
 def make(args: argparse.Namespace) -> Path:
     """The folder with the golden files and voice_encoder-<quantization>.pte."""
-    snapshot, checkpoint = args.folder / args.size, args.folder / f"{args.size}-checkpoint"
+    checkpoint, snapshot = make_checkpoint(args.folder, args.size), args.folder / args.size
     voices = args.folder / f"{args.size}-voices"
     voices.mkdir(parents=True, exist_ok=True)
-    if not snapshot.exists():
-        run(sys.executable, "tests/random_checkpoint.py", "--size", args.size, "--out", snapshot)
     if not all((voices / f"voice_{name}.npz").exists() for name in NAMES):
         golden = ("tests/golden/make_voice_golden.py", "--snapshot", snapshot, "--output", voices)
         run(args.reference, *golden, "--threads", "2")
-    if not checkpoint.exists():
-        run(sys.executable, "convert_weights.py", snapshot, "--output-dir", checkpoint)
     for quantization in QUANTIZATIONS:
         output = voices / f"voice_encoder-{quantization}.pte"
         if not output.exists():
@@ -69,7 +65,7 @@ def encode(program: VoiceProgram, golden: VoiceGolden) -> Encoded:
 def create(voice_maker: Path, encoder: Path, golden: VoiceGolden) -> Encoded:
     """The same through the C++ program, from the recording's file."""
     output = encoder.with_suffix(".voice")
-    recording = FOLDER / "recordings" / golden.meta["recording"]
+    recording = golden_cases.FOLDER / "recordings" / golden.meta["recording"]
     flags = {"voice_encoder_path": encoder, "audio": recording, "text": "Any words.", "output": output}
     done = runner_program.call(voice_maker, words=("create",), **flags)
     if done.returncode != 0:

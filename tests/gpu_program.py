@@ -10,29 +10,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+import torch
+from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+from executorch.exir.passes import MemoryPlanningPass
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
 
-import torch  # noqa: E402
-from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower  # noqa: E402
-from executorch.exir.passes import MemoryPlanningPass  # noqa: E402
-from torch.export import ExportedProgram  # noqa: E402
-from torch.export.graph_signature import InputKind  # noqa: E402
-
-from cuda_models import FewGroups  # noqa: E402
-from qwen3_tts.contract import build_contract  # noqa: E402
-from qwen3_tts.export.cuda.artifacts import cuda_contract  # noqa: E402
-from qwen3_tts.export.cuda.methods import build_methods  # noqa: E402
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages  # noqa: E402
-from qwen3_tts.export.lowering import export_methods  # noqa: E402
-from qwen3_tts.export.program import constants_of  # noqa: E402
-from qwen3_tts.recipe import FLOAT  # noqa: E402
-from qwen3_tts.text_tokenizer import TextTokenizer  # noqa: E402
+from cuda_models import FewGroups
+from qwen3_tts.contract import build_contract
+from qwen3_tts.export.cuda.artifacts import cuda_contract
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages
+from qwen3_tts.export.lowering import export_methods
+from qwen3_tts.export.program import constants_of
+from qwen3_tts.recipe import FLOAT
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 FP32 = Flavour(torch.float32, torch.float32)
 MAX_SEQ_LEN = 256

@@ -31,6 +31,8 @@ from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Of a program of the repository: it imports this checkout's package, whichever one is installed.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 DEMO = "demo"  # in place of a size: the trained snapshot of this repository
 DEMO_SNAPSHOT = REPOSITORY / "demo_voice" / "snapshot"
 SOURCES = (
@@ -173,7 +175,7 @@ def _run(script: str, *arguments: str | Path) -> None:
     """Runs one of the repository's programs; raises RuntimeError with the end of its output when it fails."""
     command = [sys.executable, str(REPOSITORY / script), *map(str, arguments)]
     # One thread each: make_all() runs them side by side, and tiny shapes gain nothing from more.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command,
         cwd=REPOSITORY,

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import tempfile
 from dataclasses import replace
 from functools import cache
@@ -26,7 +25,6 @@ from typing import Any
 
 from models import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY))
 logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while they are imported
 
 import torch

@@ -18,7 +18,7 @@ without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     whole = [sys.executable, str(models.REPOSITORY / command[0]), *map(str, command[1:])]
-    return subprocess.run(whole, capture_output=True, text=True, check=False)
+    return subprocess.run(whole, env=models.ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 @without_gpu

@@ -12,6 +12,9 @@ if [[ -z $folder || $folder == -* || ! $percent =~ ^([1-9][0-9]?|100)$ ]]; then
 fi
 here=$(dirname "$0")
 python=${PYTHON:-.venv/bin/python}
+# The package, and what a published snapshot looks like, in tests/.
+repository=$(cd "$here/../.." && pwd)
+export PYTHONPATH=$repository:$repository/tests
 
 # Steps, sentences with samples, sizes of batches: a GPU does in minutes what takes two cores hours.
 if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then

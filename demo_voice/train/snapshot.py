@@ -22,7 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import layout
-import repository  # noqa: F401  (finds the modules below)
 from codec_encoder import CodecEncoder
 from published_layout import (
     CODEC_CONFIGURATION,

@@ -27,7 +27,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import layout
-import repository  # noqa: F401  (finds the modules below)
 from layout import CODES, GROUPS, SLOTS, UNKNOWN
 from progress import DEVICE, Run, prepare, schedule, set_rate
 from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json

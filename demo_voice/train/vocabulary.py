@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-import repository  # noqa: F401  (finds the modules below)
 from qwen3_tts.text_tokenizer import QWEN2_SPLIT, byte_symbols
 from qwen_vocabulary import ADDED_TOKENS, ROOT_TOKENS, TEMPLATE_WORDS, Vocabulary
 

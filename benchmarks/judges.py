@@ -1,6 +1,6 @@
 """Judges of speech that this project did not train: Whisper base for words, DistillMOS for quality.
 
-Packages and weights: see README.md, "Judges"; whisper_weights.py. Sound is fp32 at 24 kHz in [-1, 1].
+Packages and weights: see demo_voice/train/README.md, "Judges"; whisper_weights.py. Sound is fp32 at 24 kHz in [-1, 1].
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Does nothing where it is already.
 
-    python demo_voice/train/whisper_weights.py --out build/judges/whisper-base
+    python benchmarks/whisper_weights.py --out build/judges/whisper-base
 """
 
 from __future__ import annotations

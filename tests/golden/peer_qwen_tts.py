@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The reference package `qwen-tts` as a peer of benchmark.py: eager PyTorch on the CPU, by the published settings.
+"""The reference package `qwen-tts` as a peer of benchmarks/benchmark.py.
 
-    .reference-venv/bin/python benchmarks/peer_qwen_tts.py --snapshot SNAPSHOT --text "Hello there." --frames 64
+    .reference-venv/bin/python tests/golden/peer_qwen_tts.py --snapshot SNAPSHOT --text "Hello there." --frames 64
 
-Speaks one text and prints {"audio_s", "total_ms", "ttfa_ms", "frames"} as a line of JSON. The package does not stream:
-its first samples come with the last. A Base model speaks without a voice, a CustomVoice model as its first speaker.
+Eager PyTorch on the CPU, by the published settings. Speaks one text and prints {"audio_s", "total_ms", "ttfa_ms",
+"frames"} as a line of JSON. The package does not stream: its first samples come with the last. A Base model speaks
+without a voice, a CustomVoice model as its first speaker.
 
 PyTorch's threads spin while they wait. Where something else runs on a core that is much slower than one thread: with a
 tiny model and half of one of two cores taken, 26 s in place of 0.3. OMP_WAIT_POLICY=passive in the environment then
@@ -16,14 +17,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "golden"))
 from make_golden import stand_in_for_torchaudio
 
 
