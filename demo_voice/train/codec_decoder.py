@@ -1,8 +1,8 @@
 """The codec decoder for training: batched, without state, in the published layout.
 
-The same network as qwen3_tts/codec_decoder.py. That one is written for export, one utterance in pieces; this one takes
-a batch of crops at once, and its parameters have the published names and shapes (decoder.* of speech_tokenizer/
-model.safetensors), so that its state is the snapshot's. tests/test_demo_voice.py compares the two.
+The same network as qwen3_tts/export/stages/codec_decoder.py. That one is written for export, one utterance in pieces;
+this one takes a batch of crops at once, and its parameters have the published names and shapes (decoder.* of
+speech_tokenizer/model.safetensors), so that its state is the snapshot's. tests/test_demo_voice.py compares the two.
 Signals are [B, C, T].
 """
 

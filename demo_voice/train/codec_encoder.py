@@ -1,7 +1,7 @@
 """The codec encoder for training: batched, in the published layout (encoder.* of speech_tokenizer/model.safetensors).
 
-The same network as qwen3_tts/codec_encoder.py; see codec_decoder.py for why there are two. Codes are labels here, and
-their vectors are drawn once: the network learns to point at the vector of the right code.
+The same network as qwen3_tts/export/stages/codec_encoder.py; see codec_decoder.py for why there are two. Codes are
+labels here, and their vectors are drawn once: the network learns to point at the vector of the right code.
 """
 
 from __future__ import annotations
