@@ -25,6 +25,7 @@ from qwen3_tts.contract import build_contract
 from qwen3_tts.export.cuda.artifacts import cuda_contract
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages
+from qwen3_tts.export.lean_tracing import lean_tracing
 from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.program import constants_of
 from qwen3_tts.recipe import FLOAT
@@ -69,7 +70,7 @@ def write(checkpoint: FewGroups, names: tuple[str, ...] | None, output: Path) ->
     methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))
     methods = [method for method in methods if names is None or method.name in names]
     of_gpu = cuda_contract(methods, gpu_arch=GPU_ARCH, dtype="fp32")
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
         warnings.simplefilter("ignore")
         programs = export_methods(methods, lambda method, step: None)
         edge = to_edge_transform_and_lower(

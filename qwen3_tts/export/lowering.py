@@ -22,6 +22,7 @@ from executorch.exir.passes import MemoryPlanningPass
 from torch import nn
 from torch.export import ExportedProgram
 
+from qwen3_tts.export.lean_tracing import lean_tracing
 from qwen3_tts.export.methods import Method
 
 Report = Callable[[str, str], None]  # (method, step that begins)
@@ -37,6 +38,13 @@ class ReportingPartitioner(XnnpackPartitioner):  # type: ignore[misc]  # executo
     def __init__(self, method: str, report: Report):
         super().__init__()
         self._method, self._report = method, report
+
+    def ops_to_not_decompose(self, exported_program: ExportedProgram) -> tuple[list[torch._ops.OpOverload], None]:
+        """Every operator that XNNPACK has, without a check of each use: that costs two more decompositions of it all.
+
+        A use that XNNPACK turns down after all raises an error.
+        """
+        return super().ops_to_not_decompose(exported_program)[0], None
 
     def partition(self, exported_program: ExportedProgram) -> Any:
         self._report(self._method, "partition")
@@ -86,7 +94,7 @@ def lower(methods: list[Method], constants: dict[str, Any], backend: str, report
     """
     # mkldnn's fake convolution guards on its input's size and would silently cut the range of dynamic lengths.
     torch._C._set_mkldnn_enabled(False)
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
         warnings.simplefilter("ignore")
         programs = export_methods(methods, report)
         partitioner = (
