@@ -240,7 +240,7 @@ CASES = [
     Case(
         "model for a GPU without its weights",
         lambda p: {"model_path": p.gpu_model("gpu.pte")},
-        ("gpu.pte", "gpu.ptd", "--data_path"),
+        ("gpu.pte", "gpu.ptd", "(data_path)"),
     ),
     Case(
         "weights that are none",

@@ -8,14 +8,14 @@
 namespace qwen3_tts {
 
 enum class ErrorCode {
-  kInvalidArgument,  ///< A value the caller gave: text, flag, voice, codes.
+  kInvalidArgument,  ///< A value the caller gave: text, option, voice, codes.
   kInvalidModel,     ///< The .pte cannot be used: damaged, foreign, another contract.
   kIo,               ///< A file could not be read or written.
   kExecution,        ///< A method of the .pte failed.
   kInvalidState,     ///< Called out of order, or on a poisoned session.
 };
 
-/// Why something failed. `message` names the offending value and the remedy.
+/// Why something failed. `message` names the offending value and the remedy, and an option by its field: data_path.
 struct Error {
   ErrorCode code;
   std::string message;

@@ -124,8 +124,8 @@ Status WavSink::State::create() {
   if (::lseek(file.get(), 0, SEEK_CUR) < 0) {
     file = FileDescriptor();
     return Error{ErrorCode::kIo, "cannot write '" + path +
-                                     "': a WAV header is updated in place, which a pipe does not allow; write raw "
-                                     "samples (--stdout, PcmSink)"};
+                                     "': a WAV header is updated in place, which a pipe does not allow; send raw "
+                                     "samples there instead"};
   }
   Status status = write_header(0);
   if (!status.ok()) {
@@ -173,9 +173,8 @@ Status WavSink::write(const float* samples, int64_t num_samples) {
     return Error{ErrorCode::kInvalidState, "'" + state_->path + "' is closed; make another WavSink"};
   }
   if (num_samples > kMaxWavSamples - state_->num_samples) {
-    return Error{ErrorCode::kIo,
-                 "cannot write '" + state_->path +
-                     "': a WAV file ends at 4 GiB; write raw samples (--stdout, PcmSink) or several files"};
+    return Error{ErrorCode::kIo, "cannot write '" + state_->path +
+                                     "': a WAV file ends at 4 GiB; write raw samples instead, or several files"};
   }
   RETURN_IF_ERROR(check_not_nan(samples, num_samples));
   if (!state_->is_open()) {

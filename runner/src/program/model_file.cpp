@@ -80,7 +80,7 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(data_path, error)) {
     return Error{ErrorCode::kIo, "cannot open '" + data_path + "', which holds the weights of '" + path +
-                                     "'; put it there, or name it with --data_path (EngineOptions::data_path)"};
+                                     "'; put it there, or name the file that holds them (data_path)"};
   }
   RETURN_IF_ERROR(configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()));
   ASSIGN_OR_RETURN(const bool on_device, model.program->uses_backend(kCudaBackend));
