@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import struct
@@ -55,6 +56,10 @@ class Workplace:
 
     def codes(self, name: str, values: list[int]) -> str:
         return self.file(name, struct.pack(f"<{len(values)}i", *values))
+
+    def pipe(self, name: str) -> str:
+        os.mkfifo(self.folder / name)
+        return name
 
     def voice(self, name: str, hidden_size: int = HIDDEN, size: int | None = None) -> str:
         """A voice file for models of another width, or cut off after `size` bytes."""
@@ -442,6 +447,7 @@ CASES = [
     Case("codes file with a negative code", codes(1, GROUPS, *FRAME[:-1], -1), ("a.codes", "-1")),
     # output
     Case("output folder missing", given(output_wav="none/a.wav"), ("--output_wav", "none/a.wav")),
+    Case("output is a pipe", lambda p: {"output_wav": p.pipe("pipe")}, ("--output_wav", "pipe", "--stdout")),
     Case("output is a folder", given(output_wav="."), ("--output_wav", "folder")),
     Case(
         "output folder is a file",

@@ -1,6 +1,8 @@
 #include "option_checks.h"
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "audio_component.h"
@@ -68,6 +70,15 @@ Status check_codes_only(const RunnerOptions& options) {
     return invalid(
         "--codes_only makes no sound for --output_wav, --output_dir, --stdout, --save_voice and --trim_silence; leave "
         "them out");
+  }
+  return {};
+}
+
+/// A pipe takes samples, but no WAV file: its header is written again at the end.
+Status check_wav(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_fifo(path, error)) {
+    return invalid("--output_wav '" + path + "': a pipe takes no WAV file; give --stdout, and send the samples there");
   }
   return {};
 }
@@ -142,6 +153,9 @@ Status check_outputs(const RunnerOptions& options) {
     return invalid("--codes_output would be a copy of --codes_path");
   }
   if (Status status = check_codes_only(options); !status.ok()) {
+    return status;
+  }
+  if (Status status = check_wav(options.output_wav); !status.ok()) {
     return status;
   }
   return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
