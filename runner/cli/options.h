@@ -5,9 +5,8 @@
 #include <string>
 
 #include <qwen3_tts/audio_sink.h>
-#include <qwen3_tts/engine.h>
-#include <qwen3_tts/result.h>
-#include <qwen3_tts/synthesis_session.h>
+#include <qwen3_tts/engine_options.h>
+#include <qwen3_tts/request.h>
 
 #include "console.h"
 
@@ -42,12 +41,5 @@ struct RunnerOptions {
   Question question = Question::kNone;
   Verbosity verbosity = Verbosity::kNormal;
 };
-
-/// Reads the command line. Nothing but `message` is set when help or the version was asked for.
-struct ParsedCommandLine {
-  std::optional<RunnerOptions> options;
-  std::string message;
-};
-Result<ParsedCommandLine> parse_command_line(int argc, char** argv);
 
 }  // namespace qwen3_tts

@@ -8,6 +8,7 @@
 #include "console.h"
 #include "options.h"
 #include "report.h"
+#include "runner_flags.h"
 #include "speaking.h"
 
 namespace qwen3_tts {

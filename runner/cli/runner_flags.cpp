@@ -1,6 +1,5 @@
-#include "options.h"
+#include "runner_flags.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
