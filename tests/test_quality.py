@@ -16,10 +16,14 @@ import models
 import voice_quality
 
 
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=models.ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
 def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     command = [sys.executable, str(models.REPOSITORY / "benchmarks" / "quality.py"), "--frames", "24"]
     command += ["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(tmp_path / "quality.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(command)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "quality.json").read_text())
     exact, quality, balanced, small = (figures[name] for name in ("exact", "quality", "balanced", "small"))
@@ -40,7 +44,7 @@ def test_recipes_are_one_table(
     command += ["--frames", "5", "--quality-frames", "12", "--rounds", "2"]
     for recipe, name in exports.items():
         command += ["--model", f"{recipe}={tiny_pte(name)}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(command)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "recipes.json").read_text())
     assert list(figures) == list(exports)
@@ -53,7 +57,7 @@ def test_recipes_are_one_table(
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["`exact`", "`small`"]
     assert {line.count("|") for line in lines} == {11}
 
-    wrong = subprocess.run([*command, "--model", "tiny=a.pte"], capture_output=True, text=True, check=False)
+    wrong = run([*command, "--model", "tiny=a.pte"])
     assert wrong.returncode == 1
     assert "'tiny=a.pte' is no RECIPE=FILE" in wrong.stderr
 
@@ -63,9 +67,7 @@ def test_a_voice_is_judged_recipe_by_recipe(tiny_pte: Callable[[str], Path], run
     command = [sys.executable, str(models.REPOSITORY / "benchmarks" / "voice_quality.py"), "--runner", str(runner)]
     command += ["--output", str(tmp_path / "voice.json"), "--sentences", "2"]
     small = ["--model", f"small={tiny_pte('demo-small')}"]
-    done = subprocess.run(
-        [*command, *small, "--model", f"exact={tiny_pte('demo-exact')}"], capture_output=True, text=True, check=False
-    )
+    done = run([*command, *small, "--model", f"exact={tiny_pte('demo-exact')}"])
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "voice.json").read_text())
     assert (figures["exact"]["equal_codes"], figures["exact"]["equal_first_codes"]) == (1, 1)
@@ -74,7 +76,7 @@ def test_a_voice_is_judged_recipe_by_recipe(tiny_pte: Callable[[str], Path], run
     assert 5 < figures["small"]["snr_db"] < 60
     assert [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]] == ["`small`", "`exact`"]
 
-    wrong = subprocess.run([*command, *small], capture_output=True, text=True, check=False)
+    wrong = run([*command, *small])
     assert wrong.returncode == 1
     assert "--model exact=FILE is missing" in wrong.stderr
 
