@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/error.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -38,8 +40,6 @@ std::vector<std::string> arguments(int argc, char** argv, const CLI::App& app) {
   return reversed;
 }
 
-Error invalid(const std::string& message) { return Error{ErrorCode::kInvalidArgument, message}; }
-
 }  // namespace
 
 Result<std::string> parse_arguments(CLI::App& app, int argc, char** argv, const std::string& version) {
@@ -52,12 +52,13 @@ Result<std::string> parse_arguments(CLI::App& app, int argc, char** argv, const 
   } catch (const CLI::ConversionError& error) {
     // "Could not convert: --flag = value"
     const std::string what = error.what();
-    return invalid(what.substr(std::min(what.find("--"), what.size())) + " is no such value; --help shows all flags");
+    return invalid_argument(what.substr(std::min(what.find("--"), what.size())) +
+                            " is no such value; --help shows all flags");
   } catch (const CLI::ParseError& error) {
-    return invalid(std::string(error.what()) + "; --help shows all flags");
+    return invalid_argument(std::string(error.what()) + "; --help shows all flags");
   }
   if (const auto unknown = app.remaining(/*recurse=*/true); !unknown.empty()) {
-    return invalid("'" + unknown.front() + "' is not a flag; --help shows all flags");
+    return invalid_argument("'" + unknown.front() + "' is not a flag; --help shows all flags");
   }
   return std::string();
 }

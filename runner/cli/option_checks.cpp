@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "audio_component.h"
+#include "base/error.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
-
-Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 
 Status check_voice_encoder(const RunnerOptions& options) {
   if (!options.ref_audio.empty()) {
@@ -19,15 +18,15 @@ Status check_voice_encoder(const RunnerOptions& options) {
   }
   const bool makes_voices = !options.ref_audio.empty() || !options.save_voice.empty();
   if (makes_voices && options.voice_encoder_path.empty()) {
-    return invalid(
+    return invalid_argument(
         "--ref_audio and --save_voice need a voice encoder; give --voice_encoder_path the file that "
         "export_unified.py --voice-encoder writes");
   }
   if (!makes_voices && !options.voice_encoder_path.empty()) {
-    return invalid("--voice_encoder_path has no effect without --ref_audio or --save_voice; leave it out");
+    return invalid_argument("--voice_encoder_path has no effect without --ref_audio or --save_voice; leave it out");
   }
   if (!options.save_voice.empty() && !is_single_run(options)) {
-    return invalid("--save_voice keeps the voice of a single run; leave --prompts_path and --repeat out");
+    return invalid_argument("--save_voice keeps the voice of a single run; leave --prompts_path and --repeat out");
   }
   return {};
 }
@@ -37,22 +36,24 @@ Status check_voice(const RunnerOptions& options) {
   const bool has_voice = !options.voice.empty() || !options.ref_audio.empty();
   const bool has_style = has_voice || !options.request.speaker.empty() || !options.request.instruct.empty();
   if (!options.request.speaker.empty() && has_voice) {
-    return invalid("give --speaker or --voice, not both: a voice file is a speaker, and so is --ref_audio");
+    return invalid_argument("give --speaker or --voice, not both: a voice file is a speaker, and so is --ref_audio");
   }
   if (!options.voice.empty() && !options.ref_audio.empty()) {
-    return invalid("give --voice or --ref_audio, not both: a recording stands for a voice file");
+    return invalid_argument("give --voice or --ref_audio, not both: a recording stands for a voice file");
   }
   if (options.codes_path && has_style) {
-    return invalid("--speaker, --voice, --ref_audio and --instruct have no effect on --codes_path; leave them out");
+    return invalid_argument(
+        "--speaker, --voice, --ref_audio and --instruct have no effect on --codes_path; leave them out");
   }
   if (options.request.voice_mode && !has_voice && !options.prompts_path) {
-    return invalid("--voice_mode says how to use a voice, but there is none; give --voice, or leave --voice_mode out");
+    return invalid_argument(
+        "--voice_mode says how to use a voice, but there is none; give --voice, or leave --voice_mode out");
   }
   if (options.ref_text && options.ref_audio.empty()) {
-    return invalid("--ref_text says what is said in a recording, but there is none; give --ref_audio");
+    return invalid_argument("--ref_text says what is said in a recording, but there is none; give --ref_audio");
   }
   if (!options.ref_audio.empty() && !options.ref_text && options.request.voice_mode == VoiceMode::kInContext) {
-    return invalid("--voice_mode icl needs to know what is said in --ref_audio; give --ref_text");
+    return invalid_argument("--voice_mode icl needs to know what is said in --ref_audio; give --ref_text");
   }
   return check_voice_encoder(options);
 }
@@ -62,12 +63,12 @@ Status check_codes_only(const RunnerOptions& options) {
     return {};
   }
   if (options.codes_output.empty()) {
-    return invalid("--codes_only makes codes, but they go nowhere; give --codes_output");
+    return invalid_argument("--codes_only makes codes, but they go nowhere; give --codes_output");
   }
   const bool has_sound = !options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format ||
                          !options.save_voice.empty() || options.synthesis.trim_silence;
   if (has_sound) {
-    return invalid(
+    return invalid_argument(
         "--codes_only makes no sound for --output_wav, --output_dir, --stdout, --save_voice and --trim_silence; leave "
         "them out");
   }
@@ -78,7 +79,8 @@ Status check_codes_only(const RunnerOptions& options) {
 Status check_wav(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_fifo(path, error)) {
-    return invalid("--output_wav '" + path + "': a pipe takes no WAV file; give --stdout, and send the samples there");
+    return invalid_argument("--output_wav '" + path +
+                            "': a pipe takes no WAV file; give --stdout, and send the samples there");
   }
   return {};
 }
@@ -120,17 +122,17 @@ Status check_inputs(const RunnerOptions& options) {
     }
   }
   if (num_given != 1) {
-    return invalid((num_given == 0 ? "there is nothing to speak" : "there are several inputs, " + given) +
-                   "; give exactly one of --text, --text_file, --prompts_path and --codes_path");
+    return invalid_argument((num_given == 0 ? "there is nothing to speak" : "there are several inputs, " + given) +
+                            "; give exactly one of --text, --text_file, --prompts_path and --codes_path");
   }
   if (options.repeat < 1) {
-    return invalid("--repeat is " + std::to_string(options.repeat) + "; it must be 1 or more");
+    return invalid_argument("--repeat is " + std::to_string(options.repeat) + "; it must be 1 or more");
   }
   if (options.warmup < 0) {
-    return invalid("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
+    return invalid_argument("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
   }
   if (options.codes_path && (options.synthesis.trim_silence || !options.save_voice.empty())) {
-    return invalid("--trim_silence and --save_voice have no effect on --codes_path; leave them out");
+    return invalid_argument("--trim_silence and --save_voice have no effect on --codes_path; leave them out");
   }
   return check_voice(options);
 }
@@ -138,26 +140,24 @@ Status check_inputs(const RunnerOptions& options) {
 Status check_outputs(const RunnerOptions& options) {
   const bool is_single = is_single_run(options);
   if (!is_single && !options.output_wav.empty()) {
-    return invalid("--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
+    return invalid_argument(
+        "--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
   }
   if (!is_single && !options.codes_output.empty()) {
-    return invalid("--codes_output holds one run; use it with one text and without --repeat");
+    return invalid_argument("--codes_output holds one run; use it with one text and without --repeat");
   }
   if (!is_single && !options.profile.empty()) {
-    return invalid("--profile shows one run; use it with one text and without --repeat (--warmup does not count)");
+    return invalid_argument(
+        "--profile shows one run; use it with one text and without --repeat (--warmup does not count)");
   }
   if (!options.output_dir.empty() && !options.output_wav.empty()) {
-    return invalid("give --output_wav for a single run or --output_dir for several, not both");
+    return invalid_argument("give --output_wav for a single run or --output_dir for several, not both");
   }
   if (options.codes_path && !options.codes_output.empty()) {
-    return invalid("--codes_output would be a copy of --codes_path");
+    return invalid_argument("--codes_output would be a copy of --codes_path");
   }
-  if (Status status = check_codes_only(options); !status.ok()) {
-    return status;
-  }
-  if (Status status = check_wav(options.output_wav); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(check_codes_only(options));
+  RETURN_IF_ERROR(check_wav(options.output_wav));
   return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
 }
 

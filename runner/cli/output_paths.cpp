@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -65,9 +66,7 @@ Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<Named
     if (output.path.empty()) {
       continue;
     }
-    if (Status status = check_folder(output); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(check_folder(output));
     for (const NamedPath& other : others) {
       if (!other.path.empty() && is_same_file(output.path, other.path)) {
         return refusal(output, "it is the file of " + other.flag + " too; give it another name");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 
@@ -35,13 +36,9 @@ Status RunSink::make_folder() {
 }
 
 Status RunSink::write(const float* samples, int64_t num_samples) {
-  if (Status status = make_folder(); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(make_folder());
   for (const auto& sink : sinks_) {
-    if (Status status = sink->write(samples, num_samples); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(sink->write(samples, num_samples));
   }
   num_samples_ += num_samples;
   on_delivery_(num_samples_);
@@ -49,13 +46,9 @@ Status RunSink::write(const float* samples, int64_t num_samples) {
 }
 
 Status RunSink::close() {
-  if (Status status = make_folder(); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(make_folder());
   for (const auto& sink : sinks_) {
-    if (Status status = sink->close(); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(sink->close());
   }
   return {};
 }

@@ -5,7 +5,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.h"
 #include "base/names.h"
+#include "base/try.h"
 #include "command_line.h"
 #include "option_checks.h"
 
@@ -290,24 +292,18 @@ void choose_output(RunnerOptions& options) {
   }
 }
 
-Error invalid(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
-
 Result<RunnerOptions> finish(CommandLine line) {
   RunnerOptions& options = line.options;
   if (line.quiet && line.verbose) {
-    return invalid("give --quiet or --verbose, not both");
+    return invalid_argument("give --quiet or --verbose, not both");
   }
   translate(line, options);
   if (options.question != Question::kNone) {
     return options;
   }
-  if (Status status = check_inputs(options); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(check_inputs(options));
   choose_output(options);
-  if (Status status = check_outputs(options); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(check_outputs(options));
   return options;
 }
 
@@ -325,18 +321,12 @@ Result<ParsedCommandLine> parse_command_line(int argc, char** argv) {
   add_generation_flags(app, line);
   add_run_flags(app, line);
   add_information_flags(app, line);
-  auto answer = parse_arguments(app, argc, argv, kVersion);
-  if (!answer.ok()) {
-    return answer.error();
+  ASSIGN_OR_RETURN(std::string answer, parse_arguments(app, argc, argv, kVersion));
+  if (!answer.empty()) {
+    return ParsedCommandLine{std::nullopt, std::move(answer)};
   }
-  if (!answer->empty()) {
-    return ParsedCommandLine{std::nullopt, std::move(*answer)};
-  }
-  auto options = finish(std::move(line));
-  if (!options.ok()) {
-    return options.error();
-  }
-  return ParsedCommandLine{std::move(*options), ""};
+  ASSIGN_OR_RETURN(RunnerOptions options, finish(std::move(line)));
+  return ParsedCommandLine{std::move(options), ""};
 }
 
 }  // namespace qwen3_tts

@@ -5,6 +5,7 @@
 
 #include <qwen3_tts/engine.h>
 
+#include "base/try.h"
 #include "console.h"
 #include "options.h"
 #include "report.h"
@@ -18,19 +19,16 @@ constexpr char kProgram[] = "qwen3_tts_runner";
 constexpr int kExitSignalled = 128;  // What a shell adds to the number of the signal that ended a program.
 
 Status answer(const RunnerOptions& options) {
-  const auto info = read_model_info(options.engine.model_path);
-  if (!info.ok()) {
-    return info.error();
-  }
+  ASSIGN_OR_RETURN(const ModelInfo info, read_model_info(options.engine.model_path));
   switch (options.question) {
     case Question::kSpeakers:
-      Console::answer(list_speakers(info->metadata));
+      Console::answer(list_speakers(info.metadata));
       break;
     case Question::kLanguages:
-      Console::answer(list_languages(info->metadata));
+      Console::answer(list_languages(info.metadata));
       break;
     default:
-      Console::answer(describe_model(options.engine.model_path, *info));
+      Console::answer(describe_model(options.engine.model_path, info));
   }
   return {};
 }

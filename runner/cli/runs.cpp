@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/error.h"
+#include "base/try.h"
 #include "option_checks.h"
 #include "output_paths.h"
 #include "prompt_file.h"
@@ -82,21 +84,18 @@ Status check_outputs(const std::vector<Run>& runs, const RunnerOptions& options)
 }  // namespace
 
 Result<std::vector<Run>> plan_runs(const RunnerOptions& options) {
-  const auto lines = read_all(options);
-  if (!lines.ok()) {
-    return lines.error();
-  }
+  ASSIGN_OR_RETURN(const std::vector<PromptLine> lines, read_all(options));
   std::vector<Run> runs;
   for (int64_t repeat = 0; repeat < options.repeat; ++repeat) {
-    for (size_t i = 0; i < lines->size(); ++i) {
-      const PromptLine& line = (*lines)[i];
+    for (size_t i = 0; i < lines.size(); ++i) {
+      const PromptLine& line = lines[i];
       if (line.output.has_value() && options.output_dir.empty()) {
-        return Error{ErrorCode::kInvalidArgument,
-                     line.source + ": key 'output' names a file, but --stdout writes none; give --output_dir as well"};
+        return invalid_argument(line.source +
+                                ": key 'output' names a file, but --stdout writes none; give --output_dir as well");
       }
       Run run = plan_run(line, options);
       run.seed = line.seed.has_value() ? *line.seed + static_cast<uint64_t>(repeat)
-                                       : run.seed + static_cast<uint64_t>(repeat) * lines->size() + i;
+                                       : run.seed + static_cast<uint64_t>(repeat) * lines.size() + i;
       if (!options.output_dir.empty()) {
         run.output_path = (fs::path(options.output_dir) / file_name(line, i, repeat, options)).string();
       }
@@ -104,9 +103,7 @@ Result<std::vector<Run>> plan_runs(const RunnerOptions& options) {
     }
   }
   if (!options.output_dir.empty()) {
-    if (Status status = check_outputs(runs, options); !status.ok()) {
-      return status.error();
-    }
+    RETURN_IF_ERROR(check_outputs(runs, options));
   }
   return runs;
 }

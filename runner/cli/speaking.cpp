@@ -18,6 +18,8 @@
 #include <qwen3_tts/voice.h>
 
 #include "audio/codes_file.h"
+#include "base/error.h"
+#include "base/try.h"
 #include "report.h"
 #include "run_record.h"
 #include "run_sink.h"
@@ -50,6 +52,9 @@ double peak_rss_mb() {
 #endif
   return static_cast<double>(usage.ru_maxrss) * kUnitBytes / 1e6;
 }
+
+/// An error about a run says where its text comes from, unless that is --text.
+Status of_run(const Run& run, const Status& status) { return run.source.empty() ? status : about(run.source, status); }
 
 /// Speaks runs one after the other with one engine and one session.
 class Speaker {
@@ -96,50 +101,28 @@ class Speaker {
 
 Status Speaker::open(const std::vector<Run>& runs) {
   console_.progress("loading " + options_.engine.model_path + " ...");
-  auto engine = Engine::create(options_.engine);
-  if (!engine.ok()) {
-    return engine.error();
-  }
-  engine_ = std::move(*engine);
-  if (Status status = read_inputs(runs); !status.ok()) {
-    return status;
-  }
-  auto session = engine_->create_session();
-  if (!session.ok()) {
-    return session.error();
-  }
-  session_ = std::move(*session);
+  ASSIGN_OR_RETURN(engine_, Engine::create(options_.engine));
+  RETURN_IF_ERROR(read_inputs(runs));
+  ASSIGN_OR_RETURN(session_, engine_->create_session());
   current_session = session_.get();
   return {};
 }
 
 Status Speaker::load() {
   const Workload speech = options_.synthesis.codes_only ? Workload::kCodes : Workload::kSpeech;
-  if (Status status = engine_->preload(options_.codes_path ? Workload::kDecoding : speech); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(engine_->preload(options_.codes_path ? Workload::kDecoding : speech));
   console_.detail(describe_load(options_.engine.model_path, *engine_));
   return {};
 }
 
 Status Speaker::read_inputs(const std::vector<Run>& runs) {
   if (options_.codes_path.has_value()) {
-    auto codes = read_codes_file(*options_.codes_path, engine_->metadata());
-    if (!codes.ok()) {
-      return codes.error();
-    }
-    codes_ = std::move(*codes);
+    ASSIGN_OR_RETURN(codes_, read_codes_file(*options_.codes_path, engine_->metadata()));
   }
-  if (Status status = open_voice_maker(); !status.ok()) {
-    return status;
-  }
-  if (Status status = read_voice(options_.voice); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(open_voice_maker());
+  RETURN_IF_ERROR(read_voice(options_.voice));
   for (const Run& run : runs) {
-    if (Status status = read_voice(run.voice); !status.ok()) {
-      return Error{status.error().code, run.source + ": " + status.error().message};
-    }
+    RETURN_IF_ERROR(of_run(run, read_voice(run.voice)));
   }
   return {};
 }
@@ -151,23 +134,16 @@ Status Speaker::open_voice_maker() {
   }
   const ModelMetadata& model = engine_->metadata();
   if (!options_.ref_audio.empty() && !model.takes_voices()) {
-    return Error{ErrorCode::kInvalidArgument, "--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
-                                                  " model takes no voices; leave it out, or use a Base model"};
+    return invalid_argument("--ref_audio '" + options_.ref_audio + "': a " + model.model_type +
+                            " model takes no voices; leave it out, or use a Base model");
   }
-  auto maker = VoiceMaker::open({options_.voice_encoder_path, options_.engine.num_threads}, model);
-  if (!maker.ok()) {
-    return maker.error();
-  }
-  voice_maker_ = std::move(*maker);
+  ASSIGN_OR_RETURN(voice_maker_, VoiceMaker::open({options_.voice_encoder_path, options_.engine.num_threads}, model));
   if (options_.ref_audio.empty()) {
     return {};
   }
   console_.progress("listening to " + options_.ref_audio + " ...");
-  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
-  if (!voice.ok()) {
-    return voice.error();
-  }
-  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(*voice)));
+  ASSIGN_OR_RETURN(Voice voice, voice_maker_->of_recording(options_.ref_audio, options_.ref_text));
+  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(voice)));
   return {};
 }
 
@@ -176,11 +152,8 @@ Status Speaker::read_voice(const std::string& path) {
   if (path.empty() || voices_.count(path) > 0) {
     return {};
   }
-  auto voice = Voice::load(path, engine_->metadata());
-  if (!voice.ok()) {
-    return voice.error();
-  }
-  voices_.emplace(path, std::make_shared<const Voice>(std::move(*voice)));
+  ASSIGN_OR_RETURN(Voice voice, Voice::load(path, engine_->metadata()));
+  voices_.emplace(path, std::make_shared<const Voice>(std::move(voice)));
   return {};
 }
 
@@ -197,10 +170,7 @@ Status Speaker::check(const std::vector<Run>& runs) {
     return {};
   }
   for (const Run& run : runs) {
-    if (Status status = engine_->check(request_of(run), options_.synthesis); !status.ok()) {
-      const std::string where = run.source.empty() ? "" : run.source + ": ";
-      return Error{status.error().code, where + status.error().message};
-    }
+    RETURN_IF_ERROR(of_run(run, engine_->check(request_of(run), options_.synthesis)));
   }
   return options_.save_voice.empty() ? Status() : voice_maker_->check(runs.front().request);
 }
@@ -209,9 +179,7 @@ Status Speaker::warm_up(const Run& run) {
   NullSink nowhere;
   for (int64_t i = 0; i < options_.warmup && last_signal == 0; ++i) {
     console_.progress("warming up ...");
-    if (Status status = utter(run, nowhere); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(utter(run, nowhere));
   }
   engine_->start_profile();
   return {};
@@ -222,9 +190,7 @@ Status Speaker::speak(const std::vector<Run>& runs) {
     if (last_signal != 0) {
       break;
     }
-    if (Status status = speak_one(run); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(speak_one(run));
   }
   return {};
 }
@@ -236,13 +202,9 @@ Status Speaker::speak_one(const Run& run) {
                [&](int64_t num_samples) { on_delivery(num_samples, start); });
   KeepingSink keeping_sink(sink);
   const bool keeps_samples = !options_.save_voice.empty();
-  if (Status status = utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink));
   if (!options_.codes_output.empty()) {
-    if (Status status = write_codes_file(options_.codes_output, session_->codes(), metadata); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(write_codes_file(options_.codes_output, session_->codes(), metadata));
   }
   const SynthesisStats& stats = session_->stats();
   const std::string& output = options_.synthesis.codes_only ? options_.codes_output : run.output_path;
@@ -259,17 +221,14 @@ Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
     return {};  // Whoever stopped it knows.
   }
   if (reason != FinishReason::kEos) {
-    return Error{
-        ErrorCode::kInvalidArgument,
+    return invalid_argument(
         "--save_voice '" + options_.save_voice + "': the speech was cut off (" + to_string(reason) +
-            "), so its text is not what was said; speak a shorter text, raise that limit, or try another seed"};
+        "), so its text is not what was said; speak a shorter text, raise that limit, or try another seed");
   }
   console_.progress("saving the voice ...");
-  Status status = voice_maker_->save(options_.save_voice, run.request, std::move(samples));
-  if (status.ok()) {
-    console_.tell(options_.save_voice + ": the voice of this speech\n");
-  }
-  return status;
+  RETURN_IF_ERROR(voice_maker_->save(options_.save_voice, run.request, std::move(samples)));
+  console_.tell(options_.save_voice + ": the voice of this speech\n");
+  return {};
 }
 
 Status Speaker::utter(const Run& run, AudioSink& sink) {
@@ -277,8 +236,8 @@ Status Speaker::utter(const Run& run, AudioSink& sink) {
     return session_->decode(codes_, sink);
   }
   options_.synthesis.seed = run.seed;
-  const auto stats = session_->synthesize(request_of(run), options_.synthesis, sink);
-  return stats.ok() ? Status() : stats.error();
+  RETURN_IF_ERROR(session_->synthesize(request_of(run), options_.synthesis, sink));
+  return {};
 }
 
 void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
@@ -295,9 +254,7 @@ Status Speaker::report() const {
     console_.tell(describe_all(records_));
   }
   if (!records_.empty() && !options_.profile.empty()) {
-    if (Status status = engine_->write_profile(options_.profile); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(engine_->write_profile(options_.profile));
   }
   if (records_.empty() || options_.stats_json.empty()) {
     return {};
@@ -322,31 +279,18 @@ int received_signal() { return last_signal; }
 
 Status speak_all(RunnerOptions options, Console& console) {
   if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE "
-                 "-r 24000"};
+    return invalid_argument(
+        "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE -r 24000");
   }
-  const auto runs = plan_runs(options);
-  if (!runs.ok()) {
-    return runs.error();
-  }
+  ASSIGN_OR_RETURN(const std::vector<Run> runs, plan_runs(options));
   Speaker speaker(std::move(options), console);
-  Status status = speaker.open(*runs);
-  if (status.ok()) {
-    status = speaker.check(*runs);
-  }
-  if (status.ok()) {
-    status = speaker.load();
-  }
-  if (status.ok()) {
-    status = speaker.warm_up(runs->front());
-  }
-  if (!status.ok()) {
-    return status;
-  }
-  status = speaker.speak(*runs);
-  Status reported = speaker.report();  // Of the runs before an error, too.
-  return status.ok() ? reported : status;
+  RETURN_IF_ERROR(speaker.open(runs));
+  RETURN_IF_ERROR(speaker.check(runs));
+  RETURN_IF_ERROR(speaker.load());
+  RETURN_IF_ERROR(speaker.warm_up(runs.front()));
+  const Status spoken = speaker.speak(runs);
+  const Status reported = speaker.report();  // Of the runs before an error, too.
+  return spoken.ok() ? reported : spoken;
 }
 
 }  // namespace qwen3_tts

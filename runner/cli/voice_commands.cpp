@@ -11,8 +11,10 @@
 #include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/voice.h>
 
+#include "base/error.h"
 #include "base/names.h"
 #include "base/scoped_timer.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -20,8 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kExtension[] = ".voice";
-
-Error invalid(const std::string& message) { return Error{ErrorCode::kInvalidArgument, message}; }
 
 /// A name that a file gives, for a terminal: what could control it becomes "?".
 std::string printable(std::string text) {
@@ -57,9 +57,7 @@ std::string milliseconds(const char* what, double ms) {
 }
 
 Status save(const Voice& voice, const std::string& path, Console& console) {
-  if (Status status = voice.save(path); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(voice.save(path));
   console.tell(path + ": " + printable(voice.name) + ", " + model_of(voice) + ", " + kind_of(voice) + "\n");
   return {};
 }
@@ -67,45 +65,29 @@ Status save(const Voice& voice, const std::string& path, Console& console) {
 Status create(const VoiceProgramOptions& options, Console& console) {
   const Clock::time_point start = Clock::now();
   console.progress("loading " + options.encoder.path + " ...");
-  const auto encoder = VoiceEncoder::create(options.encoder);
-  if (!encoder.ok()) {
-    return encoder.error();
-  }
+  ASSIGN_OR_RETURN(const auto encoder, VoiceEncoder::create(options.encoder));
   const double load_ms = elapsed_ms(start);
-  const auto recording = read_recording(options.audio, (*encoder)->sample_rate(), options.recording);
-  if (!recording.ok()) {
-    return recording.error();
-  }
+  ASSIGN_OR_RETURN(const Recording recording, read_recording(options.audio, encoder->sample_rate(), options.recording));
   const double read_ms = elapsed_ms(start) - load_ms;
   std::vector<int64_t> transcript_ids;
   if (options.text.has_value()) {
-    auto ids = (*encoder)->tokenize(*options.text);
-    if (!ids.ok()) {
-      return ids.error();
-    }
-    transcript_ids = std::move(*ids);
+    ASSIGN_OR_RETURN(transcript_ids, encoder->tokenize(*options.text));
   }
   console.progress("encoding " + options.audio + " ...");
   const Clock::time_point encoding = Clock::now();
-  const auto voice = (*encoder)->encode(*recording, options.name, options.language, transcript_ids);
-  if (!voice.ok()) {
-    return voice.error();
-  }
+  ASSIGN_OR_RETURN(const Voice voice, encoder->encode(recording, options.name, options.language, transcript_ids));
   console.detail(milliseconds("open", load_ms) + milliseconds(", read the recording", read_ms) +
                  milliseconds(", load methods and encode", elapsed_ms(encoding)) + "\n");
-  return save(*voice, options.output, console);
+  return save(voice, options.output, console);
 }
 
 Status info(const VoiceProgramOptions& options) {
-  const auto voice = Voice::read(options.path);
-  if (!voice.ok()) {
-    return voice.error();
-  }
+  ASSIGN_OR_RETURN(const Voice voice, Voice::read(options.path));
   char length[32];
-  std::snprintf(length, sizeof(length), "%.4g", length_of(voice->x_vector));
-  Console::answer("file            " + options.path + "\nname            " + printable(voice->name) +
-                  "\nlanguage        " + printable(voice->language) + "\nmodel           " + model_of(*voice) +
-                  "\nkind            " + kind_of(*voice) + "\nx-vector        length " + length + "\n");
+  std::snprintf(length, sizeof(length), "%.4g", length_of(voice.x_vector));
+  Console::answer("file            " + options.path + "\nname            " + printable(voice.name) +
+                  "\nlanguage        " + printable(voice.language) + "\nmodel           " + model_of(voice) +
+                  "\nkind            " + kind_of(voice) + "\nx-vector        length " + length + "\n");
   return {};
 }
 
@@ -127,12 +109,9 @@ Result<std::vector<fs::path>> voice_files(const std::string& folder) {
 }
 
 Status list(const VoiceProgramOptions& options, Console& console) {
-  const auto paths = voice_files(options.path);
-  if (!paths.ok()) {
-    return paths.error();
-  }
+  ASSIGN_OR_RETURN(const auto paths, voice_files(options.path));
   int64_t num_failed = 0;
-  for (const fs::path& path : *paths) {
+  for (const fs::path& path : paths) {
     const auto voice = Voice::read(path.string());
     if (!voice.ok()) {
       ++num_failed;
@@ -143,33 +122,28 @@ Status list(const VoiceProgramOptions& options, Console& console) {
                     printable(voice->language) + "\t" + model_of(*voice) + "\t" + kind_of(*voice) + "\n");
   }
   if (num_failed > 0) {
-    return invalid(std::to_string(num_failed) + " of " + std::to_string(paths->size()) + " voice files in '" +
-                   options.path + "' cannot be read; remove them or make them again");
+    return invalid_argument(std::to_string(num_failed) + " of " + std::to_string(paths.size()) + " voice files in '" +
+                            options.path + "' cannot be read; remove them or make them again");
   }
   return {};
 }
 
 Status mix(const VoiceProgramOptions& options, Console& console) {
-  auto first = Voice::read(options.first);
-  if (!first.ok()) {
-    return first.error();
-  }
-  const auto second = Voice::read(options.second);
-  if (!second.ok()) {
-    return second.error();
-  }
-  if (first->model_type != second->model_type || first->x_vector.size() != second->x_vector.size()) {
-    return invalid("voice '" + options.first + "' is for another model (" + model_of(*first) + ") than voice '" +
-                   options.second + "' (" + model_of(*second) + "); mix voices of one model");
+  ASSIGN_OR_RETURN(Voice first, Voice::read(options.first));
+  ASSIGN_OR_RETURN(const Voice second, Voice::read(options.second));
+  if (first.model_type != second.model_type || first.x_vector.size() != second.x_vector.size()) {
+    return invalid_argument("voice '" + options.first + "' is for another model (" + model_of(first) +
+                            ") than voice '" + options.second + "' (" + model_of(second) +
+                            "); mix voices of one model");
   }
   Voice voice;
   voice.name = options.name;
-  voice.language = first->language == second->language ? first->language : kAutoLanguage;
-  voice.model_type = first->model_type;
-  voice.x_vector = std::move(first->x_vector);
+  voice.language = first.language == second.language ? first.language : kAutoLanguage;
+  voice.model_type = first.model_type;
+  voice.x_vector = std::move(first.x_vector);
   for (size_t i = 0; i < voice.x_vector.size(); ++i) {
     const double of_first = voice.x_vector[i];
-    const double of_second = second->x_vector[i];
+    const double of_second = second.x_vector[i];
     voice.x_vector[i] = static_cast<float>((1 - options.weight) * of_first + options.weight * of_second);
   }
   return save(voice, options.output, console);

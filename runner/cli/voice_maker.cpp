@@ -6,6 +6,7 @@
 #include <qwen3_tts/read_recording.h>
 
 #include "base/names.h"
+#include "base/try.h"
 
 namespace qwen3_tts {
 namespace {
@@ -15,47 +16,34 @@ std::string stem_of(const std::string& path) { return std::filesystem::path(path
 }  // namespace
 
 Result<VoiceMaker> VoiceMaker::open(const VoiceEncoderOptions& options, const ModelMetadata& model) {
-  auto encoder = VoiceEncoder::create(options);
-  if (!encoder.ok()) {
-    return encoder.error();
-  }
-  if ((*encoder)->sample_rate() != model.sample_rate) {
+  ASSIGN_OR_RETURN(auto encoder, VoiceEncoder::create(options));
+  if (encoder->sample_rate() != model.sample_rate) {
     return Error{ErrorCode::kInvalidModel, "'" + options.path + "' listens to " +
-                                               std::to_string((*encoder)->sample_rate()) + " Hz, the model speaks at " +
+                                               std::to_string(encoder->sample_rate()) + " Hz, the model speaks at " +
                                                std::to_string(model.sample_rate) + "; export both again"};
   }
-  return VoiceMaker(std::move(*encoder));
+  return VoiceMaker(std::move(encoder));
 }
 
 Result<Voice> VoiceMaker::of_recording(const std::string& path, const std::optional<std::string>& transcript) {
   std::vector<int64_t> ids;
   if (transcript.has_value()) {
-    auto tokens = encoder_->tokenize(*transcript);
-    if (!tokens.ok()) {
-      return tokens.error();
-    }
-    ids = std::move(*tokens);
+    ASSIGN_OR_RETURN(ids, encoder_->tokenize(*transcript));
   }
-  const auto recording = read_recording(path, encoder_->sample_rate(), {});
-  if (!recording.ok()) {
-    return recording.error();
-  }
-  return encoder_->encode(*recording, stem_of(path), kAutoLanguage, ids);
+  ASSIGN_OR_RETURN(const Recording recording, read_recording(path, encoder_->sample_rate(), {}));
+  return encoder_->encode(recording, stem_of(path), kAutoLanguage, ids);
 }
 
 Status VoiceMaker::check(const SynthesisRequest& request) const {
-  const auto ids = encoder_->tokenize(request.text);
-  return ids.ok() ? Status() : ids.error();
+  RETURN_IF_ERROR(encoder_->tokenize(request.text));
+  return {};
 }
 
 Status VoiceMaker::save(const std::string& path, const SynthesisRequest& request, std::vector<float> samples) {
-  const auto ids = encoder_->tokenize(request.text);
-  if (!ids.ok()) {
-    return ids.error();
-  }
+  ASSIGN_OR_RETURN(const auto ids, encoder_->tokenize(request.text));
   const Recording recording{std::move(samples), "of this speech"};
-  const auto voice = encoder_->encode(recording, stem_of(path), request.language, *ids);
-  return voice.ok() ? voice->save(path) : voice.error();
+  ASSIGN_OR_RETURN(const Voice voice, encoder_->encode(recording, stem_of(path), request.language, ids));
+  return voice.save(path);
 }
 
 }  // namespace qwen3_tts

@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.h"
+#include "base/try.h"
 #include "command_line.h"
 #include "output_paths.h"
 
@@ -40,8 +42,6 @@ constexpr char kMixExamples[] = R"(Examples:
   qwen3_tts_voice mix ann.voice bob.voice --output between.voice
   qwen3_tts_voice mix ann.voice bob.voice --weight 0.2 --name "Mostly Ann" --output between.voice
 )";
-
-Error invalid(const std::string& message) { return Error{ErrorCode::kInvalidArgument, message}; }
 
 void add_output_flags(CLI::App& command, VoiceProgramOptions& options) {
   command.add_option("--name", options.name, "Name of the voice (default: the output's file name without extension)")
@@ -107,7 +107,7 @@ Status finish(VoiceProgramOptions& options) {
     return {};
   }
   if (std::isnan(options.weight) || options.weight < 0 || options.weight > 1) {
-    return invalid("--weight is " + CLI::detail::to_string(options.weight) + "; it must be from 0 to 1");
+    return invalid_argument("--weight is " + CLI::detail::to_string(options.weight) + "; it must be from 0 to 1");
   }
   if (options.name.empty()) {
     options.name = std::filesystem::path(options.output).stem().string();
@@ -146,24 +146,21 @@ Result<ParsedVoiceCommandLine> parse_voice_command_line(int argc, char** argv) {
   app.footer(kExamples);  // After the commands, which would inherit it.
   auto answer = parse_arguments(app, argc, argv, kVersion);
   if (app.get_subcommands().empty() && (!answer.ok() || answer->empty())) {
-    return invalid((argc < 2 ? std::string("there is no command") : "'" + std::string(argv[1]) + "' is no command") +
-                   "; give create, info, list or mix, or --help");
+    return invalid_argument(
+        (argc < 2 ? std::string("there is no command") : "'" + std::string(argv[1]) + "' is no command") +
+        "; give create, info, list or mix, or --help");
   }
-  if (!answer.ok()) {
-    return answer.error();
-  }
+  RETURN_IF_ERROR(answer);
   if (!answer->empty()) {
     return ParsedVoiceCommandLine{std::nullopt, std::move(*answer)};
   }
   if (quiet && verbose) {
-    return invalid("give --quiet or --verbose, not both");
+    return invalid_argument("give --quiet or --verbose, not both");
   }
   if (quiet || verbose) {
     options.verbosity = quiet ? Verbosity::kQuiet : Verbosity::kVerbose;
   }
-  if (Status status = finish(options); !status.ok()) {
-    return status.error();
-  }
+  RETURN_IF_ERROR(finish(options));
   return ParsedVoiceCommandLine{std::move(options), ""};
 }
 
