@@ -95,15 +95,12 @@ Status read_object(std::string_view json, PromptLine& line) {
 }  // namespace
 
 Result<std::vector<PromptLine>> read_prompts(const std::string& path) {
-  const auto content = read_text(path);
-  if (!content.ok()) {
-    return content.error();
-  }
+  ASSIGN_OR_RETURN(const std::string content, read_text(path));
   std::vector<PromptLine> lines;
   int64_t number = 0;
-  for (size_t begin = 0; begin < content->size();) {
-    const size_t end = std::min(content->find('\n', begin), content->size());
-    std::string text = content->substr(begin, end - begin);
+  for (size_t begin = 0; begin < content.size();) {
+    const size_t end = std::min(content.find('\n', begin), content.size());
+    std::string text = content.substr(begin, end - begin);
     begin = end + 1;
     ++number;
     const size_t first = text.find_first_not_of(kWhitespace);
@@ -117,8 +114,8 @@ Result<std::vector<PromptLine>> read_prompts(const std::string& path) {
     line.source = "line " + std::to_string(number) + " of '" + path + "'";
     if (text[first] != '{') {
       line.request.text = std::move(text);
-    } else if (Status status = read_object(text, line); !status.ok()) {
-      return invalid_argument(line.source + ": " + status.error().message);
+    } else {
+      RETURN_IF_ERROR(about(line.source, read_object(text, line)));
     }
     lines.push_back(std::move(line));
   }
@@ -129,14 +126,11 @@ Result<std::vector<PromptLine>> read_prompts(const std::string& path) {
 }
 
 Result<std::vector<PromptLine>> read_text_file(const std::string& path) {
-  auto content = read_text(path);
-  if (!content.ok()) {
-    return content.error();
-  }
-  content->erase(content->find_last_not_of("\r\n") + 1);
+  ASSIGN_OR_RETURN(std::string content, read_text(path));
+  content.erase(content.find_last_not_of("\r\n") + 1);
   PromptLine line;
   line.source = "'" + path + "'";
-  line.request.text = std::move(*content);
+  line.request.text = std::move(content);
   return std::vector<PromptLine>{std::move(line)};
 }
 
