@@ -314,7 +314,9 @@ CASES = [
     Case("prompts file without a text", line('{"speaker": "ryan"}'), ("line 2", "'text'", "missing")),
     Case("prompts file with an empty text", line('{"text": ""}'), ("line 2", "empty")),
     Case(
-        "prompts file with an unknown key", line('{"text": "a", "speed": 2}'), ("line 2", "'speed'", "speaker, voice")
+        "prompts file with an unknown key",
+        line('{"text": "a", "speed": 2}'),
+        ("line 2", "'speed'", "text, language, speaker", "voice, seed, output"),
     ),
     Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
     Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),
