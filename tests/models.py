@@ -9,8 +9,9 @@ those sources makes a new folder, an unchanged tree finds the old one.
     <name>.pte           what export_unified.py made of that, one for each row of EXPORTS and VOICE_ENCODERS, with its
                          manifest; and what gpu_program.py made, with its .ptd, for each row of GPU_PROGRAMS
 
-`python tests/models.py` makes all of them and prints the folder; the functions make what is missing when it is asked
-for. Everything is written beside its place and renamed, so an interrupted run leaves nothing half-made.
+`python tests/models.py` makes all of them and prints the folder. `ctest` calls it for those that C++ tests need, and
+the functions make what is missing when it is asked for. Everything is written beside its place and renamed, so an
+interrupted run leaves nothing half-made.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import warm_process
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Of a program of the repository: it imports this checkout's package, whichever one is installed.
@@ -97,14 +99,14 @@ def snapshot(size: str) -> Path:
     if size == DEMO:
         return DEMO_SNAPSHOT
     place = root() / "snapshots" / size
-    _make(place, lambda out: _run("tests/random_checkpoint.py", "--size", size, "--out", out))
+    _make(place, lambda out: warm_process.run("tests/random_checkpoint.py", "--size", size, "--out", out))
     return place
 
 
 def checkpoint(size: str) -> Path:
     """Converted checkpoint folder of `size`."""
     place = root() / "checkpoints" / size
-    _make(place, lambda out: _run("convert_weights.py", snapshot(size), "--output-dir", out))
+    _make(place, lambda out: warm_process.run("convert_weights.py", snapshot(size), "--output-dir", out))
     return place
 
 
@@ -114,7 +116,9 @@ def exported(name: str) -> Path:
     place = root() / f"{name}.pte"
 
     def write(out: Path) -> None:
-        _run("export_unified.py", "--checkpoint", checkpoint(export.size), export.output_flag, out, *export.flags)
+        warm_process.run(
+            "export_unified.py", "--checkpoint", checkpoint(export.size), export.output_flag, out, *export.flags
+        )
 
     _make(place, write)
     return place
@@ -126,20 +130,28 @@ def gpu_program(name: str) -> Path:
 
     def write(out: Path) -> None:
         folder = checkpoint("tiny-customvoice")
-        _run("tests/gpu_program.py", "--checkpoint", folder, "--output", out, "--calls", GPU_PROGRAMS[name])
+        warm_process.run("tests/gpu_program.py", "--checkpoint", folder, "--output", out, "--calls", GPU_PROGRAMS[name])
 
     _make(place, write)
     return place
 
 
-def make_all(jobs: int) -> Path:
-    """The folder with every row of the tables in it, `jobs` of them made at a time."""
+def make_all(jobs: int, *, with_demo: bool = True) -> Path:
+    """The folder with every row of the tables in it, or all but the demo voice's, `jobs` of them made at a time."""
+    exports = VOICE_ENCODERS | EXPORTS  # those that take longest first
     with ThreadPoolExecutor(jobs) as pool:
-        made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
-        made += [pool.submit(exported, name) for name in EXPORTS | VOICE_ENCODERS]
+        made = [pool.submit(exported, name) for name in exports if with_demo or exports[name].size != DEMO]
+        made += [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
         for future in made:
             future.result()
     return root()
+
+
+def link(place: Path) -> None:
+    """Makes `place` a symbolic link to root(), whatever it was a link to before."""
+    beside = place.with_name(f"{place.name}.{os.getpid()}")
+    beside.symlink_to(root())
+    beside.rename(place)
 
 
 def _make(place: Path, write: Callable[[Path], None]) -> None:
@@ -171,40 +183,28 @@ def _locked(place: Path) -> Iterator[None]:
         yield
 
 
-def _run(script: str, *arguments: str | Path) -> None:
-    """Runs one of the repository's programs; raises RuntimeError with the end of its output when it fails."""
-    command = [sys.executable, str(REPOSITORY / script), *map(str, arguments)]
-    # One thread each: make_all() runs them side by side, and tiny shapes gain nothing from more.
-    environment = {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout[-8000:]}")
-
-
 def _say(message: str) -> None:
     print(f"test models: {message}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Makes every model and prints the folder on stdout, its progress on stderr."""
+    """Makes the models and prints their folder on stdout, its progress on stderr."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="models made at a time")
     parser.add_argument("--snapshots", action="store_true", help="only make the snapshots, and print their folder")
+    parser.add_argument("--no-demo", action="store_true", help="without the demo voice's, which only Python tests need")
+    parser.add_argument("--link", type=Path, help="make this a symbolic link to the folder")
     arguments = parser.parse_args()
     if arguments.snapshots:
         for export in EXPORTS.values():
             snapshot(export.size)
         print(root() / "snapshots")
-    else:
-        print(make_all(arguments.jobs))
+        return
+    if arguments.link and "QWEN3_TTS_TEST_MODELS" in os.environ:
+        return  # C++ tests take those
+    print(make_all(arguments.jobs, with_demo=not arguments.no_demo))
+    if arguments.link:
+        link(arguments.link)
 
 
 if __name__ == "__main__":

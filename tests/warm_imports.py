@@ -1,0 +1,10 @@
+"""What the programs behind the test models import, but for their own few files; see warm_process.py."""
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # as PYTHONPATH does for the others
+importlib.import_module("qwen3_tts.export.program")
