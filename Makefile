@@ -17,7 +17,7 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format hooks bench gpu-check golden manifests errors parity clean
+.PHONY: help setup build demo check test lint format hooks bench gpu-check golden manifests errors parity clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner and qwen3_tts_v
 demo: build ## Speak into demo.wav; without CHECKPOINT with the small demo voice
 	@scripts/demo.sh
 
+check: $(VENV)/.setup-dev build/cpu/build.ninja ## Check style, then run the C++ tests and the quick Python tests: minutes
+	@scripts/test.sh check $(JOBS)
+
 test: $(VENV)/.setup-dev build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
-	@scripts/test.sh $(JOBS)
+	@scripts/test.sh all $(JOBS)
 
 lint: $(VENV)/.setup-dev build/cpu/build.ninja ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
 	@scripts/lint.sh check $(JOBS)

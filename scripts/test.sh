@@ -1,57 +1,70 @@
 #!/usr/bin/env bash
-# Every test, on configured builds (see the Makefile): test.sh [JOBS]
-# All stages run even when one fails; the last lines are the summaries of ctest and pytest.
+# Tests, on configured builds (see the Makefile): test.sh check | all [JOBS]
+#   check  style, C++ tests and the Python tests that are quick: for everybody who changes something
+#   all    every test, and the C++ ones again under sanitizers
+# All stages run even when one fails. The last lines say what each of them cost, and the summaries of ctest and pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-jobs=${1:-2}
+what=${1:?check or all}
+jobs=${2:-2}
 logs=build/logs
 failed=
+costs=
+rm -rf "$logs"
 mkdir -p "$logs"
 
-say() { printf '\n== %s\n' "$*"; }
-
 # stage NAME COMMAND...: runs it, keeps its output in a log, shows it without ctest's lines for tests that passed, notes
-# a failure.
+# what it costs and whether it failed.
 stage() {
-  local name=$1
+  local name=$1 begin=$SECONDS
   shift
+  printf '\n== %s\n' "$name"
   "$@" 2>&1 | tee "$logs/$name.log" | { grep -vE '^ +Start +[0-9]+: |\.\. +Passed +[0-9.]+ sec$' || true; } ||
     failed+=" $name"
+  costs+=$(printf '%-18s %4d s' "$name" "$((SECONDS - begin))")$'\n'
+}
+
+build() { stage "$1" .venv/bin/cmake --build "$2" -j "$jobs"; }
+cpp_tests() { stage "$1" .venv/bin/ctest --test-dir "$2" --output-on-failure --no-tests=error -j "$jobs"; }
+
+# Two workers, of 2 GB each. A file's tests share what they make, so each worker takes whole files, the slow ones first.
+python_tests() {
+  QWEN3_TTS_BUILD_DIR=$PWD/build/cpu \
+    stage pytest .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 }
 
 # speak BUILD MODEL: one synthesis through the program, down to a WAV file.
 speak() {
   rm -f "$1/hello.wav"
-  "$1/qwen3_tts_runner" --model_path "$QWEN3_TTS_TEST_MODELS/$2.pte" --text "Hello, tests." --speaker ryan \
+  "$1/qwen3_tts_runner" --model_path "$1/tests/models/$2.pte" --text "Hello, tests." --speaker ryan \
     --max_new_tokens 12 --output_wav "$1/hello.wav" && test -s "$1/hello.wav"
 }
 
-say "Build"
-.venv/bin/cmake --build build/cpu -j "$jobs"
+case $what in
+  check)
+    stage style scripts/lint.sh style
+    build build build/cpu
+    cpp_tests ctest build/cpu
+    python_tests -m 'not slow and not listening'
+    ;;
+  all)
+    build build build/cpu
+    stage models .venv/bin/python tests/models.py
+    cpp_tests ctest build/cpu
+    python_tests
+    build build-sanitized build/cpu-debug
+    cpp_tests ctest-sanitized build/cpu-debug
+    stage speak-sanitized speak build/cpu-debug tiny-customvoice
+    ;;
+  *) echo "usage: test.sh check | all [JOBS]" >&2; exit 2 ;;
+esac
 
-say "Tiny models"
-QWEN3_TTS_TEST_MODELS=$(.venv/bin/python tests/models.py)
-export QWEN3_TTS_TEST_MODELS
-
-say "C++ tests"
-stage ctest .venv/bin/ctest --test-dir build/cpu --output-on-failure --no-tests=error -j "$jobs"
-
-say "Python tests"
-QWEN3_TTS_BUILD_DIR=$PWD/build/cpu stage pytest .venv/bin/python -m pytest -n 2 --dist loadfile  # 2 GB each
-
-say "Sanitizers: build"
-stage build-sanitized .venv/bin/cmake --build build/cpu-debug -j "$jobs"
-say "Sanitizers: C++ tests"
-stage ctest-sanitized .venv/bin/ctest --test-dir build/cpu-debug --output-on-failure --no-tests=error -j "$jobs"
-say "Sanitizers: one synthesis"
-stage speak-sanitized speak build/cpu-debug tiny-customvoice
-
-say "Summary"
-for name in ctest-sanitized ctest; do
-  printf '%-16s %s\n' "$name:" "$(grep -E 'tests passed|No tests' "$logs/$name.log" | tail -n 1)"
+printf '\n== summary\n%s\n' "$costs"
+for log in "$logs"/ctest*.log; do
+  printf '%-18s %s\n' "$(basename "$log" .log)" "$(grep -E 'tests passed|No tests' "$log" | tail -n 1)"
 done
-tail -n 1 "$logs/pytest.log"
+printf '%-18s %s\n' pytest "$(tail -n 1 "$logs/pytest.log")"
 if [ -n "$failed" ]; then
   echo "FAILED:$failed (logs in $logs)" >&2
   exit 1

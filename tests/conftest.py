@@ -17,6 +17,15 @@ import models
 from judges import Whisper
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first, so that two workers end at the same time; whoever asks for Whisper listens."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if "whisper" in getattr(item, "fixturenames", ()):
+            item.add_marker("listening")
+
+
 @pytest.fixture(scope="session")
 def tiny_snapshot() -> Callable[[str], Path]:
     """Size -> snapshot folder with random weights, in the published layout."""

@@ -17,6 +17,8 @@ from goals import verdicts
 from long_speech import after_first_minute, text_of
 from machine import generation
 
+pytestmark = pytest.mark.slow
+
 BENCHMARK = models.REPOSITORY / "benchmarks" / "benchmark.py"
 PROMPTS = [
     "Short.",

@@ -24,6 +24,8 @@ from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.stages.linear import Linear
 from qwen3_tts.recipe import FLOAT
 
+pytestmark = pytest.mark.slow
+
 FP32 = Flavour(torch.float32, torch.float32)  # attention too: the CPU has no kernel that equals Triton's
 COMPILED = ("encode_text", "codec_embed", "talker_prefill", "talker", "frame", "cp_generate", "decode_audio")
 MAX_SEQ_LEN = 256

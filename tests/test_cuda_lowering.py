@@ -28,6 +28,8 @@ from qwen3_tts.export.stages.linear import Linear
 from qwen3_tts.recipe import Recipe
 from runner_program import call
 
+pytestmark = pytest.mark.slow
+
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
 MADE_WITH = {"gpu": "none", "cuda": "none", "triton": "none"}
 STATE = (".keys", ".values", ".past", "last.logits", "last.hidden")

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 import models
+from model_cases import EVERY_EXPORT
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export import cli, manifest
 from qwen3_tts.export.flags import manifest_path, parse_args
 from qwen3_tts.export.model import MAX_DECODE_FRAMES
 
 Pte = Callable[[str], Path]
-NAMES = list(models.EXPORTS)
 METHODS = {"encode_text", "codec_embed", "talker", "cp_generate", "code_predictor", "cp_head", "decode_audio"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EVERY_EXPORT
 def test_manifest_says_what_the_file_holds(tiny_pte: Pte, name: str) -> None:
     path = tiny_pte(name)
     written = json.loads(manifest_path(path).read_text())
@@ -29,7 +29,7 @@ def test_manifest_says_what_the_file_holds(tiny_pte: Pte, name: str) -> None:
     assert set(written["methods"]) == METHODS
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EVERY_EXPORT
 def test_every_weight_is_stored_once(tiny_pte: Pte, name: str) -> None:
     hashes = manifest.weight_hashes(manifest.ProgramFile(tiny_pte(name)))
     assert len(hashes) > 50

@@ -11,6 +11,7 @@ import pytest
 
 import models
 import published_manifests as manifests
+from model_cases import EVERY_EXPORT
 from published_layout import PUBLISHED
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
@@ -45,7 +46,7 @@ def test_record_says_what_the_sources_say(size: str, recipe: str) -> None:
     assert committed == now
 
 
-@pytest.mark.parametrize("name", models.EXPORTS)
+@EVERY_EXPORT
 def test_derivation_equals_a_real_export(tiny_pte: Pte, tiny_checkpoint: Pte, name: str) -> None:
     """Contract, flags and signatures found without weights are those read back from the file."""
     export, folder = models.EXPORTS[name], tiny_checkpoint(models.EXPORTS[name].size)

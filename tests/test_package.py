@@ -17,6 +17,8 @@ import extract_examples
 import models
 import runner_program
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Hello, package."
 RECORDING = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
 

@@ -15,6 +15,8 @@ import pytest
 import models
 import voice_quality
 
+pytestmark = pytest.mark.slow
+
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=models.ENVIRONMENT, capture_output=True, text=True, check=False)
