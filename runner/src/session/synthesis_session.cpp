@@ -145,7 +145,8 @@ Status Impl::write(const AudioChunk& chunk, AudioSink& sink) {
 
 Status Impl::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
   RETURN_IF_ERROR(require_not_poisoned());
-  const std::vector<int64_t> copy = codes;  // They may be this session's own codes(), which are forgotten first.
+  // They may be this session's own codes(), which are forgotten first.
+  const std::vector<int64_t> copy = codes;  // NOLINT(performance-unnecessary-copy-initialization)
   return poison_on_error(decode_into(copy, sink));
 }
 
