@@ -17,6 +17,11 @@ import models
 from judges import Whisper
 
 
+def pytest_configure() -> None:
+    """One thread for torch, here and in programs: tiny shapes wait for a second one, minutes when others are busy."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, which test files do
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow ones first, so that two workers end at the same time; whoever asks for Whisper listens."""
