@@ -311,6 +311,21 @@ TEST_F(SynthesisSessionTest, StopBeforeTheStartIsNotLost) {
   EXPECT_EQ(speak(*session_, request("This too."), options(5)).stats.frames, 4);
 }
 
+/// The last samples are with the sink, which may take its time, when nothing is left to end.
+TEST_F(SynthesisSessionTest, StopDuringTheLastWriteIsNotAboutTheNextUtterance) {
+  MemorySink counting;
+  must(session_->synthesize(request("To the end."), options(6), counting));
+  MemorySink sink;
+  sink.session = session_.get();
+  sink.stop_at_write = counting.num_writes;
+  EXPECT_EQ(must(session_->synthesize(request("To the end."), options(6), sink)).frames, 5);
+  EXPECT_EQ(speak(*session_, request("And on."), options(5)).stats.frames, 4);
+  sink.num_writes = 0;
+  sink.stop_at_write = 1;
+  ASSERT_TRUE(session_->decode(some_codes(1, metadata()), sink).ok());
+  EXPECT_EQ(speak(*session_, request("And on."), options(5)).stats.frames, 4);
+}
+
 TEST_F(SynthesisSessionTest, SessionOutlivesItsEngine) {
   auto engine = testing::make_engine("tiny-base");
   const auto session = must(engine->create_session());

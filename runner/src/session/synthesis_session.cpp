@@ -123,6 +123,7 @@ Result<SynthesisStats> Impl::synthesize(const SynthesisRequest& request, const S
     RETURN_IF_ERROR(poison_on_error(write(chunk, sink)));
   }
   RETURN_IF_ERROR(poison_on_error(sink.close()));
+  finish();  // A stop() that came while the sink took the last samples was about them, too.
   return stats();
 }
 
@@ -155,8 +156,9 @@ Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
   RETURN_IF_ERROR(begin());
   RETURN_IF_ERROR(load_methods(Workload::kDecoding));
   RETURN_IF_ERROR(loop_->decode(codes, [&](const AudioChunk& chunk) { return write(chunk, sink); }));
+  RETURN_IF_ERROR(sink.close());
   finish();
-  return sink.close();
+  return {};
 }
 
 void Impl::reset() {
