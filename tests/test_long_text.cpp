@@ -128,6 +128,15 @@ TEST_F(LongTextTest, ChunkSizeDoesNotChangeTheSpeech) {
   }
 }
 
+/// However many there are: more bytes than the tokenizer takes.
+TEST_F(LongTextTest, LeadingLineBreaksAreNoPartOfThePieces) {
+  const Utterance expected = speak(*session_, request(kText), split());
+  for (const size_t count : {size_t{1}, size_t{300}, size_t{17} << 20}) {
+    SCOPED_TRACE(count);
+    expect_equal(speak(*session_, request(std::string(count, '\n') + kText), split()), expected);
+  }
+}
+
 TEST_F(LongTextTest, ShortTextIsSpokenAsEver) {
   SynthesisOptions whole = split();
   whole.long_text = LongText::kError;

@@ -93,7 +93,9 @@ Result<UtterancePlan> plan_utterance(const SynthesisRequest& request, const Reso
   ASSIGN_OR_RETURN(plan.request, resolve_request(request, std::move(text.instruct), metadata));
   const int64_t max_tokens = piece_tokens(plan.request, options, metadata);
   if (options.long_text == LongText::kSplit && static_cast<int64_t>(text.body.size()) > max_tokens) {
-    plan.pieces = split(request.text, max_tokens, tokenizer);
+    // Without what was dropped of it: there may be more of that than can be tokenized.
+    ASSIGN_OR_RETURN(const std::string_view spoken, normalize_text(request.text));
+    plan.pieces = split(spoken, max_tokens, tokenizer);
   } else {
     plan.pieces.push_back(std::move(text.body));
   }
