@@ -241,9 +241,6 @@ Status Speaker::utter(const Run& run, AudioSink& sink) {
 }
 
 void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
-  if (last_signal != 0) {
-    session_->stop();  // The signal may have come before the session began this utterance.
-  }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const double audio_s = static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
   console_.progress(describe_progress(session_->stats().frames, audio_s, seconds));
