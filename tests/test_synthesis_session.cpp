@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "audio/leading_silence.h"
+#include "program/mapped_tensor.h"
+#include "program/program.h"
 #include "session_testing.h"
 #include "test_models.h"
 
@@ -338,10 +340,24 @@ TEST_F(SynthesisSessionTest, CapacityCountsSessions) {
   const EngineCapacity alone = engine_->capacity();
   EXPECT_EQ(alone.max_sessions, 0);
   EXPECT_EQ(alone.num_sessions, 1);
-  EXPECT_GT(alone.session_bytes, 0U);
-  EXPECT_GT(alone.position_bytes, 0U);
-  const auto other = must(engine_->create_session());
+  auto other = must(engine_->create_session());
   EXPECT_EQ(engine_->capacity().num_sessions, 2);
+  other.reset();
+  EXPECT_EQ(engine_->capacity().num_sessions, 1);
+}
+
+TEST(CapacityTest, SessionTakesWhatItsMethodsWriteTo) {
+  for (const bool is_fused : {true, false}) {
+    const auto program = must(Program::create(testing::model_path("tiny-base")));
+    const auto bytes = [&](const char* method, size_t index) {
+      return must(MappedTensor::create(must(program->state_spec(method, index)))).size_bytes();
+    };
+    const auto engine = testing::make_engine("tiny-base", is_fused);
+    const EngineCapacity capacity = engine->capacity();
+    EXPECT_EQ(capacity.session_bytes, bytes("decode_audio", 2) + bytes("decode_audio", 3) +
+                                          (is_fused ? bytes("cp_generate", 4) : bytes("code_predictor", 2)));
+    EXPECT_EQ(capacity.position_bytes * static_cast<size_t>(engine->metadata().max_seq_len), bytes("talker", 2));
+  }
 }
 
 TEST_F(SynthesisSessionTest, SlowSinkOnlyTakesTime) {

@@ -31,7 +31,8 @@ class SynthesisSession;
 
 /// How many sessions an engine can have, and what one takes.
 struct EngineCapacity {
-  /// Sessions that may exist at once: 1 where a GPU keeps their state; 0: as many as there is memory for.
+  /// Sessions that may exist at once: 1, in all engines of the process, where a GPU keeps their state; 0: as many as
+  /// there is memory for.
   int64_t max_sessions;
   int64_t num_sessions;  ///< Those that exist.
   /// Memory of a session, in bytes: what any utterance needs, and what each position of the talker adds, of which a

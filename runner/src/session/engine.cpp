@@ -63,8 +63,12 @@ Result<EngineCapacity> capacity_of(const Engine::Impl& engine) {
     return EngineCapacity{1, 0, 0, 0};
   }
   ASSIGN_OR_RETURN(const size_t codec, state_bytes(*engine.program, contract::kDecodeAudio, 2, 2));
+  const bool is_fused = engine.frame_path.calls == FramePath::Calls::kFused;
+  ASSIGN_OR_RETURN(const size_t code_predictor, is_fused
+                                                    ? state_bytes(*engine.program, contract::kCpGenerate, 4, 1)
+                                                    : state_bytes(*engine.program, contract::kCodePredictor, 2, 1));
   ASSIGN_OR_RETURN(const size_t talker, state_bytes(*engine.program, contract::kTalker, 2, 1));
-  return EngineCapacity{0, 0, codec, talker / static_cast<size_t>(engine.metadata.max_seq_len)};
+  return EngineCapacity{0, 0, codec + code_predictor, talker / static_cast<size_t>(engine.metadata.max_seq_len)};
 }
 
 std::set<std::string> static_methods(const ModelFile& model) {
