@@ -52,7 +52,11 @@ Impl::Impl(std::shared_ptr<Engine::Impl> engine, std::optional<StateLease> lease
   ++engine_->num_sessions;
 }
 
-Impl::~Impl() { --engine_->num_sessions; }
+Impl::~Impl() {
+  loop_.reset();
+  lease_.reset();
+  --engine_->num_sessions;  // Last: who reads it may make another session.
+}
 
 /// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
 Status Impl::load_methods(Workload workload) {
