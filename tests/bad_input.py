@@ -321,6 +321,7 @@ CASES = [
     Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
     Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),
     Case("prompts file with half a seed", line('{"text": "a", "seed": 0.5}'), ("line 2", "'seed'", "whole")),
+    Case("prompts file with a seed that is null", line('{"text": "a", "seed": null}'), ("line 2", "'seed'", "whole")),
     Case("prompts file with an unknown speaker", line('{"text": "a", "speaker": "x"}'), ("line 2", "'x'", "ryan")),
     Case("prompts file with an unknown language", line('{"text": "a", "language": "x"}'), ("line 2", "'x'", "german")),
     Case(

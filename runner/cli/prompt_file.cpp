@@ -56,6 +56,8 @@ Status read_voice(const Json& value, PromptLine& line) {
   return {};
 }
 
+Status read_seed(const Json& value, PromptLine& line) { return read_value(value, line.seed.emplace()); }
+
 Status read_output(const Json& value, PromptLine& line) {
   ASSIGN_OR_RETURN(line.output, as_output(value));
   return {};
@@ -63,7 +65,7 @@ Status read_output(const Json& value, PromptLine& line) {
 
 constexpr JsonField<PromptLine> kLineFields[] = {
     {"voice", read_voice, nullptr},
-    json_field<PromptLine, &PromptLine::seed>("seed"),
+    {"seed", read_seed, nullptr},
     {"output", read_output, nullptr},
 };
 
