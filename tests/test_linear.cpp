@@ -181,6 +181,12 @@ TEST_P(LinearTest, ZerosStayZeros) {
   EXPECT_EQ(y, std::vector<float>(16));
 }
 
+TEST_P(LinearTest, NoRowsAreNoWork) {
+  const Weight weight = any_weight(4, 32, 64, 32);
+  EXPECT_EQ(multiply(make_tensor_ptr({0, 64}, std::vector<float>()), weight.codes, weight.scales),
+            std::vector<float>());
+}
+
 TEST_P(LinearTest, RefusesWhatDoesNotFit) {
   const Weight weight = any_weight(4, 32, 64, 32);
   const auto x = make_tensor_ptr({1, 64}, std::vector<float>(64));

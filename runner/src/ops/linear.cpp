@@ -113,7 +113,7 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
 
   auto* const y = out.mutable_data_ptr<float>();
   start_sums(bias, residual, rows, outputs, y);
-  const int64_t work = rows * columns * PackedWeight::kPanelRows;  // Of one panel.
+  const int64_t work = std::max<int64_t>(1, rows * columns * PackedWeight::kPanelRows);  // Of one panel.
   const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work);
   executorch::extension::parallel_for(0, weight->num_panels, grain, [&](int64_t begin, int64_t end) {
     kernels.multiply(quantized, rows, *weight, begin, end, y);
