@@ -75,7 +75,7 @@ Status check_codes_only(const RunnerOptions& options) {
   return {};
 }
 
-/// A pipe takes samples, but no WAV file: its header is written again at the end.
+/// A pipe takes samples, but no WAV file: its header is written again after every write.
 Status check_wav(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_fifo(path, error)) {
