@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -49,8 +50,21 @@ message("type: ${type}; standard: ${CMAKE_CXX_STANDARD}; targets: ${targets}")
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the tools for ELF files")
 
 
+def call(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """With cmake and ninja of this Python's environment first: a system's may be too old."""
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        list(map(str, command)),
+        env={**os.environ, "PATH": tools},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 def run(*command: str | Path) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    done = call(*command)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -69,9 +83,8 @@ def configure_project(prefix: Path, folder: Path, components: str = "") -> subpr
     program = extract_examples.readme_program(models.REPOSITORY / "README.md")
     (folder / "speak.cpp").write_text(program, encoding="utf-8")
     (folder / "count.cpp").write_text(COUNT, encoding="utf-8")
-    command = ["cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}"]
-    command.append(f"-DCOMPONENTS={components}")
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    flags = (f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCOMPONENTS={components}")
+    return call("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", *flags)
 
 
 def build_project(prefix: Path, folder: Path, components: str = "") -> Path:
@@ -173,13 +186,7 @@ def test_parent_project_gets_the_core_alone(tmp_path: Path) -> None:
     (tmp_path / "CMakeLists.txt").write_text(SUBPROJECT, encoding="utf-8")
     (tmp_path / "speak.cpp").write_text("int main() {}", encoding="utf-8")
     without = [f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("CLI11", "GTest")]
-    done = subprocess.run(
-        ["cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DQWEN3_TTS={models.REPOSITORY}", *without],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = call("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DQWEN3_TTS={models.REPOSITORY}", *without)
     assert done.returncode == 0, done.stderr
     said = "type: STATIC_LIBRARY; standard: 20; targets: qwen3_tts_warnings;qwen3_tts_internals;qwen3_tts_static"
     assert said in done.stderr
