@@ -138,10 +138,10 @@ def gpu_program(name: str) -> Path:
 
 def make_all(jobs: int, *, with_demo: bool = True) -> Path:
     """The folder with every row of the tables in it, or all but the demo voice's, `jobs` of them made at a time."""
-    exports = VOICE_ENCODERS | EXPORTS  # those that take longest first
-    with ThreadPoolExecutor(jobs) as pool:
-        made = [pool.submit(exported, name) for name in exports if with_demo or exports[name].size != DEMO]
-        made += [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
+    exports = VOICE_ENCODERS | EXPORTS
+    with ThreadPoolExecutor(jobs) as pool:  # those that take longest first
+        made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
+        made += [pool.submit(exported, name) for name in exports if with_demo or exports[name].size != DEMO]
         for future in made:
             future.result()
     return root()
