@@ -1,4 +1,4 @@
-"""Would a test notice? Plants twenty faults, one after the other, and runs the tests that must fail then.
+"""Would a test notice? Plants faults, one after the other, and runs the tests that must fail then.
 
     python tests/planted_faults.py --models FOLDER [--tree CHECKOUT] [--only NAME ...]
 
@@ -83,11 +83,25 @@ FAULTS = (
         "test_utterance test_long_text",
     ),
     Fault(
-        "a stop waits for the next chunk",
-        "speech_loop.cpp synthesis_session.cpp",
-        ("  if (is_stopped_) {\n",),
-        "  if (is_stopped_ && false) {\n",
+        "a stop delivers the frames ahead",
+        "speech_loop.cpp",
+        ("  if (is_stopped_) {  // Who stops",),
+        "  if (false) {  // Who stops",
         "test_speech_loop test_synthesis_session",
+    ),
+    Fault(
+        "a stop waits for the end of a delivery",
+        "speech_loop.cpp",
+        ("  if (is_stopped_) {\n    utterance_.finish",),
+        "  if (false) {\n    utterance_.finish",
+        "test_speech_loop",
+    ),
+    Fault(
+        "a stop reads the rest of the prompt",
+        "speech_start.cpp",
+        ("first < num_rows && !is_stopped_",),
+        "first < num_rows",
+        "test_speech_loop",
     ),
     Fault(
         "frames of the codec stand still",

@@ -202,6 +202,19 @@ TEST_P(SpeechLoopTest, StopAtAnyMomentLeavesABeginning) {
   EXPECT_EQ(samples_, whole) << "nothing is left of the stops";
 }
 
+TEST_P(SpeechLoopTest, StopEndsADeliveryInTheMiddle) {
+  options_.first_chunk_frames = options_.chunk_frames = 100;
+  script_.on_call = [&](const std::string& call, int64_t index) {
+    if (call == "draw" && index == 5) {
+      loop_->stop();
+    }
+  };
+  ASSERT_TRUE(speak().ok());
+  EXPECT_EQ(finish_reason(), FinishReason::kStopped);
+  EXPECT_EQ(script_.count("draw"), 6) << "the frame that was begun is completed, and no other one begun";
+  EXPECT_EQ(loop_->utterance().num_frames(), 6);
+}
+
 TEST_P(SpeechLoopTest, StopBeforeTheStartEndsTheUtteranceBeforeItsFirstFrame) {
   loop_->stop();
   ASSERT_TRUE(speak(plan(9)).ok());
