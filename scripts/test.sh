@@ -64,7 +64,7 @@ printf '\n== summary\n%s\n' "$costs"
 for log in "$logs"/ctest*.log; do
   printf '%-18s %s\n' "$(basename "$log" .log)" "$(grep -E 'tests passed|No tests' "$log" | tail -n 1)"
 done
-printf '%-18s %s\n' pytest "$(tail -n 1 "$logs/pytest.log")"
+printf '%-18s %s\n' pytest "$(grep -E '^=+ .* in [0-9.]+s' "$logs/pytest.log" | tail -n 1)"
 if [ -n "$failed" ]; then
   echo "FAILED:$failed (logs in $logs)" >&2
   exit 1
