@@ -195,7 +195,10 @@ TEST_P(LinearTest, RefusesWhatDoesNotFit) {
   const auto rows = make_tensor_ptr({2, 32}, std::vector<float>(64));
   const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(1020), {}, {}, ScalarType::Byte);
   const auto other = any_weight(4, 16, 64, 32).scales;
+  const auto no_codes = make_tensor_ptr({2, 0, 256}, std::vector<uint8_t>(), {}, {}, ScalarType::Byte);
+  const auto no_columns = make_tensor_ptr({1, 0}, std::vector<float>());
   EXPECT_TRUE(multiply(x, weight.codes, weight.scales).has_value());
+  EXPECT_FALSE(multiply(no_columns, no_codes, weight.scales).has_value()) << "nothing to add up";
   EXPECT_FALSE(multiply(wide, weight.codes, weight.scales).has_value()) << "other columns";
   EXPECT_FALSE(multiply(x, bytes, weight.scales).has_value()) << "a format that there is not";
   EXPECT_FALSE(multiply(x, weight.codes, other).has_value()) << "scales of another weight";

@@ -38,7 +38,7 @@ std::optional<PackedWeight> packed_weight(const Tensor& codes, const Tensor& sca
   const int64_t groups = scales.size(1);
   const int64_t bits = bits_of_blocks(codes.size(2));
   const bool fits = bits > 0 && blocks * PackedWeight::kBlockColumns == columns && scales.size(0) == panels &&
-                    scales.size(2) == PackedWeight::kPanelRows && groups > 0 && blocks % groups == 0;
+                    scales.size(2) == PackedWeight::kPanelRows && blocks > 0 && groups > 0 && blocks % groups == 0;
   if (!fits) {
     return std::nullopt;
   }
@@ -91,6 +91,9 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
   ET_KERNEL_CHECK(context, valid_extras(bias, norm, residual, x, outputs), InvalidArgument, out);
   const std::array<int64_t, 2> sizes = {rows, outputs};
   ET_KERNEL_CHECK(context, resize_output(out, sizes), InvalidArgument, out);
+  if (rows == 0) {
+    return out;
+  }
 
   // One piece of scratch: a normed row, then scales, sums and codes of all rows.
   const int64_t groups = weight->num_groups;
@@ -113,7 +116,7 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
 
   auto* const y = out.mutable_data_ptr<float>();
   start_sums(bias, residual, rows, outputs, y);
-  const int64_t work = std::max<int64_t>(1, rows * columns * PackedWeight::kPanelRows);  // Of one panel.
+  const int64_t work = rows * columns * PackedWeight::kPanelRows;  // Of one panel.
   const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work);
   executorch::extension::parallel_for(0, weight->num_panels, grain, [&](int64_t begin, int64_t end) {
     kernels.multiply(quantized, rows, *weight, begin, end, y);
