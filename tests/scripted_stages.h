@@ -85,7 +85,7 @@ class ScriptedFrames : public FrameMaker {
   }
 
   void begin(FrameStream& stream, int64_t max_tokens) override {
-    stream.tokens.clear();
+    stream.begin_tokens(max_tokens);
     piece_ = begun.size();
     begun.push_back(max_tokens);
     rows_read.push_back(0);

@@ -7,6 +7,8 @@
 
 #include <sys/mman.h>
 
+#include "base/try.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -36,7 +38,7 @@ Error mapping_error(size_t size_bytes) {
 
 }  // namespace
 
-Result<MappedTensor> MappedTensor::create(const TensorSpec& spec) {
+Result<size_t> num_bytes(const TensorSpec& spec) {
   size_t size_bytes = executorch::runtime::elementSize(spec.type);
   for (const auto size : spec.sizes) {
     if (size <= 0) {
@@ -46,6 +48,11 @@ Result<MappedTensor> MappedTensor::create(const TensorSpec& spec) {
       return Error{ErrorCode::kInvalidModel, "a state tensor is larger than the address space"};
     }
   }
+  return size_bytes;
+}
+
+Result<MappedTensor> MappedTensor::create(const TensorSpec& spec) {
+  ASSIGN_OR_RETURN(const size_t size_bytes, num_bytes(spec));
   void* data = map_zeros(nullptr, size_bytes);
   if (data == MAP_FAILED) {
     return mapping_error(size_bytes);

@@ -14,6 +14,9 @@ struct TensorSpec {
   std::vector<executorch::aten::SizesType> sizes;
 };
 
+/// Bytes of a tensor. kInvalidModel where a dimension is not positive, or the address space is too small.
+Result<size_t> num_bytes(const TensorSpec& spec);
+
 /// A copy of state: bytes of mapped tensors, in an order that its owner knows.
 using Snapshot = std::vector<std::byte>;
 

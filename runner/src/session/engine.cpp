@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,9 @@
 #include "base/try.h"
 #include "ops/ops.h"
 #include "program/contract.h"
+#include "program/mapped_tensor.h"
 #include "program/model_file.h"
+#include "program/signature.h"
 #include "program/state_lease.h"
 #include "program/thread_pool.h"
 #include "session/engine_impl.h"
@@ -44,31 +47,33 @@ Result<std::unique_ptr<Program>> open_codec(const EngineOptions& options, const 
   return Program::create(options.model_path);
 }
 
-/// Bytes of the state that a method writes to, through inputs from `first` on.
-Result<size_t> state_bytes(Program& program, const char* method, size_t first, size_t count) {
+/// Bytes of the state that a method writes to, through the inputs behind its other ones.
+Result<size_t> state_bytes(Program& program, const Signature& signature) {
   size_t bytes = 0;
-  for (size_t i = first; i < first + count; ++i) {
-    ASSIGN_OR_RETURN(const TensorSpec spec, program.state_spec(method, i));
-    size_t size = executorch::runtime::elementSize(spec.type);
-    for (const auto extent : spec.sizes) {
-      size *= static_cast<size_t>(extent);
-    }
+  for (size_t i = 0; i < signature.states.size(); ++i) {
+    ASSIGN_OR_RETURN(const TensorSpec spec, program.state_spec(signature.method, signature.inputs.size() + i));
+    ASSIGN_OR_RETURN(const size_t size, num_bytes(spec));
     bytes += size;
   }
   return bytes;
 }
 
+/// Of the talker's keys and values, memory follows the position.
 Result<EngineCapacity> capacity_of(const Engine::Impl& engine) {
-  if (engine.frame_path.program_keeps_state) {
-    return EngineCapacity{1, 0, 0, 0};
+  EngineCapacity capacity{engine.frame_path.program_keeps_state ? 1 : 0, 0, 0, 0};
+  const std::vector<std::string> methods = methods_for(Workload::kSpeech, engine.frame_path);
+  for (const Signature& signature : speaking_signatures(engine.metadata, engine.frame_path.program_keeps_state)) {
+    if (std::find(methods.begin(), methods.end(), signature.method) == methods.end()) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(const size_t bytes, state_bytes(*engine.program, signature));
+    if (signature.method == std::string_view(contract::kTalker)) {
+      capacity.position_bytes = bytes / static_cast<size_t>(engine.metadata.max_seq_len);
+    } else {
+      capacity.session_bytes += bytes;
+    }
   }
-  ASSIGN_OR_RETURN(const size_t codec, state_bytes(*engine.program, contract::kDecodeAudio, 2, 2));
-  const bool is_fused = engine.frame_path.calls == FramePath::Calls::kFused;
-  ASSIGN_OR_RETURN(const size_t code_predictor, is_fused
-                                                    ? state_bytes(*engine.program, contract::kCpGenerate, 4, 1)
-                                                    : state_bytes(*engine.program, contract::kCodePredictor, 2, 1));
-  ASSIGN_OR_RETURN(const size_t talker, state_bytes(*engine.program, contract::kTalker, 2, 1));
-  return EngineCapacity{0, 0, codec + code_predictor, talker / static_cast<size_t>(engine.metadata.max_seq_len)};
+  return capacity;
 }
 
 std::set<std::string> static_methods(const ModelFile& model) {

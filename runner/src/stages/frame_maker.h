@@ -20,6 +20,12 @@ struct FrameStream {
   FrameStream& operator=(const FrameStream&) = delete;
   virtual ~FrameStream() = default;
 
+  /// Of a new piece, no token is drawn. `max_tokens` of them may be.
+  void begin_tokens(int64_t max_tokens) {
+    tokens.clear();
+    tokens.reserve(static_cast<size_t>(max_tokens));
+  }
+
   Prompt prompt;                ///< Of the piece that is spoken; its text rows go with the frames.
   DrawOptions draw{};           ///< How tokens are drawn.
   std::vector<int64_t> tokens;  ///< Drawn in this piece, the last one of which becomes no frame.

@@ -36,8 +36,7 @@ Result<std::unique_ptr<FrameStream>> HostFrames::create_stream() {
 
 void HostFrames::begin(FrameStream& stream, int64_t max_tokens) {
   own(stream).talker.position = 0;
-  stream.tokens.clear();
-  stream.tokens.reserve(static_cast<size_t>(max_tokens));
+  stream.begin_tokens(max_tokens);
 }
 
 Status HostFrames::read(FrameStream& stream, const float* rows, int64_t num_rows) {
