@@ -13,7 +13,7 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.recipe import Recipe
 from qwen3_tts.text_tokenizer import TextTokenizer
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 # Hard-wired in the reference's generate(): the end token is banned for the first two.
 MIN_NEW_TOKENS = 2
 # Ids or rows that one call takes, on a CPU and on a GPU, whose static prefill always has as many. Longer prompts loop:
@@ -28,7 +28,7 @@ def supports_instruct(config: ModelConfig) -> bool:
 
 def dialects(config: ModelConfig) -> list[str]:
     """Language names that only a speaker can choose."""
-    return sorted(name for name in config.languages if "dialect" in name)
+    return sorted(name for name in config.languages if "dialect" in name.lower())
 
 
 def text_layout(config: ModelConfig) -> str:
@@ -76,10 +76,10 @@ def build_contract(
         "codec_nothink_id": ids.codec_nothink,
         "codec_think_bos_id": ids.codec_think_bos,
         "codec_think_eos_id": ids.codec_think_eos,
-        "languages": {name.lower(): row for name, row in config.languages.items()},
-        "dialects": [name.lower() for name in dialects(config)],
-        "speakers": {name.lower(): row for name, row in config.speakers.items()},
-        "speaker_dialects": {name.lower(): dialect.lower() for name, dialect in config.speaker_dialects.items()},
+        "languages": config.languages,
+        "dialects": dialects(config),
+        "speakers": config.speakers,
+        "speaker_dialects": config.speaker_dialects,
         "supports_instruct": supports_instruct(config),
         "text_layout": text_layout(config),
         "temperature": sampling.temperature,
@@ -91,5 +91,6 @@ def build_contract(
         "subtalker_top_p": sampling.subtalker_top_p,
         "min_new_tokens": MIN_NEW_TOKENS,
         "max_new_tokens": sampling.max_new_tokens,
+        "max_piece_tokens": config.max_piece_tokens,
         "recipe": {"backend": backend, **dataclasses.asdict(recipe)},
     }

@@ -237,9 +237,9 @@ CASES = [
     Case(
         "model file of an older contract",
         lambda p: {
-            "model_path": p.model("old.pte", lambda c: c.replace(b'"contract_version": 1', b'"contract_version": 0'))
+            "model_path": p.model("old.pte", lambda c: c.replace(b'"contract_version": 2', b'"contract_version": 0'))
         },
-        ("old.pte", "contract_version", "0", "1", "export_unified.py"),
+        ("old.pte", "contract_version", "0", "2", "export_unified.py"),
     ),
     Case("voice encoder given as model", lambda p: {"model_path": encoder_file(p)}, ("voice_encoder.pte", "model.pte")),
     Case(

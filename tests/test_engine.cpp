@@ -104,9 +104,9 @@ TEST_F(EngineTest, ModelDescribesItself) {
 
 TEST_F(EngineTest, OldContractNamesBothVersions) {
   const std::string path = folder_.file("old.pte");
-  testing::write_bytes(path, replaced(testing::read_bytes(model_path("tiny-base")), "\"contract_version\": 1",
+  testing::write_bytes(path, replaced(testing::read_bytes(model_path("tiny-base")), "\"contract_version\": 2",
                                       "\"contract_version\": 0"));
-  expect_refused(path, ErrorCode::kInvalidModel, "contract_version 0, this runner reads version 1; re-export");
+  expect_refused(path, ErrorCode::kInvalidModel, "contract_version 0, this runner reads version 2; re-export");
 }
 
 TEST_F(EngineTest, OtherProgramsAreNamed) {
@@ -139,7 +139,7 @@ TEST_F(EngineTest, ModelInfoSaysWhatIsInTheFile) {
   const auto info = testing::must(read_model_info(model_path("tiny-base")));
   EXPECT_EQ(info.file_bytes, static_cast<int64_t>(std::filesystem::file_size(model_path("tiny-base"))));
   EXPECT_EQ(info.metadata.model_type, "base");
-  EXPECT_EQ(info.metadata.contract_version, 1);
+  EXPECT_EQ(info.metadata.contract_version, 2);
   EXPECT_EQ(info.metadata.recipe.at("backend"), "xnnpack");
   EXPECT_EQ(info.metadata.recipe.at("group_size"), "32");
 }

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   const auto parsed = ModelMetadata::parse(tiny_contract().dump());
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   const ModelMetadata& m = *parsed;
-  EXPECT_EQ(m.contract_version, 1);
+  EXPECT_EQ(m.contract_version, 2);
   EXPECT_EQ(m.recipe, (std::map<std::string, std::string>{}));
   EXPECT_EQ(m.model_type, "custom_voice");
   EXPECT_EQ(m.model_size, "0b6");
@@ -69,6 +70,27 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   EXPECT_EQ((std::vector<float>{m.subtalker_temperature, m.subtalker_top_p}), (std::vector<float>{0.8f, 0.95f}));
   EXPECT_EQ((std::vector<int64_t>{m.top_k, m.subtalker_top_k, m.min_new_tokens, m.max_new_tokens}),
             (std::vector<int64_t>{50, 40, 2, 8192}));
+  EXPECT_EQ(m.max_piece_tokens, 24);
+}
+
+TEST(ModelMetadataTest, APieceNeedNotBeStated) {
+  json contract = tiny_contract();
+  contract["max_piece_tokens"] = nullptr;
+  const auto parsed = ModelMetadata::parse(contract.dump());
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(parsed->max_piece_tokens, std::nullopt);
+}
+
+TEST(ModelMetadataTest, NamesKeepTheirSpelling) {
+  json contract = tiny_contract();
+  contract["languages"] = {{"English", 15}};
+  contract["dialects"] = json::array();
+  contract["speakers"] = {{"Анна", 20}};
+  contract["speaker_dialects"] = json::object();
+  const auto parsed = ModelMetadata::parse(contract.dump());
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(parsed->languages.count("English"), 1);
+  EXPECT_EQ(parsed->speakers.count("Анна"), 1);
 }
 
 TEST(ModelMetadataTest, ReadsStreamingLayout) {
@@ -92,8 +114,8 @@ TEST(ModelMetadataTest, EveryKeyIsTyped) {
   const json whole = tiny_contract();
   for (const auto& [key, value] : whole.items()) {
     json contract = whole;
-    contract[key] = nullptr;
-    expect_refused(contract, {key == "contract_version" ? key : "'" + key + "'", "null"});
+    contract[key] = key == "max_piece_tokens" ? json("24") : json(nullptr);  // The one that may be null.
+    expect_refused(contract, {key == "contract_version" ? key : "'" + key + "'", contract[key].dump()});
   }
 }
 
@@ -111,9 +133,9 @@ TEST(ModelMetadataTest, IntegersAreNotRounded) {
 TEST(ModelMetadataTest, OtherVersionNamesBoth) {
   json contract = tiny_contract();
   contract["contract_version"] = 7;
-  expect_refused(contract, {"contract_version 7", "version 1", "take a newer runner"});
+  expect_refused(contract, {"contract_version 7", "version 2", "take a newer runner"});
   contract["contract_version"] = 0;
-  expect_refused(contract, {"contract_version 0", "version 1"});
+  expect_refused(contract, {"contract_version 0", "version 2"});
 }
 
 TEST(ModelMetadataTest, RecipeIsText) {

@@ -322,6 +322,25 @@ TEST_F(PromptTest, DialectIsNoLanguage) {
   EXPECT_TRUE(mentions(message, {"'sichuan_dialect'", "auto, chinese, english"})) << message;
 }
 
+TEST_F(PromptTest, NamesAreFoundInAnyCaseAndToldAsTheModelSpellsThem) {
+  metadata_.languages = {{"English", 15}, {"Chinese", 16}, {"Sichuan_Dialect", 17}};
+  metadata_.dialects = {"Sichuan_Dialect"};
+  metadata_.speakers = {{"Ryan", 20}, {"Eric", 21}};
+  metadata_.speaker_dialects = {{"Eric", "Sichuan_Dialect"}};
+  request_.speaker = "eRIC";
+  for (const char* name : {"auto", "AUTO", "chinese"}) {
+    request_.language = name;
+    EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(17) + "95+21 " + kBos + "40+9") << name;
+  }
+  request_.language = "eNGLISH";
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(15) + "95+21 " + kBos + "40+9");
+  request_.language = "sichuan_dialect";
+  EXPECT_TRUE(mentions(plan_error(), {"auto, Chinese, English"}));
+  request_.language = "english";
+  request_.speaker = "bob";
+  EXPECT_TRUE(mentions(plan_error(), {"'bob'", "Eric, Ryan"}));
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Refused requests
 

@@ -13,7 +13,7 @@ namespace qwen3_tts::testing {
 /// The contract of an imaginary model with 4 code groups of 8 codes, as JSON.
 inline nlohmann::json tiny_contract() {
   return nlohmann::json::parse(R"({
-    "contract_version": 1, "recipe": {},
+    "contract_version": 2, "recipe": {},
     "model_type": "custom_voice", "model_size": "0b6",
     "sample_rate": 24000, "samples_per_frame": 1920, "num_code_groups": 4, "code_vocab_size": 8,
     "talker_vocab_size": 24, "text_vocab_size": 100, "hidden_size": 3, "code_predictor_hidden_size": 2,
@@ -27,7 +27,7 @@ inline nlohmann::json tiny_contract() {
     "supports_instruct": true, "text_layout": "full",
     "temperature": 0.9, "top_p": 1.0, "repetition_penalty": 1.05, "top_k": 50,
     "subtalker_temperature": 0.8, "subtalker_top_p": 0.95, "subtalker_top_k": 40,
-    "min_new_tokens": 2, "max_new_tokens": 8192
+    "min_new_tokens": 2, "max_new_tokens": 8192, "max_piece_tokens": 24
   })");
 }
 

@@ -94,16 +94,18 @@ class PromptBuilder:
     def _language_row(self, request: Request) -> int | None:
         """The language's row; a speaker's dialect stands in for Chinese and for auto."""
         name = request.language.lower()
-        dialect = self.config.speaker_dialects.get(request.speaker.lower())
+        dialects = {speaker.lower(): dialect for speaker, dialect in self.config.speaker_dialects.items()}
+        dialect = dialects.get(request.speaker.lower())
         if dialect is not None and name in ("auto", "chinese"):
             return self.config.languages[dialect]
         return None if name == "auto" else self._lookup(self.config.languages, name, "language")
 
     @staticmethod
     def _lookup(names: dict[str, int], name: str, kind: str) -> int:
-        if name.lower() not in names:
+        rows = {known.lower(): row for known, row in names.items()}
+        if name.lower() not in rows:
             raise ValueError(f"unknown {kind} '{name}'; this model knows {', '.join(sorted(names)) or 'none'}")
-        return names[name.lower()]
+        return rows[name.lower()]
 
     def _instruct(self, instruct: str) -> Tensor:
         if not instruct:

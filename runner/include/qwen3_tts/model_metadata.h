@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,9 +56,9 @@ struct QWEN3_TTS_API ModelMetadata {
   int64_t codec_pad_id, codec_bos_id, codec_eos_id;
   int64_t codec_think_id, codec_nothink_id, codec_think_bos_id, codec_think_eos_id;
 
-  std::map<std::string, int64_t> languages;             ///< Lower-case name -> row; dialects included.
-  std::vector<std::string> dialects;                    ///< Languages that only a speaker can choose.
-  std::map<std::string, int64_t> speakers;              ///< Lower-case name -> row.
+  std::map<std::string, int64_t> languages;  ///< Name as the checkpoint spells it -> row; dialects included.
+  std::vector<std::string> dialects;  ///< Languages that only a speaker can choose.
+  std::map<std::string, int64_t> speakers;  ///< Name as the checkpoint spells it -> row.
   std::map<std::string, std::string> speaker_dialects;  ///< Speaker -> language.
   bool supports_instruct;
   TextLayout text_layout;  ///< The reference's default for this model type.
@@ -68,6 +69,8 @@ struct QWEN3_TTS_API ModelMetadata {
   int64_t subtalker_top_k;
   int64_t min_new_tokens;  ///< The end token is banned before this many tokens.
   int64_t max_new_tokens;
+  /// Text tokens that one piece of a split text carries well; unset: the checkpoint does not say.
+  std::optional<int64_t> max_piece_tokens;
 
   std::map<std::string, std::string> recipe;  ///< How the file was exported, for people: backend, precision of stages.
 

@@ -7,7 +7,7 @@
 namespace qwen3_tts::contract {
 
 /// Covers keys, methods and custom operators. Raise it when an older runner could no longer read a new file.
-inline constexpr int64_t kVersion = 1;
+inline constexpr int64_t kVersion = 2;
 
 // Constant methods.
 inline constexpr char kContractMethod[] = "contract";

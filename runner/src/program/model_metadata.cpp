@@ -115,11 +115,6 @@ std::string range_text(int64_t minimum, int64_t maximum) {
   return "an integer in " + std::to_string(minimum) + ".." + std::to_string(maximum);
 }
 
-/// Lower-case, as lookups are: a name with an ASCII capital could never be asked for.
-bool is_lower_name(const std::string& name) {
-  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
 /// Reads a contract's object key by key, and checks what must hold between them.
 class ContractReader {
  public:
@@ -148,6 +143,7 @@ class ContractReader {
     ASSIGN_OR_RETURN(metadata_.supports_instruct, flag("supports_instruct"));
     ASSIGN_OR_RETURN(metadata_.dialects, dialects("dialects"));
     ASSIGN_OR_RETURN(metadata_.speaker_dialects, speaker_dialects("speaker_dialects"));
+    ASSIGN_OR_RETURN(metadata_.max_piece_tokens, integer_or_null("max_piece_tokens", 1, kLargest));
     ASSIGN_OR_RETURN(metadata_.recipe, recipe("recipe"));
     ASSIGN_OR_RETURN(metadata_.group_offsets, ids("group_offsets", kLargest));
     RETURN_IF_ERROR(check_relations());
@@ -170,6 +166,16 @@ class ContractReader {
       return wrong_value(key, range_text(minimum, maximum), *value);
     }
     return *number;
+  }
+
+  /// What a checkpoint need not state is null.
+  Result<std::optional<int64_t>> integer_or_null(const char* key, int64_t minimum, int64_t maximum) const {
+    ASSIGN_OR_RETURN(const Json* value, find(key));
+    const auto number = integer_in(*value, minimum, maximum);
+    if (!number && !value->is_null()) {
+      return wrong_value(key, range_text(minimum, maximum) + ", or null", *value);
+    }
+    return number;
   }
 
   Result<float> number(const NumberField& field) const {
@@ -209,8 +215,8 @@ class ContractReader {
     std::map<std::string, int64_t> rows;
     for (const auto& [name, row] : value->items()) {
       const auto number = integer_in(row, 0, last);
-      if (!number || !is_lower_name(name)) {
-        return wrong_value(std::string(key) + "." + name, "a lower-case name with " + range_text(0, last), row);
+      if (!number || name.empty()) {
+        return wrong_value(std::string(key) + "." + name, "a name with " + range_text(0, last), row);
       }
       rows.emplace(name, *number);
     }

@@ -17,7 +17,8 @@ constexpr int64_t kFramesPerToken = 12;
 constexpr int64_t kExtraFrames = 75;
 constexpr int64_t kSlowerThanRecording = 3;
 
-// Two or three sentences, eight to twenty seconds; with a missed end token less than a minute.
+// Where the checkpoint does not say what a piece carries well: two or three sentences, eight to twenty seconds; with a
+// missed end token less than a minute.
 constexpr int64_t kPieceTokens = 56;
 // Below that, a small capacity may end a piece before its frame budget does.
 constexpr int64_t kFewestPieceTokens = 16;
@@ -50,7 +51,7 @@ int64_t piece_tokens(const ResolvedRequest& request, const ResolvedOptions& opti
   ResolvedOptions automatic = options;
   automatic.frame_budget.reset();
   const int64_t rows_of_one = num_text_rows(1, request, options.text_layout, metadata);
-  int64_t num_tokens = kPieceTokens;
+  int64_t num_tokens = metadata.max_piece_tokens.value_or(kPieceTokens);
   while (num_tokens > kFewestPieceTokens &&
          rows_of_one + num_tokens + frame_budget(num_tokens, request, automatic, metadata) > metadata.max_seq_len) {
     --num_tokens;

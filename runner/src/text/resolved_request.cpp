@@ -8,18 +8,13 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "base/try.h"
+#include "text/names.h"
 #include "text/text_tokenizer.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr char kDialectLanguage[] = "chinese";  // A speaker's dialect also stands in for this language.
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -52,7 +47,7 @@ std::string language_names(const ModelMetadata& metadata) {
   return join(names);
 }
 
-/// The named speaker, lower case; empty when the model has none to name.
+/// The named speaker as the model spells it; empty when the model has none to name.
 Result<std::string> resolve_speaker(const SynthesisRequest& request, const ModelMetadata& metadata) {
   if (metadata.speakers.empty()) {
     if (!request.speaker.empty()) {
@@ -64,29 +59,30 @@ Result<std::string> resolve_speaker(const SynthesisRequest& request, const Model
   if (request.speaker.empty()) {
     return invalid_argument("no speaker given; choose one of: " + speaker_names(metadata));
   }
-  std::string speaker = lower_case(request.speaker);
-  if (metadata.speakers.count(speaker) == 0) {
+  const auto speaker = find_name(metadata.speakers, request.speaker);
+  if (speaker == metadata.speakers.end()) {
     return invalid_argument("unknown speaker '" + request.speaker + "'; choose one of: " + speaker_names(metadata));
   }
-  return speaker;
+  return speaker->first;
 }
 
-/// The language whose row stands in the prompt; "auto" when none does.
+/// The language whose row stands in the prompt, as the model spells it; "auto" when none does.
 Result<std::string> resolve_language(const SynthesisRequest& request, const std::string& speaker,
                                      const ModelMetadata& metadata) {
-  const std::string language = lower_case(request.language);
-  if (contains(metadata.dialects, language)) {
+  const auto known = find_name(metadata.languages, request.language);
+  const bool is_auto = is_same_name(request.language, kAutoLanguage);
+  if (known != metadata.languages.end() && contains(metadata.dialects, known->first)) {
     return invalid_argument("language '" + request.language +
                             "' is a dialect, which comes with its speaker; choose one of: " + language_names(metadata));
   }
-  if (language != kAutoLanguage && metadata.languages.count(language) == 0) {
+  if (known == metadata.languages.end() && !is_auto) {
     return invalid_argument("unknown language '" + request.language + "'; choose one of: " + language_names(metadata));
   }
   const auto dialect = metadata.speaker_dialects.find(speaker);
-  if (dialect != metadata.speaker_dialects.end() && (language == kAutoLanguage || language == kDialectLanguage)) {
+  if (dialect != metadata.speaker_dialects.end() && (is_auto || is_same_name(known->first, kDialectLanguage))) {
     return dialect->second;
   }
-  return language;
+  return is_auto ? kAutoLanguage : known->first;
 }
 
 Status check_voice(const Voice& voice, const ModelMetadata& metadata) {

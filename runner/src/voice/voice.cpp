@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "base/try.h"
+#include "text/names.h"
 #include "text/unicode_nfc.h"
 #include "voice/safetensors.h"
 
@@ -99,7 +100,8 @@ class VoiceReader {
                                       std::pair{kModelTypeKey, &voice_.model_type}}) {
       ASSIGN_OR_RETURN(*target, text(key));
     }
-    if (model_ != nullptr && voice_.language != kAutoLanguage && model_->languages.count(voice_.language) == 0) {
+    if (model_ != nullptr && voice_.language != kAutoLanguage &&
+        find_name(model_->languages, voice_.language) == model_->languages.end()) {
       return invalid_argument("its language '" + voice_.language + "' is not one of this model");
     }
     return {};

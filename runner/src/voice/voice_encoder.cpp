@@ -16,6 +16,7 @@
 #include "program/program.h"
 #include "program/signature.h"
 #include "program/thread_pool.h"
+#include "text/names.h"
 #include "text/text_tokenizer.h"
 #include "text/tokenizer_tables.h"
 #include "voice/voice_encoder_contract.h"
@@ -86,11 +87,14 @@ Status check_samples(const std::vector<float>& samples, const VoiceEncoderContra
 }
 
 /// The language as voice files name it.
-Result<std::string> check_language(std::string language, const std::set<std::string>& languages) {
-  std::transform(language.begin(), language.end(), language.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  if (language == kAutoLanguage || languages.count(language) > 0) {
-    return language;
+Result<std::string> check_language(const std::string& language, const std::set<std::string>& languages) {
+  if (is_same_name(language, kAutoLanguage)) {
+    return std::string(kAutoLanguage);
+  }
+  const auto known = std::find_if(languages.begin(), languages.end(),
+                                  [&](const std::string& name) { return is_same_name(name, language); });
+  if (known != languages.end()) {
+    return *known;
   }
   std::string names = kAutoLanguage;
   for (const std::string& name : languages) {

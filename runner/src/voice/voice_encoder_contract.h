@@ -25,7 +25,7 @@ struct VoiceEncoderContract {
   int64_t text_vocab_size;
   int64_t max_encode_frames;  ///< Most frames of one encode_audio call.
   int64_t context_frames;     ///< Frames before a piece that its first row depends on.
-  std::set<std::string> languages;  ///< Lower-case names, without dialects.
+  std::set<std::string> languages;  ///< As the checkpoint spells them, without dialects.
 
   /// The last block is never full.
   int64_t num_blocks(int64_t num_samples) const { return num_samples / samples_per_block + 1; }
