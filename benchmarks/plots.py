@@ -35,6 +35,7 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-s
 .peer { fill: #8c959f; }
 .spread { stroke: #1f2328; stroke-width: 1.5; }
 .mark { stroke: #bc4c00; stroke-width: 1.5; stroke-dasharray: 4 3; }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 5px; }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3; }
   .note { fill: #9198a1; }
@@ -42,6 +43,7 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-s
   .peer { fill: #656c76; }
   .spread { stroke: #e6edf3; }
   .mark { stroke: #f0883e; }
+  .value { stroke: #0d1117; }
 }
 """
 
@@ -113,12 +115,12 @@ def draw(plot: Plot, rows: Sequence[Bar], note: str) -> str:
         f"<style>{STYLE}</style>",
         _text(16, 26, plot.title, "title"),
     ]
-    for index, bar in enumerate(rows):
-        parts += _row(bar, plot.form, left, TOP + ROW * index, pixels)
-    if plot.mark:
+    if plot.mark:  # below the values, which must stay readable
         x = left + plot.mark[0] * pixels
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height - BOTTOM}"/>')
         parts.append(_text(x, TOP - 14, plot.mark[1], "note", "middle"))
+    for index, bar in enumerate(rows):
+        parts += _row(bar, plot.form, left, TOP + ROW * index, pixels)
     parts += [_text(16, height - 12, note, "note"), "</svg>", ""]
     return "\n".join(parts)
 
@@ -130,7 +132,7 @@ def _row(bar: Bar, form: str, left: float, top: float, pixels: float) -> list[st
     parts = [
         _text(left - 12, middle + 5, bar.name, anchor="end"),
         f'<rect class="{kind}" x="{left:.1f}" y="{middle - BAR / 2:.1f}" {size} rx="2"/>',
-        _text(max(end, high) + 8, middle + 5, form.format(bar.median)),
+        _text(max(end, high) + 8, middle + 5, form.format(bar.median), "value"),
     ]
     if bar.high > bar.median:
         parts.append(f'<line class="spread" x1="{end:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>')
