@@ -1,21 +1,23 @@
 """A model for a GPU whose methods run on a CPU: the same modules, contract and files, but ExecuTorch's plain kernels.
 
-    python tests/gpu_program.py --checkpoint DIR --output OUT.pte [--calls two]
+    python tests/gpu_program.py --checkpoint DIR --output OUT.pte --two-calls OUT.pte
 
 The runner is tested with it, all but the CUDA backend: caches stay in the program and are shared by its methods, the
-weights come in a .ptd. It has the code groups of cuda_models.py.
+weights come in a .ptd. It has the code groups of cuda_models.py. Of the second program a frame takes two calls: it has
+some of the first one's methods.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+from executorch.exir import EdgeCompileConfig, EdgeProgramManager, ExecutorchBackendConfig, to_edge
 from executorch.exir.passes import MemoryPlanningPass
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
@@ -27,6 +29,7 @@ from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages
 from qwen3_tts.export.lean_tracing import lean_tracing
 from qwen3_tts.export.lowering import export_methods
+from qwen3_tts.export.methods import Method
 from qwen3_tts.export.program import constants_of
 from qwen3_tts.recipe import FLOAT
 from qwen3_tts.text_tokenizer import TextTokenizer
@@ -34,6 +37,7 @@ from qwen3_tts.text_tokenizer import TextTokenizer
 FP32 = Flavour(torch.float32, torch.float32)
 MAX_SEQ_LEN = 256
 GPU_ARCH = "sm_90"
+COMPILE_CONFIG = EdgeCompileConfig(_check_ir_validity=False, _skip_dim_order=True)
 OF_TWO_CALLS = ("encode_text", "codec_embed", "talker_prefill", "talker", "cp_generate", "decode_audio")
 
 
@@ -48,6 +52,11 @@ def constants(checkpoint: FewGroups) -> dict[str, Any]:
         backend="cuda",
     )
     return constants_of(contract, checkpoint.tokenizer_json)
+
+
+def of_gpu(methods: list[Method]) -> dict[str, str]:
+    """The constant method `cuda`."""
+    return {"cuda": json.dumps(cuda_contract(methods, gpu_arch=GPU_ARCH, dtype="fp32"))}
 
 
 def without_unused_caches(program: ExportedProgram) -> ExportedProgram:
@@ -65,34 +74,46 @@ def without_unused_caches(program: ExportedProgram) -> ExportedProgram:
     return program
 
 
-def write(checkpoint: FewGroups, names: tuple[str, ...] | None, output: Path) -> None:
-    """Write the methods called `names`, or all, to `output` and their weights to the .ptd beside it."""
-    methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))
-    methods = [method for method in methods if names is None or method.name in names]
-    of_gpu = cuda_contract(methods, gpu_arch=GPU_ARCH, dtype="fp32")
-    with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
-        warnings.simplefilter("ignore")
-        programs = export_methods(methods, lambda method, step: None)
-        edge = to_edge_transform_and_lower(
-            {name: without_unused_caches(program.run_decompositions()) for name, program in programs.items()},
-            constant_methods=constants(checkpoint) | {"cuda": json.dumps(of_gpu)},
-            compile_config=EdgeCompileConfig(_check_ir_validity=False, _skip_dim_order=True),
-        )
-        planning = MemoryPlanningPass(share_mutable_buffers=True)
-        program = edge.to_executorch(ExecutorchBackendConfig(external_constants=True, memory_planning_pass=planning))
+def lower(methods: list[Method]) -> dict[str, ExportedProgram]:
+    """Name -> the method in the operators of ExecuTorch's plain kernels."""
+    programs = export_methods(methods, lambda method, step: None)
+    edge = to_edge(
+        {name: without_unused_caches(program.run_decompositions()) for name, program in programs.items()},
+        compile_config=COMPILE_CONFIG,
+    )
+    return {name: edge.exported_program(name) for name in programs}
+
+
+def write(programs: dict[str, ExportedProgram], constants: dict[str, Any], output: Path) -> None:
+    """Write `programs`, which are used up, to `output` and their weights to the .ptd beside it."""
+    planning = MemoryPlanningPass(share_mutable_buffers=True)
+    program = EdgeProgramManager(programs, constants, COMPILE_CONFIG).to_executorch(
+        ExecutorchBackendConfig(external_constants=True, memory_planning_pass=planning)
+    )
     (weights,) = program._tensor_data.values()
     with output.with_suffix(".ptd").open("wb") as data, output.open("wb") as file:
         weights.write_to_file(data)
         program.write_to_file(file)
 
 
+def write_both(checkpoint: FewGroups, output: Path, output_of_two_calls: Path) -> None:
+    methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))
+    some = [method for method in methods if method.name in OF_TWO_CALLS]
+    with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
+        warnings.simplefilter("ignore")
+        programs = lower(methods)
+        programs_of_two_calls = copy.deepcopy({method.name: programs[method.name] for method in some})
+        write(programs_of_two_calls, constants(checkpoint) | of_gpu(some), output_of_two_calls)
+        write(programs, constants(checkpoint) | of_gpu(methods), output)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--calls", choices=("one", "two"), default="one", help="a frame takes (default: one)")
+    parser.add_argument("--two-calls", required=True, type=Path, help="the program whose frames take two calls")
     args = parser.parse_args()
-    write(FewGroups(args.checkpoint), OF_TWO_CALLS if args.calls == "two" else None, args.output)
+    write_both(FewGroups(args.checkpoint), args.output, args.two_calls)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ those sources makes a new folder, an unchanged tree finds the old one.
     snapshots/<size>/    what tests/random_checkpoint.py wrote; the demo voice's is demo_voice/snapshot/
     checkpoints/<size>/  what convert_weights.py made of it
     <name>.pte           what export_unified.py made of that, one for each row of EXPORTS and VOICE_ENCODERS, with its
-                         manifest; and what gpu_program.py made, with its .ptd, for each row of GPU_PROGRAMS
+                         manifest; and what gpu_program.py made, with its .ptd: GPU_PROGRAMS
 
 `python tests/models.py` makes all of them and prints the folder. `ctest` calls it for those that C++ tests need, and
 the functions make what is missing when it is asked for. Everything is written beside its place and renamed, so an
@@ -78,16 +78,13 @@ VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
     "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
 }
-GPU_PROGRAMS = {  # name: how many calls a frame takes
-    "tiny-customvoice-gpu": "one",
-    "tiny-customvoice-gpu-two-calls": "two",
-}
+GPU_PROGRAMS = ("tiny-customvoice-gpu", "tiny-customvoice-gpu-two-calls")  # a frame takes one call, or two
 
 
 @cache
 def root() -> Path:
     """Folder of the models that belong to the sources as they are now."""
-    digest = hashlib.sha256(repr(EXPORTS | VOICE_ENCODERS | GPU_PROGRAMS).encode())
+    digest = hashlib.sha256(repr((EXPORTS, VOICE_ENCODERS, GPU_PROGRAMS)).encode())
     for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern) if path.is_file()):
         digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
         digest.update(path.read_bytes())
@@ -125,22 +122,23 @@ def exported(name: str) -> Path:
 
 
 def gpu_program(name: str) -> Path:
-    """The .pte called `name`, a row of GPU_PROGRAMS. The first call takes a minute."""
-    place = root() / f"{name}.pte"
+    """The .pte called `name`, one of GPU_PROGRAMS. The first call makes both and takes a minute."""
+    first, second = (root() / f"{program}.pte" for program in GPU_PROGRAMS)
 
     def write(out: Path) -> None:
         folder = checkpoint("tiny-customvoice")
-        warm_process.run("tests/gpu_program.py", "--checkpoint", folder, "--output", out, "--calls", GPU_PROGRAMS[name])
+        files = ("--output", out, "--two-calls", out.with_name(second.name))
+        warm_process.run("tests/gpu_program.py", "--checkpoint", folder, *files)
 
-    _make(place, write)
-    return place
+    _make(first, write)
+    return root() / f"{name}.pte"
 
 
 def make_all(jobs: int, *, with_demo: bool = True) -> Path:
     """The folder with every row of the tables in it, or all but the demo voice's, `jobs` of them made at a time."""
     exports = VOICE_ENCODERS | EXPORTS
     with ThreadPoolExecutor(jobs) as pool:  # those that take longest first
-        made = [pool.submit(gpu_program, name) for name in GPU_PROGRAMS]
+        made = [pool.submit(gpu_program, GPU_PROGRAMS[0])]
         made += [pool.submit(exported, name) for name in exports if with_demo or exports[name].size != DEMO]
         for future in made:
             future.result()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,11 +88,11 @@ def configure_project(prefix: Path, folder: Path, components: str = "") -> subpr
     return call("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", *flags)
 
 
-def build_project(prefix: Path, folder: Path, components: str = "") -> Path:
-    """The folder with what tests/package builds."""
+def build_project(prefix: Path, folder: Path, components: str, *targets: str) -> Path:
+    """The folder with `targets` of tests/package."""
     configured = configure_project(prefix, folder, components)
     assert configured.returncode == 0, configured.stderr
-    run("cmake", "--build", folder / "build")
+    run("cmake", "--build", folder / "build", "--target", *targets)
     return folder / "build"
 
 
@@ -101,8 +102,22 @@ def loaded_libraries(program: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def prefix(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(build_dir, tmp_path_factory.mktemp("package"), "all")
+def installed(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Component, or "all" -> its prefix."""
+    return cache(lambda component: install(build_dir, tmp_path_factory.mktemp(component), component))
+
+
+@pytest.fixture(scope="module")
+def project(installed: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Component -> tests/package, built with a prefix that holds no other."""
+    return cache(
+        lambda component: build_project(installed(component), tmp_path_factory.mktemp("project"), "", "speak", "plugin")
+    )
+
+
+@pytest.fixture(scope="module")
+def prefix(installed: Callable[[str], Path]) -> Path:
+    return installed("all")
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +159,9 @@ def test_library_shows_what_the_headers_declare(prefix: Path) -> None:
 
 @pytest.mark.parametrize("component", ["core", "static"])
 def test_project_speaks_with_a_library_that_needs_no_sound_library(
-    component: str, build_dir: Path, model: Path, expected: bytes, tmp_path: Path
+    component: str, project: Callable[[str], Path], model: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    prefix = install(build_dir, tmp_path, component)
-    build = build_project(prefix, tmp_path)
+    build = project(component)
     libraries = loaded_libraries(build / "speak")
     assert "sndfile" not in libraries
     assert "soxr" not in libraries
@@ -157,17 +171,16 @@ def test_project_speaks_with_a_library_that_needs_no_sound_library(
 
 
 @pytest.mark.parametrize(("component", "used"), [("all", "audio"), ("static", "static;audio")])
-def test_project_reads_recordings(component: str, used: str, build_dir: Path, tmp_path: Path) -> None:
-    build = build_project(install(build_dir, tmp_path, component), tmp_path, used)
+def test_project_reads_recordings(component: str, used: str, installed: Callable[[str], Path], tmp_path: Path) -> None:
+    build = build_project(installed(component), tmp_path, used, "count")
     with wave.open(str(RECORDING)) as recording:
         num_samples = math.ceil(recording.getnframes() * 24000 / recording.getframerate())
     assert run(build / "count", RECORDING) == f"{num_samples} samples"
 
 
 @on_linux
-def test_plugin_keeps_the_static_library_to_itself(build_dir: Path, tmp_path: Path) -> None:
-    build = build_project(install(build_dir, tmp_path, "static"), tmp_path)
-    symbols = run("nm", "--dynamic", "--defined-only", "--demangle", build / "libplugin.so")
+def test_plugin_keeps_the_static_library_to_itself(project: Callable[[str], Path]) -> None:
+    symbols = run("nm", "--dynamic", "--defined-only", "--demangle", project("static") / "libplugin.so")
     assert " T main" in symbols
     assert re.findall(r"^\w+ [TDBR] qwen3_tts::.*", symbols, re.MULTILINE) == []
 
@@ -175,8 +188,10 @@ def test_plugin_keeps_the_static_library_to_itself(build_dir: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("components", "said"), [("audio", "QWEN3_TTS_AUDIO"), ("static", "static library"), ("video", "video")]
 )
-def test_package_says_what_is_not_installed(components: str, said: str, build_dir: Path, tmp_path: Path) -> None:
-    configured = configure_project(install(build_dir, tmp_path, "core"), tmp_path, components)
+def test_package_says_what_is_not_installed(
+    components: str, said: str, installed: Callable[[str], Path], tmp_path: Path
+) -> None:
+    configured = configure_project(installed("core"), tmp_path, components)
     assert configured.returncode != 0
     assert said in configured.stderr
 

@@ -1,5 +1,6 @@
 """What the programs behind the test models import, but for their own few files; see warm_process.py."""
 
+import gc
 import importlib
 import logging
 import sys
@@ -8,3 +9,4 @@ from pathlib import Path
 logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # as PYTHONPATH does for the others
 importlib.import_module("qwen3_tts.export.program")
+gc.freeze()  # what is imported stays

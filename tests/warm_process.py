@@ -5,6 +5,7 @@ The processes are forked from one that imported them once: half of the time of m
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -38,6 +39,7 @@ def _call(script: str, arguments: list[str], output: str) -> None:
     file = os.open(output, os.O_WRONLY)
     os.dup2(file, sys.stdout.fileno())
     os.dup2(file, sys.stderr.fileno())
+    gc.set_threshold(50_000, 20, 50)  # graphs are many small objects, and a fifth of the time went into looking at them
     import torch
 
     torch.set_num_threads(1)  # several run side by side, and tiny shapes gain nothing from more

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+import torch._export.utils as export_utils
+from executorch.backends.xnnpack._passes.convert_to_upsample_bilinear2d import ConvertToUpsampleBilinear2d
 from executorch.exir.pass_base import ExportPass
 from torch.fx import Graph, GraphModule
 from torch.fx.graph import _PyTreeCodeGen
@@ -38,6 +41,8 @@ def lean_tracing() -> Iterator[None]:
             (GraphModule, "__str__", lambda module: type(module).__name__),  # formatted for logs that are off
             (GraphModule, "print_readable", lambda _module, *_args, **_kwargs: ""),
             (ExportPass, "call", _trace_when_changed),
+            (ConvertToUpsampleBilinear2d, "call", lambda _pass, module: PassResult(module, False)),  # for images
+            (export_utils, "_materialize_cpp_cia_ops", cache(export_utils._materialize_cpp_cia_ops)),
         ):
             stack.enter_context(patch.object(owner, name, value, create=True))
         yield
