@@ -6,6 +6,7 @@ def test_x(tiny_checkpoint: Callable[[str], Path]) -> None:
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +15,18 @@ import pytest
 
 import listening
 import models
+import warm_process
 from judges import Whisper
 
 
 def pytest_configure() -> None:
     """One thread for torch, here and in programs: tiny shapes wait for a second one, minutes when others are busy."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, which test files do
+    warm_process.look_for_garbage_less_often()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported stays
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 import gpu_check
 from cuda_models import GROUPS, FewGroups
-from cuda_without_gpu import compiling_with, cpu_kernels
+from cuda_without_gpu import SOON_COMPILED, compiling_with, slow_cpu_kernels
 from qwen3_tts.export.cuda import libtorch, lowering
 from qwen3_tts.export.cuda.containers import Containers
 from qwen3_tts.export.cuda.linear import Int4Linear
@@ -44,7 +44,7 @@ def containers(checkpoint: FewGroups, tmp_path_factory: pytest.TempPathFactory) 
     methods = [method for method in build_methods(stages) if method.name in COMPILED]
     folder = tmp_path_factory.mktemp("cuda")
     program, data = folder / "model.pte", folder / "model.ptd"
-    with pytest.MonkeyPatch.context() as patch, compiling_with(cpu_kernels, triton=False):
+    with pytest.MonkeyPatch.context() as patch, compiling_with(slow_cpu_kernels, triton=False):
         patch.setattr(lowering, "check_programs", lambda programs, report: None)  # it wants bfloat16
         lowered = lowering.lower(methods, {"contract": "{}"}, lambda method, step: None)
     with program.open("wb") as file, data.open("wb") as weights:
@@ -162,7 +162,7 @@ def test_int4_layers_run_without_the_runtimes_kernel(tmp_path: Path) -> None:
     layer = Int4Linear(Linear(512, 64))
     x = torch.randn(1, 512, generator=torch.Generator().manual_seed(2))
     handles = ", ".join(["AtenTensorHandle"] * 6)
-    options: dict[str, Any] = {
+    options: dict[str, Any] = SOON_COMPILED | {
         "aot_inductor.output_path": str(tmp_path / "layer.so"),
         "aot_inductor.custom_ops_to_c_shims": {
             torch.ops.executorch_cuda.int4_plain_mm.default: [

@@ -193,7 +193,7 @@ def test_package_says_what_is_not_installed(
 ) -> None:
     configured = configure_project(installed("core"), tmp_path, components)
     assert configured.returncode != 0
-    assert said in configured.stderr
+    assert said in " ".join(configured.stderr.split())  # CMake breaks lines
 
 
 def test_parent_project_gets_the_core_alone(tmp_path: Path) -> None:

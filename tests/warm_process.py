@@ -29,6 +29,11 @@ def run(script: str, *arguments: str | Path) -> None:
             raise RuntimeError(f"{script} {' '.join(words)}\nended with {process.exitcode}:\n{said[-8000:]}")
 
 
+def look_for_garbage_less_often() -> None:
+    """Captured graphs are many small objects: looking through them again and again takes a sixth of an export."""
+    gc.set_threshold(50_000, 20, 50)
+
+
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["warm_imports"])
@@ -39,7 +44,7 @@ def _call(script: str, arguments: list[str], output: str) -> None:
     file = os.open(output, os.O_WRONLY)
     os.dup2(file, sys.stdout.fileno())
     os.dup2(file, sys.stderr.fileno())
-    gc.set_threshold(50_000, 20, 50)  # graphs are many small objects, and a fifth of the time went into looking at them
+    look_for_garbage_less_often()
     import torch
 
     torch.set_num_threads(1)  # several run side by side, and tiny shapes gain nothing from more
