@@ -393,26 +393,41 @@ def test_missing_template_token_raises(tmp_path: Path) -> None:
 # The runner's tokenizer
 
 
-def mismatches(texts: list[str], reference: Tokenizer, run_tokenizer: RunTokenizer) -> list[str]:
+Answers = list[tuple[str, str]]  # texts and their ids, in one line each
+
+
+def answers(reference: Tokenizer, texts: list[str]) -> Answers:
+    return [(text, " ".join(map(str, line.ids))) for text, line in zip(texts, reference.encode_batch_fast(texts))]
+
+
+@pytest.fixture(scope="session")
+def answers_to_random_texts(reference: Tokenizer) -> Answers:
+    return answers(reference, EDGE_TEXTS + list(random_texts()))
+
+
+@pytest.fixture(scope="session")
+def answers_to_code_points(reference: Tokenizer) -> Answers:
+    return answers(reference, list(sweep_texts()))
+
+
+def mismatches(answers: Answers, run_tokenizer: RunTokenizer) -> list[str]:
     """A line for each text on which the two disagree."""
-    lines = run_tokenizer([text.encode() for text in texts])
-    assert len(lines) == len(texts)
-    expected = (" ".join(map(str, encoding.ids)) for encoding in reference.encode_batch_fast(texts))
+    lines = run_tokenizer([text.encode() for text, _ in answers])
+    assert len(lines) == len(answers)
     return [
         f"{text[:80]!r}: {line[:200]} instead of {ids[:200]}"
-        for text, line, ids in zip(texts, lines, expected, strict=True)
+        for line, (text, ids) in zip(lines, answers, strict=True)
         if line != ids
     ]
 
 
-def test_runner_agrees_on_random_texts(reference: Tokenizer, run_tokenizer: RunTokenizer) -> None:
-    texts = EDGE_TEXTS + list(random_texts())
-    assert len(texts) > 20_000
-    assert mismatches(texts, reference, run_tokenizer) == []
+def test_runner_agrees_on_random_texts(answers_to_random_texts: Answers, run_tokenizer: RunTokenizer) -> None:
+    assert len(answers_to_random_texts) > 20_000
+    assert mismatches(answers_to_random_texts, run_tokenizer) == []
 
 
-def test_runner_agrees_on_every_code_point(reference: Tokenizer, run_tokenizer: RunTokenizer) -> None:
-    assert mismatches(list(sweep_texts()), reference, run_tokenizer) == []
+def test_runner_agrees_on_every_code_point(answers_to_code_points: Answers, run_tokenizer: RunTokenizer) -> None:
+    assert mismatches(answers_to_code_points, run_tokenizer) == []
 
 
 def test_python_agrees_on_edge_texts(reference: Tokenizer, tokenizer: TextTokenizer) -> None:
