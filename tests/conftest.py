@@ -31,11 +31,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow ones first, so that two workers end at the same time; whoever asks for Whisper listens."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if "whisper" in getattr(item, "fixturenames", ()):
-            item.add_marker("listening")
+    """What takes long comes first, so that two workers end at the same time; whoever asks for Whisper listens."""
+    hear = [item for item in items if "whisper" in getattr(item, "fixturenames", ())]
+    for item in hear:
+        item.add_marker("listening")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None and item not in hear)
 
 
 @pytest.fixture(scope="session")
@@ -82,4 +82,5 @@ def whisper() -> Whisper:
     """Whisper base, which is not everywhere: without it the test is skipped."""
     if not listening.are_judges_installed():
         pytest.skip("the judges of speech are not installed: run `scripts/setup.sh judges`")
-    return Whisper(listening.WHISPER, threads=os.cpu_count() or 1)
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    return Whisper(listening.WHISPER, threads=1 if is_one_of_many else os.cpu_count() or 1)
