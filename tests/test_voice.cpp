@@ -214,12 +214,44 @@ TEST_F(VoiceTest, DeepNestingIsRefused) {
 
 TEST_F(VoiceTest, ForeignFilesAreRefused) {
   const Parts parts = x_vector_only();
-  expect_refused("RIFF\x24\x01\x02\x03WAVEfmt ", "not a safetensors file");
   expect_refused(std::string(8, '\xff') + "{}", "not a safetensors file");
   expect_refused(parts.with_header("[]"), "not a JSON object");
   expect_refused(parts.with_header("{"), "not a JSON object");
   expect_refused(parts.with_header(parts.header.dump() + "{}"), "not a JSON object");
   expect_refused(parts.with_header("{\"x_vector\": 1, \"x_vector\": 2}"), "not a JSON object");
+}
+
+TEST_F(VoiceTest, RecordingsAndModelsAreNamed) {
+  using namespace std::string_literals;
+  const std::string rest(64, '\x01');
+  for (const auto& [start, format] : {
+           std::pair{"RIFF\x24\x01\x02\x03WAVEfmt "s, "recording (WAV)"},
+           std::pair{"RF64\xFF\xFF\xFF\xFFWAVEds64"s, "recording (WAV)"},
+           std::pair{"fLaC\0\0\0\x22"s, "recording (FLAC)"},
+           std::pair{"OggS\0\x02"s, "recording (Ogg)"},
+           std::pair{"ID3\x04\0\0"s, "recording (MP3)"},
+           std::pair{"\xFF\xFB\x90\x44"s, "recording (MP3)"},
+           std::pair{"\0\0\0\x20"
+                     "ftypM4A "s,
+                     "recording (MP4)"},
+       }) {
+    expect_refused(start + rest, format);
+    expect_refused(start + rest, "make a voice of it first, with qwen3_tts_voice create");
+  }
+  expect_refused(
+      "\x1C\0\0\0"
+      "ET12"s +
+          rest,
+      "it is a model file");
+  expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull");
+}
+
+/// Its header's length begins like an MP3.
+TEST_F(VoiceTest, AVoiceWhoseLengthLooksLikeARecordingIsRead) {
+  Parts parts = x_vector_only();
+  parts.header["__metadata__"]["note"] = std::string(0xFBFF - parts.header.dump().size() - 10, 'x');
+  ASSERT_EQ(parts.file().substr(0, 2), "\xFF\xFB");
+  EXPECT_TRUE(load(parts.file()).ok());
 }
 
 TEST_F(VoiceTest, MetadataMustFit) {

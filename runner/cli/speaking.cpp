@@ -19,12 +19,14 @@
 
 #include "audio/codes_file.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/try.h"
 #include "report.h"
 #include "run_record.h"
 #include "run_sink.h"
 #include "runs.h"
 #include "stats_json.h"
+#include "voice/other_file.h"
 #include "voice_maker.h"
 
 namespace qwen3_tts {
@@ -55,6 +57,11 @@ double peak_rss_mb() {
 
 /// An error about a run says where its text comes from, unless that is --text.
 Status of_run(const Run& run, const Status& status) { return run.source.empty() ? status : about(run.source, status); }
+
+bool is_recording(const std::string& path) {
+  const auto bytes = read_file(path);
+  return bytes.ok() && recording_format(*bytes) != nullptr;
+}
 
 /// Speaks runs one after the other with one engine and one session.
 class Speaker {
@@ -120,7 +127,11 @@ Status Speaker::read_inputs(const std::vector<Run>& runs) {
     ASSIGN_OR_RETURN(codes_, read_codes_file(*options_.codes_path, engine_->metadata()));
   }
   RETURN_IF_ERROR(open_voice_maker());
-  RETURN_IF_ERROR(read_voice(options_.voice));
+  const Status voice = read_voice(options_.voice);
+  if (!voice.ok() && engine_->metadata().takes_voices() && is_recording(options_.voice)) {
+    return Error{voice.error().code, voice.error().message + "; or give it as --ref_audio"};
+  }
+  RETURN_IF_ERROR(voice);
   for (const Run& run : runs) {
     RETURN_IF_ERROR(of_run(run, read_voice(run.voice)));
   }
@@ -142,8 +153,12 @@ Status Speaker::open_voice_maker() {
     return {};
   }
   console_.progress("listening to " + options_.ref_audio + " ...");
-  ASSIGN_OR_RETURN(Voice voice, voice_maker_->of_recording(options_.ref_audio, options_.ref_text));
-  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(voice)));
+  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
+  if (!voice.ok() && Voice::read(options_.ref_audio).ok()) {
+    return invalid_argument("--ref_audio '" + options_.ref_audio + "' is a voice file; give it as --voice");
+  }
+  RETURN_IF_ERROR(voice);
+  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(*voice)));
   return {};
 }
 

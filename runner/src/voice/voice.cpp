@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "text/names.h"
 #include "text/unicode_nfc.h"
+#include "voice/other_file.h"
 #include "voice/safetensors.h"
 
 namespace qwen3_tts {
@@ -188,9 +189,23 @@ class VoiceReader {
 
 std::string subject_of(const std::string& path) { return "voice '" + path + "'"; }
 
+/// The file's tensors. Those who give a recording, or another file by mistake, are told what it is.
+Result<SafeTensors> parse_voice(const std::string& bytes) {
+  Result<SafeTensors> file = SafeTensors::parse(bytes);
+  if (file.ok()) {
+    return file;
+  }
+  if (const char* format = recording_format(bytes)) {
+    return invalid_argument("it is a recording (" + std::string(format) +
+                            "), not a voice file; make a voice of it first, with qwen3_tts_voice create");
+  }
+  const char* other = other_file(bytes);
+  return other == nullptr ? file.error() : invalid_argument(other);
+}
+
 Result<Voice> read_voice(const std::string& path, const ModelMetadata* model) {
   ASSIGN_OR_RETURN(const std::string bytes, read_file(path));
-  ASSIGN_OR_RETURN(const SafeTensors file, about(subject_of(path), SafeTensors::parse(bytes)));
+  ASSIGN_OR_RETURN(const SafeTensors file, about(subject_of(path), parse_voice(bytes)));
   return about(subject_of(path), VoiceReader(file, model).read());
 }
 
