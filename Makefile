@@ -56,7 +56,8 @@ gpu-check: $(VENV)/.setup-dev ## Export for the NVIDIA GPU of this machine, comp
 golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
 	@snapshots=$$($(PYTHON_BIN) tests/models.py --snapshots) && \
 	  .reference-venv/bin/python tests/golden/make_golden.py --snapshots "$$snapshots" && \
-	  .reference-venv/bin/python tests/golden/make_voice_golden.py --snapshot "$$snapshots/tiny-base"
+	  .reference-venv/bin/python tests/golden/make_voice_golden.py --snapshot "$$snapshots/tiny-base" && \
+	  PYTHONPATH=.:tests .reference-venv/bin/python tests/golden/make_variant_golden.py --snapshots "$$snapshots"
 	@.reference-venv/bin/python tests/golden/make_sampler_golden.py
 
 manifests: $(VENV)/.setup-dev ## Write manifests/ again: what each published model exports to

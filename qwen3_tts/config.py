@@ -1,76 +1,34 @@
 """The checkpoint's configuration, read once from `config.json` and `generation_config.json`.
 
 A checkpoint folder (made by `convert_weights.py`) holds the published root `config.json` with the codec's own
-configuration added under `speech_tokenizer_config`. Every key that is read here must be there: a missing one raises
-`ConfigError` with its full path. Names follow the stages of this project, not those of the source files.
+configuration added under `speech_tokenizer_config`. Every key that is read here must be there, or have a default of the
+reference (reference_defaults.py): a missing one raises `ConfigError` with its full path. Names follow the stages of
+this project, not those of the source files.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, read_json
 
 MODEL_TYPES = ("base", "custom_voice", "voice_design")
-
-# Values that the published configs leave to the reference's class defaults (qwen-tts 0.1.1,
-# Qwen3TTSSpeakerEncoderConfig). Everything else must stand in the checkpoint.
-SPEAKER_ENCODER_DEFAULTS: dict[str, Any] = {
-    "mel_dim": 128,
-    "enc_channels": [512, 512, 512, 512, 1536],
-    "enc_kernel_sizes": [5, 3, 3, 3, 1],
-    "enc_dilations": [1, 2, 3, 4, 1],
-    "enc_attention_channels": 128,
-    "enc_res2net_scale": 8,
-    "enc_se_channels": 128,
-}
+CODEC_SECTION = "speech_tokenizer_config"  # key of a converted config.json: speech_tokenizer/config.json
+DEFAULTS_RECORD = "reference_defaults"  # key of a converted config.json: file -> dotted key -> value; absent if none
+UNKNOWN_SIZE = "unknown"  # where the checkpoint does not say; only a CustomVoice model's decides something
 
 
-class ConfigError(ValueError):
-    """The checkpoint's configuration is incomplete or contradicts itself."""
-
-
-class Section:
-    """A JSON object that knows its path, so that a missing key can be named in full."""
-
-    def __init__(self, values: dict[str, Any], path: str):
-        self.values, self.path = values, path
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self.values:
-            raise ConfigError(f"{self.path}: key '{key}' is missing; the checkpoint is incomplete, fetch it again")
-        return self.values[key]
-
-    def section(self, key: str) -> Section:
-        value = self[key]
-        if not isinstance(value, dict):
-            raise ConfigError(f"{self.path}: '{key}' must be an object, found {type(value).__name__}")
-        return Section(value, f"{self.path}:{key}")
-
-    def integer(self, key: str, minimum: int = 1) -> int:
-        value = self[key]
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise ConfigError(f"{self.path}: '{key}' must be an integer >= {minimum}, found {value!r}")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self[key]
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ConfigError(f"{self.path}: '{key}' must be a number, found {value!r}")
-        return float(value)
-
-    def integers(self, key: str) -> tuple[int, ...]:
-        value = self[key]
-        if not isinstance(value, list) or not all(isinstance(v, int) and v > 0 for v in value):
-            raise ConfigError(f"{self.path}: '{key}' must be a list of positive integers, found {value!r}")
-        return tuple(value)
-
-    def expect(self, key: str, allowed: tuple[Any, ...]) -> Any:
-        value = self[key]
-        if value not in allowed:
-            raise ConfigError(f"{self.path}: '{key}' is {value!r}; this project knows {', '.join(map(repr, allowed))}")
-        return value
+def check_rope_type(section: Section) -> None:
+    """Raises ConfigError unless positions rotate plainly; the talker's mrope_section only divides equal positions."""
+    scaling = section.values.get("rope_scaling")
+    if scaling is not None:
+        types = section.section("rope_scaling").values
+        for key in ("type", "rope_type"):
+            if types.get(key, "default") != "default":
+                raise ConfigError(
+                    f"{section.path}: rope_scaling has the {key} {types[key]!r}; this project knows 'default'"
+                )
 
 
 @dataclass(frozen=True)
@@ -93,8 +51,9 @@ class TransformerConfig:
 
     @classmethod
     def read(cls, section: Section, *, window: int) -> TransformerConfig:
-        section.expect("hidden_act", ("silu",))
+        section.expect("hidden_act", ("silu", "swish"))  # transformers has both names
         section.expect("attention_bias", (False,))
+        check_rope_type(section)
         heads, kv_heads = section.integer("num_attention_heads"), section.integer("num_key_value_heads")
         head_dim = section.integer("head_dim")
         if heads % kv_heads or head_dim % 2:
@@ -207,7 +166,7 @@ class ModelConfig:
     """Everything that convert, export and the runner need to know about a checkpoint."""
 
     model_type: str  # one of MODEL_TYPES
-    model_size: str  # "0b6" or "1b7"
+    model_size: str  # "0b6", "1b7", or UNKNOWN_SIZE
     talker: TransformerConfig
     code_predictor: TransformerConfig
     codec: CodecConfig
@@ -241,18 +200,24 @@ class ModelConfig:
     @classmethod
     def load(cls, folder: Path) -> ModelConfig:
         """Read a checkpoint folder's two JSON files. Raises ConfigError, or OSError when a file is missing."""
-        root = read_json(folder / "config.json")
-        return cls.read(root, root.section("speech_tokenizer_config"), read_json(folder / "generation_config.json"))
+        root = read_json(folder / "config.json", "config", CONVERT_AGAIN)
+        generation = read_json(folder / "generation_config.json", "generation_config", CONVERT_AGAIN)
+        return cls.read(root, root.section(CODEC_SECTION), generation)
 
     @classmethod
     def read(cls, root: Section, speech_tokenizer: Section, generation: Section) -> ModelConfig:
         root.expect("tokenizer_type", ("qwen3_tts_tokenizer_12hz",))
         talker = root.section("talker_config")
         predictor = talker.section("code_predictor_config")
-        dialects = talker.section("spk_is_dialect").values
+        for section in (talker, predictor):
+            section.expect("use_sliding_window", (False,))
+        dialects = {} if talker["spk_is_dialect"] is None else talker.section("spk_is_dialect").values
+        model_type = root.expect("tts_model_type", MODEL_TYPES)
+        if root["tts_model_size"] is None and model_type == "custom_voice":
+            raise ConfigError(f'{root.path}: \'tts_model_size\' is missing; write "0b6" if it takes no style, or "1b7"')
         config = cls(
-            model_type=root.expect("tts_model_type", MODEL_TYPES),
-            model_size=str(root["tts_model_size"]),
+            model_type=model_type,
+            model_size=str(root["tts_model_size"] or UNKNOWN_SIZE),
             talker=TransformerConfig.read(talker, window=0),
             code_predictor=TransformerConfig.read(predictor, window=0),
             codec=CodecConfig.read(speech_tokenizer),
@@ -310,14 +275,3 @@ class ModelConfig:
             )
         if self.code_vocab_size > min(self.talker_vocab_size, self.token_ids.codec_eos):
             raise ConfigError(f"{path}: code vocabulary {self.code_vocab_size} reaches into the control rows")
-
-
-def read_json(path: Path) -> Section:
-    """The JSON object in `path`. Raises ConfigError when it is not one."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must hold a JSON object")
-    return Section(values, str(path))

@@ -1,9 +1,8 @@
-"""The text tokenizer: `tokenizer.json` out of a snapshot's files, text to ids, and the runner's binary table.
+"""The text tokenizer: text to ids, and the runner's binary table.
 
-The published snapshots hold `vocab.json`, `merges.txt` and `tokenizer_config.json` but no `tokenizer.json`. The one
-made here equals what transformers 4.57.3 makes of them (convert_slow_tokenizer.py, Qwen2Converter): NFC, the Qwen2
-split, byte-level BPE. User text is text: special-token strings inside it are not control tokens, in the Python
-`TextTokenizer` as in the C++ one (runner/src/text_tokenizer.h).
+It reads the `tokenizer.json` of a checkpoint folder, which tokenizer_files.py makes: NFC, the Qwen2 split, byte-level
+BPE. User text is text: special-token strings inside it are not control tokens, in the Python `TextTokenizer` as in the
+C++ one (runner/src/text_tokenizer.h).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ QWEN2_SPLIT = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 NORMALIZER = {"type": "NFC"}
-PRE_TOKENIZER = {
+PRE_TOKENIZER: dict[str, Any] = {
     "type": "Sequence",
     "pretokenizers": [
         {"type": "Split", "pattern": {"Regex": QWEN2_SPLIT}, "behavior": "Isolated", "invert": False},
@@ -65,48 +64,6 @@ def normalize_text(text: str) -> str:
     if leading == text:
         raise ValueError("the text is empty; give at least one character to speak")
     return text[len(leading) :] if "\n" in leading or "\r" in leading else text
-
-
-def build_tokenizer_json(snapshot: Path) -> str:
-    """The JSON text of a Hugging Face `tokenizer.json` for the snapshot folder's vocabulary.
-
-    Reads vocab.json, merges.txt and tokenizer_config.json. Raises OSError when one is missing and ValueError, which
-    names file and entry, when they are damaged or contradict each other.
-    """
-    vocab = _read_vocab(snapshot / "vocab.json")
-    merges = _read_merges(snapshot / "merges.txt")
-    added_tokens = _read_added_tokens(snapshot / "tokenizer_config.json")
-    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": "",
-        "end_of_word_suffix": "",
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": False,
-        "vocab": vocab,
-        "merges": merges,
-    }
-    tokenizer_json = json.dumps(
-        {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": added_tokens,
-            "normalizer": NORMALIZER,
-            "pre_tokenizer": PRE_TOKENIZER,
-            "post_processor": {**byte_level, "trim_offsets": False},
-            "decoder": byte_level,
-            "model": model,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    _BpeModel.read(tokenizer_json)  # the model must be complete before the library sees it
-    _check_added_ids(tokenizer_json, added_tokens)
-    return tokenizer_json
 
 
 class TextTokenizer:
@@ -183,6 +140,11 @@ def tokenizer_tables(tokenizer_json: str) -> bytes:
     return bytes(table)
 
 
+def check_tokenizer(tokenizer_json: str) -> None:
+    """Raises ValueError unless the JSON is a tokenizer that the runner implements."""
+    _BpeModel.read(tokenizer_json)
+
+
 @dataclass(frozen=True)
 class _BpeModel:
     """What the runner needs of a tokenizer.json, checked to be complete."""
@@ -199,19 +161,19 @@ class _BpeModel:
         added_tokens = root.get("added_tokens") if isinstance(root, dict) else None
         if not isinstance(added_tokens, list) or not all(isinstance(token, dict) for token in added_tokens):
             raise ValueError("tokenizer.json: must be an object with a list of objects 'added_tokens'")
-        _check_pipeline(root)
+        check_pipeline(root)
         model = root["model"]
         vocab, merges = model.get("vocab"), model.get("merges")
         if not isinstance(vocab, dict) or not isinstance(merges, list):
             raise ValueError("tokenizer.json: model needs 'vocab' (an object) and 'merges' (a list)")
-        _check_ids(vocab)
+        check_ids(vocab)
         for byte, symbol in enumerate(byte_symbols()):
             if symbol not in vocab:
                 raise ValueError(f"the vocabulary has no token {symbol!r} for byte 0x{byte:02X}")
         return cls([vocab[symbol] for symbol in byte_symbols()], _merge_ids(vocab, merges))
 
 
-def _check_pipeline(root: dict[str, Any]) -> None:
+def check_pipeline(root: dict[str, Any]) -> None:
     """Raises ValueError unless every step is one that the runner implements."""
     for step, expected in (("normalizer", NORMALIZER), ("pre_tokenizer", PRE_TOKENIZER)):
         if root.get(step) != expected:
@@ -224,7 +186,8 @@ def _check_pipeline(root: dict[str, Any]) -> None:
             raise ValueError(f"tokenizer.json: BPE option {option}={model[option]!r} is not supported")
 
 
-def _check_ids(vocab: dict[str, Any]) -> None:
+def check_ids(vocab: dict[str, Any]) -> None:
+    """Raises ValueError unless every token has an id of its own."""
     token_of: dict[int, str] = {}
     for token, id in vocab.items():
         if not isinstance(id, int) or isinstance(id, bool) or id < 0:
@@ -251,80 +214,11 @@ def _merge_ids(vocab: dict[str, int], merges: list[Any]) -> list[tuple[int, int,
     return ids
 
 
-def _read_vocab(path: Path) -> dict[str, int]:
-    values = _read_json_object(path)
-    try:
-        _check_ids(values)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return values
-
-
-def _read_merges(path: Path) -> list[list[str]]:
-    """Pairs by rank. A first line "#version: …" is a comment, as transformers reads it."""
-    merges: list[list[str]] = []
-    for number, line in enumerate(_read_text(path).split("\n"), 1):
-        if not line or (number == 1 and line.startswith("#version:")):
-            continue
-        pair = line.split(" ")
-        if len(pair) != 2 or not all(pair):
-            raise ValueError(f"{path}:{number}: expected two tokens with a space between, found {line!r}")
-        merges.append(pair)
-    return merges
-
-
-def _read_added_tokens(path: Path) -> list[dict[str, Any]]:
-    """Rows of tokenizer.json's `added_tokens`, by id."""
-    decoder = _read_json_object(path).get("added_tokens_decoder")
-    if not isinstance(decoder, dict):
-        raise ValueError(f"{path}: key 'added_tokens_decoder' must be an object, found {decoder!r}")
-    tokens = []
-    for key, entry in decoder.items():
-        if not key.isdecimal() or not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
-            raise ValueError(f"{path}: added token {key!r}: {entry!r} must be an id with an object with a 'content'")
-        token: dict[str, Any] = {"id": int(key), "content": entry["content"]}
-        for flag in ("single_word", "lstrip", "rstrip", "normalized", "special"):
-            if not isinstance(entry.get(flag), bool):
-                raise ValueError(f"{path}: added token {key} ({token['content']!r}) needs a bool {flag!r}")
-            token[flag] = entry[flag]
-        tokens.append(token)
-    return sorted(tokens, key=lambda token: token["id"])
-
-
-def _check_added_ids(tokenizer_json: str, added_tokens: list[dict[str, Any]]) -> None:
-    """The library numbers added tokens itself, from the end of the vocabulary on: it must come to the same ids."""
-    tokenizer = Tokenizer.from_str(tokenizer_json)
-    for token in added_tokens:
-        id = tokenizer.token_to_id(token["content"])
-        if id != token["id"]:
-            raise ValueError(
-                f"added token {token['content']!r} has id {token['id']} in tokenizer_config.json, but {id} follows "
-                "from the vocabulary; the snapshot's files do not belong together"
-            )
-
-
 def _added_id(added_ids: dict[str, int], content: str) -> int:
     id = added_ids.get(content)
     if not isinstance(id, int):
         raise ValueError(f"tokenizer.json: added token {content!r} is missing or has no id; the prompt needs it")
     return id
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not valid UTF-8 ({error})") from error
-
-
-def _read_json_object(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: must hold a JSON object")
-    return values
 
 
 def _leb128(value: int) -> bytes:

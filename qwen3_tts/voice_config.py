@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen3_tts.config import SPEAKER_ENCODER_DEFAULTS, ConfigError, Section, read_json
+from qwen3_tts.config import CODEC_SECTION
+from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, read_json
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class SpeakerEncoderConfig:
 
     @classmethod
     def read(cls, section: Section) -> SpeakerEncoderConfig:
-        section = Section({**SPEAKER_ENCODER_DEFAULTS, **section.values}, section.path)
         config = cls(
             sample_rate=section.expect("sample_rate", (24000,)),  # the mel front end's constants belong to it
             mel_dim=section.integer("mel_dim"),
@@ -127,12 +127,12 @@ class VoiceEncoderConfig:
     @classmethod
     def load(cls, folder: Path) -> VoiceEncoderConfig:
         """Read a Base checkpoint folder's config.json. Raises ConfigError, also for another type, or OSError."""
-        root = read_json(folder / "config.json")
+        root = read_json(folder / "config.json", "config", CONVERT_AGAIN)
         if root["tts_model_type"] != "base":
             raise ConfigError(
                 f"{root.path}: a {root['tts_model_type']} checkpoint has no voice encoders; take a Base checkpoint"
             )
-        return cls.read(root, root.section("speech_tokenizer_config"))
+        return cls.read(root, root.section(CODEC_SECTION))
 
     @classmethod
     def read(cls, root: Section, speech_tokenizer: Section) -> VoiceEncoderConfig:

@@ -141,6 +141,26 @@ def edit_tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callabl
     return lambda place: {"source": place.snapshot(edit)}
 
 
+def add_file(name: str, content: bytes) -> Callable[[Workplace], Flags]:
+    return lambda place: {"source": place.snapshot(lambda folder: (folder / name).write_bytes(content))}
+
+
+def set_key(key: str, value: Any) -> Callable[[Workplace], Flags]:
+    def edit(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+
+    return lambda place: {"source": place.snapshot(edit)}
+
+
+def rename_tensors(prefix: str) -> Callable[[Workplace], Flags]:
+    def rename(tensors: dict[str, torch.Tensor]) -> None:
+        for name in list(tensors):
+            tensors[prefix + name] = tensors.pop(name)
+
+    return edit_tensors(rename)
+
+
 def remove_file(name: str) -> Callable[[Workplace], Flags]:
     return lambda place: {"source": place.snapshot(lambda folder: (folder / name).unlink())}
 
@@ -281,6 +301,34 @@ CASES = [
         ("config.json", "hidden_size"),
         convert=True,
     ),
+    Case("checkpoint given again", lambda _: {"source": models.checkpoint("tiny-base")}, ("converted",), convert=True),
+    Case(
+        "pointer of git-lfs in place of a checkpoint's weights",
+        add_file("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"),
+        ("model.safetensors", "git lfs pull"),
+        convert=True,
+    ),
+    Case("LoRA adapter", add_file("adapter_config.json", b"{}"), ("LoRA", "merge_and_unload()"), convert=True),
+    Case(
+        "checkpoint with an adapter around it",
+        rename_tensors("base_model.model."),
+        ("base_model.model.", "merge_and_unload()"),
+        convert=True,
+    ),
+    Case(
+        "checkpoint quantized for MLX",
+        set_key("quantization", {"group_size": 64, "bits": 4}),
+        ("MLX, 4 bits", "unquantized"),
+        convert=True,
+    ),
+    Case(
+        "checkpoint quantized to FP8", set_key("quantization_config", {"quant_method": "fp8"}), ("fp8",), convert=True
+    ),
+    Case("GGUF model", add_file("model-q8_0.gguf", b"GGUF"), ("model-q8_0.gguf", "unquantized"), convert=True),
+    Case(
+        "checkpoint of 25 Hz", set_key("tokenizer_type", "qwen3_tts_tokenizer_25hz"), ("25 Hz", "12 Hz"), convert=True
+    ),
+    Case("checkpoint of another model", set_key("model_type", "qwen3"), ("'qwen3'", "'qwen3_tts'"), convert=True),
     Case("checkpoint with NaN weights", edit_tensors(put_nan), (NORM,), convert=True),
     # text
     Case("no input", given(text=None), ("--text", "--prompts_path", "--codes_path")),
@@ -397,6 +445,24 @@ CASES = [
         model="tiny-base",
     ),
     Case(
+        "recording given as voice",
+        given(speaker=None, voice=RECORDING),
+        ("recording (WAV)", "qwen3_tts_voice create", "--ref_audio"),
+        model="tiny-base",
+    ),
+    Case(
+        "recording given as voice in a prompts file",
+        line(json.dumps({"text": "a", "voice": RECORDING}), speaker=None),
+        ("line 2", "recording (WAV)", "qwen3_tts_voice create"),
+        model="tiny-base",
+    ),
+    Case(
+        "model given as voice",
+        lambda _: {"speaker": None, "voice": models.exported("tiny-base")},
+        ("tiny-base.pte", "model file"),
+        model="tiny-base",
+    ),
+    Case(
         "voice file truncated",
         lambda p: {"speaker": None, "voice": p.voice("a.voice", size=300)},
         ("a.voice",),
@@ -415,6 +481,12 @@ CASES = [
     # voices made on the way
     Case("recording missing", ref("none.wav"), ("none.wav",), model="tiny-base"),
     Case("recording that is no sound", lambda p: ref(p.file("b.wav", b"notes" * 99))(p), ("b.wav",), model="tiny-base"),
+    Case(
+        "voice file given as recording",
+        lambda p: ref(p.voice("a.voice"))(p),
+        ("a.voice", "give it as --voice"),
+        model="tiny-base",
+    ),
     Case("recording with an empty transcript", ref(RECORDING, ref_text=""), ("transcript", "empty"), model="tiny-base"),
     Case("recording on a model that has speakers", ref(RECORDING), ("--ref_audio", "custom_voice", "Base")),
     Case("recording and voice file", ref(RECORDING, voice="a.voice"), ("--voice", "--ref_audio")),
@@ -555,6 +627,7 @@ CASES = [
         ("a.voice", "safetensors"),
         voice=("info", "a.voice"),
     ),
+    Case("voice maker: recording to show", given(), ("recording (WAV)", "create"), voice=("info", RECORDING)),
     Case("voice maker: folder to list is missing", given(), ("none",), voice=("list", "none")),
     Case(
         "voice maker: folder to list holds a damaged voice",

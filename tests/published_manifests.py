@@ -33,7 +33,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import published_layout as layout
-from qwen3_tts.config import ModelConfig, Section
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.config_file import Section
 from qwen3_tts.export import flags as export_flags
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.manifest import describe_tensor
@@ -44,7 +45,8 @@ from qwen3_tts.export.stages.code_predictor import CodePredictor
 from qwen3_tts.export.stages.codec_decoder import CodecDecoder
 from qwen3_tts.export.stages.talker import Talker
 from qwen3_tts.recipe import FLOAT, RECIPES, Recipe
-from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
+from qwen3_tts.text_tokenizer import TextTokenizer
+from qwen3_tts.tokenizer_files import build_tokenizer_json
 from qwen_vocabulary import Vocabulary, load_vocabulary
 from random_checkpoint import PUBLISHED_TEXT_VOCAB
 

@@ -27,7 +27,8 @@ import qwen_vocabulary
 import random_checkpoint
 from published_layout import RandomTensor
 from qwen3_tts.commands import SCRIPTS
-from qwen3_tts.config import ModelConfig, Section
+from qwen3_tts.config import ModelConfig
+from qwen3_tts.config_file import completed
 from qwen3_tts.convert import cli, conversion
 from qwen3_tts.convert import snapshot as snapshot_module
 from qwen3_tts.convert.snapshot import TensorInfo
@@ -109,7 +110,13 @@ def test_published_models_are_mapped(size: str, tmp_path: Path) -> None:
     main, codec = list(layout.main_tensors(root)), list(layout.codec_tensors(layout.codec_config()))
     assert file_bytes(main, "BF16", size) == PUBLISHED_BYTES[size]
     assert file_bytes(codec, "F32", None) == CODEC_BYTES
-    sections = [Section(v, "config.json") for v in (root, layout.codec_config(), layout.GENERATION_CONFIG)]
+    kinds = {
+        "config": root,
+        "speech_tokenizer_config": layout.codec_config(),
+        "generation_config": dict(layout.GENERATION_CONFIG),
+    }
+    sections = [completed(values, "config.json", kind) for kind, values in kinds.items()]
+    assert not any(section.taken for section in sections)
     infos = {t.name: TensorInfo(tmp_path / MAIN, "BF16", t.shape) for t in main}
     infos |= {f"speech_tokenizer/{t.name}": TensorInfo(tmp_path / CODEC, "F32", t.shape) for t in codec}
     parts = SimpleNamespace(
@@ -374,9 +381,6 @@ TENSOR_FAULTS: dict[str, tuple[str, str, Callable[[dict[str, Tensor], str], obje
     "transposed": (MAIN, "talker.codec_head.weight", lambda t, n: t.update({n: t[n].T})),
     "misshaped in the codec": (CODEC, "decoder.upsample.0.1.gamma", lambda t, n: t.update({n: t[n][None]})),
     "integer": (MAIN, "talker.model.text_embedding.weight", lambda t, n: t.update({n: t[n].to(torch.int8)})),
-    "of another dtype than its sister": (
-        MAIN, "talker.model.layers.0.self_attn.v_proj.weight", lambda t, n: t.update({n: t[n].float()}),
-    ),
     "NaN": (MAIN, "talker.model.text_embedding.weight", lambda t, n: spoil(t, n, torch.nan)),
     "infinite": (MAIN, "talker.code_predictor.lm_head.14.weight", lambda t, n: spoil(t, n, -torch.inf)),
     "NaN in the codec": (CODEC, "decoder.pre_conv.conv.bias", lambda t, n: spoil(t, n, torch.nan)),
@@ -416,11 +420,12 @@ def test_a_missing_or_damaged_file_is_named(
     ("name", "path"),
     [
         ("config.json", ("talker_config", "hidden_size")),
-        ("config.json", ("talker_config", "code_predictor_config", "rope_theta")),
+        ("config.json", ("talker_config", "code_predictor_config", "head_dim")),
+        ("config.json", ("talker_config", "codec_bos_id")),
+        ("config.json", ("talker_config", "spk_id")),
         ("config.json", ("tts_model_type",)),
         ("config.json", ("speaker_encoder_config", "enc_dim")),
-        ("generation_config.json", ("temperature",)),
-        ("speech_tokenizer/config.json", ("decoder_config", "sliding_window")),
+        ("speech_tokenizer/config.json", ("decoder_config", "latent_dim")),
         ("speech_tokenizer/config.json", ("encoder_config", "num_filters")),
     ],
 )

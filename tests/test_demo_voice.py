@@ -14,7 +14,7 @@ import layout
 import snapshot
 import vocabulary
 from codec_encoder import CodecEncoder
-from qwen3_tts.config import Section
+from qwen3_tts.config_file import Section
 from qwen3_tts.convert.conversion import convert
 from qwen3_tts.export.checkpoint import Checkpoint, _prepare_codec_encoder
 from qwen3_tts.export.model import Model

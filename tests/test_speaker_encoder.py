@@ -13,7 +13,7 @@ from torch import Tensor
 import golden_cases
 import voice_cases
 from golden_cases import Golden
-from qwen3_tts.config import ConfigError
+from qwen3_tts.config_file import ConfigError
 from qwen3_tts.export.checkpoint import Checkpoint, CheckpointError
 from qwen3_tts.export.stages.mel import FFT_SIZE, HOP, MEL_FLOOR, POWER_FLOOR, blocks_of
 from qwen3_tts.export.stages.speaker_encoder import SpeakerEncoder

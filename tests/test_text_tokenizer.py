@@ -15,11 +15,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from qwen3_tts.text_tokenizer import (
     TextTokenizer,
-    build_tokenizer_json,
     byte_symbols,
     normalize_text,
     tokenizer_tables,
 )
+from qwen3_tts.tokenizer_files import build_tokenizer_json
 from qwen_vocabulary import load_vocabulary
 
 NUM_RANDOM_TEXTS_EACH = 1600

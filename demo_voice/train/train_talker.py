@@ -29,7 +29,8 @@ from torch import Tensor, nn
 import layout
 from layout import CODES, GROUPS, SLOTS, UNKNOWN
 from progress import DEVICE, Run, prepare, schedule, set_rate
-from qwen3_tts.text_tokenizer import TextTokenizer, build_tokenizer_json
+from qwen3_tts.text_tokenizer import TextTokenizer
+from qwen3_tts.tokenizer_files import build_tokenizer_json
 from talker import NONE, Layer, Talker
 from vocabulary import token_ids
 

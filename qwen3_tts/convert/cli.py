@@ -19,12 +19,14 @@ All five published models are taken, and fine-tuned ones in the same layout, wit
 """
 EPILOG = """\
 SNAPSHOT holds what the model's Hugging Face page lists: config.json, generation_config.json, vocab.json, merges.txt,
-tokenizer_config.json, model.safetensors, and speech_tokenizer/ with config.json and model.safetensors.
+tokenizer_config.json, model.safetensors, and speech_tokenizer/ with config.json and model.safetensors. A tokenizer.json
+may stand in place of the three files of the tokenizer. For keys that are missing and decide no shape, the reference's
+defaults are taken, which is told. Merge a LoRA adapter first; quantized models (FP8, MLX, GGUF) cannot be converted.
 
 DIR then holds
   config.json, generation_config.json   the model's configuration, the codec's inside
   tokenizer.json                        the text tokenizer
-  model.safetensors                     talker, code predictor and embeddings, as precise as they were
+  model.safetensors                     talker, code predictor and embeddings, each as precise as it was
   codec_decoder.safetensors             codes to audio, fp32
   voice_encoder.safetensors             reference audio to a voice; Base models only
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from qwen3_tts.config import read_json
-from qwen3_tts.convert.snapshot import Snapshot, SnapshotError
+from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD
+from qwen3_tts.config_file import read_object
+from qwen3_tts.convert import tensor_names
+from qwen3_tts.convert.layout import CODEC_FOLDER, WEIGHTS, SnapshotError
+from qwen3_tts.convert.snapshot import Snapshot
 from qwen3_tts.convert.voice_weight_map import not_needed, voice_encoder_rows
 from qwen3_tts.convert.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
-from qwen3_tts.text_tokenizer import build_tokenizer_json
+from qwen3_tts.tokenizer_files import build_tokenizer_json
 
 CHECKPOINT_FILES = (
     "generation_config.json",
@@ -30,7 +33,8 @@ CHECKPOINT_FILES = (
     "voice_encoder.safetensors",
     "config.json",  # last: while a conversion is being replaced, the folder stays recognisable
 )
-TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64}
+WIDEST = "F32"  # of the checkpoint; it holds every value of the narrower ones
 
 
 def target_files(snapshot: Snapshot) -> list[TargetFile]:
@@ -48,25 +52,19 @@ def target_files(snapshot: Snapshot) -> list[TargetFile]:
 
 def check_sources(files: list[TargetFile], snapshot: Snapshot) -> None:
     """Compares the rows with the headers of the snapshot's files, both ways. Raises SnapshotError."""
+    names = snapshot.tensors
+    tensor_names.check_names(names, str(snapshot.folder))
     used: set[str] = set()
     for row in (row for file in files for row in file.rows):
         for source in row.sources:
             used.add(source.name)
-            info = snapshot.tensors.get(source.name)
+            info = names.get(source.name)
             if info is None:
-                raise SnapshotError(f"{snapshot.folder}: tensor '{source.name}' is missing; fetch the snapshot again")
+                raise tensor_names.missing(source.name, names, str(snapshot.folder))
             if info.dtype not in TORCH_DTYPES:
-                known = ", ".join(TORCH_DTYPES)
-                raise SnapshotError(f"{info.path}: tensor '{source.name}' is {info.dtype}, must be one of {known}")
+                raise tensor_names.wrong_dtype(source.name, info.dtype, TORCH_DTYPES, str(info.path))
             if info.shape != source.shape:
-                raise SnapshotError(
-                    f"{info.path}: tensor '{source.name}' has shape {list(info.shape)}, "
-                    f"but {list(source.shape)} follows from the configuration"
-                )
-        dtypes = {source.name: snapshot.tensors[source.name].dtype for source in row.sources}
-        if len(set(dtypes.values())) > 1:
-            listed = ", ".join(f"'{name}' {dtype}" for name, dtype in dtypes.items())
-            raise SnapshotError(f"{snapshot.folder}: these tensors must have one dtype: {listed}")
+                raise tensor_names.wrong_shape(source.name, info.shape, source.shape, str(info.path))
     left_out = list(not_needed(snapshot.voice_encoders))
     for name, info in snapshot.tensors.items():
         if name not in used and not any(entry.names.fullmatch(name) for entry in left_out):
@@ -77,7 +75,10 @@ def check_sources(files: list[TargetFile], snapshot: Snapshot) -> None:
 
 
 def entry_of(row: Row, file: TargetFile, snapshot: Snapshot) -> TensorEntry:
-    return TensorEntry(row.target, file.dtype or snapshot.tensors[row.sources[0].name].dtype, row.shape)
+    """The target as precise as its sources; those of two dtypes, or of a wider one, meet in fp32."""
+    dtypes = {snapshot.tensors[source.name].dtype for source in row.sources} - {"F64"}
+    dtype = dtypes.pop() if len(dtypes) == 1 else WIDEST
+    return TensorEntry(row.target, file.dtype or dtype, row.shape)
 
 
 def write_weights(file: TargetFile, path: Path, snapshot: Snapshot, progress: Progress) -> None:
@@ -103,10 +104,12 @@ def check_finite(what: str, values: Tensor) -> None:
 
 
 def write_configs(snapshot: Snapshot, folder: Path) -> None:
-    config = {**snapshot.root.values, "speech_tokenizer_config": snapshot.speech_tokenizer.values}
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
-    shutil.copyfile(snapshot.folder / "generation_config.json", folder / "generation_config.json")
+    """The configuration, defaults of the reference included, with a record of them, and the tokenizer."""
+    config = {**snapshot.root.values, CODEC_SECTION: snapshot.speech_tokenizer.values}
+    if snapshot.reference_defaults:
+        config[DEFAULTS_RECORD] = snapshot.reference_defaults
+    for name, values in (("config.json", config), ("generation_config.json", snapshot.generation.values)):
+        (folder / name).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "tokenizer.json").write_text(build_tokenizer_json(snapshot.folder), encoding="utf-8")
 
 
@@ -117,7 +120,7 @@ def check_output(folder: Path) -> None:
     if not folder.is_dir():
         raise ValueError(f"{folder}: exists and is no folder; choose another --output-dir")
     config = folder / "config.json"
-    if config.is_file() and "speech_tokenizer_config" in read_json(config).values:
+    if config.is_file() and CODEC_SECTION in read_object(config):
         return
     if any(folder.iterdir()):
         raise ValueError(f"{folder}: holds files that no conversion wrote; choose another --output-dir or empty it")
@@ -155,7 +158,25 @@ def convert(folder: Path, output: Path, console: Console) -> None:
             for file in files:
                 write_weights(file, stage / file.name, snapshot, progress)
         publish(stage, output)
+    for line in remarks(snapshot):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def remarks(snapshot: Snapshot) -> Iterator[str]:
+    """What a user may want to know about the snapshot, a line each."""
     for entry in not_needed(snapshot.voice_encoders):
         count = sum(bool(entry.names.fullmatch(name)) for name in snapshot.tensors)
         if count:
-            console.print(f"left out {count} tensors: {entry.what}; {entry.reason}", highlight=False, soft_wrap=True)
+            yield f"left out {count} tensors: {entry.what}; {entry.reason}"
+    for part in ("", f"{CODEC_FOLDER}/"):
+        dtypes = Counter(
+            info.dtype for name, info in snapshot.tensors.items() if name.startswith(CODEC_FOLDER) == bool(part)
+        )
+        if len(dtypes) > 1:
+            counts = ", ".join(f"{count} {dtype}" for dtype, count in dtypes.most_common())
+            yield f"{part}{WEIGHTS}: tensors of several types ({counts}); each keeps its precision"
+    if taken := snapshot.reference_defaults:
+        listed = "; ".join(
+            f"{name}: {', '.join(f'{k} {json.dumps(v)}' for k, v in file.items())}" for name, file in taken.items()
+        )
+        yield f"took the reference's defaults for keys that are missing: {listed}"

@@ -15,20 +15,34 @@ from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from qwen3_tts.config import ModelConfig, Section, read_json
+from qwen3_tts.config import CODEC_SECTION, ModelConfig
+from qwen3_tts.config_file import Section, completed, read_json, read_object
+from qwen3_tts.convert.layout import (
+    ADAPTER_CONFIG,
+    CODEC_FOLDER,
+    CONFIG_FILES,
+    FROM_ORIGIN,
+    TOKENIZER_FILES,
+    TOKENIZER_JSON,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    SnapshotError,
+    check_config,
+    check_files,
+    check_folder,
+    check_frame_rate,
+)
 from qwen3_tts.voice_config import VoiceEncoderConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-CODEC_FOLDER = "speech_tokenizer"
-TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")
-CONFIG_FILES = ("config.json", "generation_config.json", f"{CODEC_FOLDER}/config.json")
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
-HUB_PATTERNS = (*CONFIG_FILES, *TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
-
-
-class SnapshotError(ValueError):
-    """The snapshot cannot be found or read, or its files contradict each other."""
+HUB_PATTERNS = (
+    *CONFIG_FILES,
+    *TOKENIZER_FILES,
+    TOKENIZER_JSON,
+    ADAPTER_CONFIG,
+    "*.safetensors",
+    "*.safetensors.index.json",
+)
 
 
 def locate(name: str, revision: str | None) -> Path:
@@ -39,7 +53,9 @@ def locate(name: str, revision: str | None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         return folder
-    if folder.exists() or not HUB_ID.fullmatch(name):
+    if folder.is_file():
+        raise SnapshotError(f"'{name}' is a file; give the folder of the whole snapshot")
+    if not HUB_ID.fullmatch(name):
         raise SnapshotError(f"'{name}' is neither a folder nor a Hugging Face id such as Qwen/Qwen3-TTS-12Hz-0.6B-Base")
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_PATTERNS)))
@@ -73,10 +89,8 @@ class TensorFiles:
             )
         if index.is_file():
             self._open_shards(folder, index)
-        elif single.is_file():
-            self._open(single)
         else:
-            raise SnapshotError(f"{single}: no such file; the snapshot is incomplete, fetch it again")
+            self._open(single)
 
     def tensor(self, name: str) -> Tensor:
         """The tensor's values, backed by its file."""
@@ -99,11 +113,11 @@ class TensorFiles:
         self._handles[path] = handle
 
     def _open_shards(self, folder: Path, index: Path) -> None:
-        listed = read_json(index).section("weight_map").values
+        listed = read_json(index, "weights_index").section("weight_map").values
         for shard in sorted(set(map(str, listed.values()))):
             path = folder / shard
             if Path(shard).name != shard or not path.is_file():
-                raise SnapshotError(f"{path}: no such file, but {index.name} lists it; fetch the snapshot again")
+                raise SnapshotError(f"{path}: no such file, but {index.name} lists it; {FROM_ORIGIN}")
             self._open(path)
         for name, shard in listed.items():
             if name not in self.infos or self.infos[name].path.name != shard:
@@ -120,15 +134,18 @@ class Snapshot:
     """
 
     def __init__(self, folder: Path):
-        for name in (*CONFIG_FILES, *TOKENIZER_FILES):
-            if not (folder / name).is_file():
-                raise SnapshotError(f"{folder / name}: no such file; the snapshot is incomplete, fetch it again")
+        check_folder(folder)
         self.folder = folder
-        self.root = read_json(folder / "config.json")
-        if "speech_tokenizer_config" in self.root.values:
-            raise SnapshotError(f"{folder}: already converted; give the snapshot that it was made from")
-        self.speech_tokenizer: Section = read_json(folder / CODEC_FOLDER / "config.json")
-        self.config = ModelConfig.read(self.root, self.speech_tokenizer, read_json(folder / "generation_config.json"))
+        path = folder / "config.json"
+        root = read_object(path)
+        check_config(root, path)
+        check_files(folder)
+        self.root = completed(root, str(path), "config")
+        codec_path = folder / CODEC_FOLDER / "config.json"
+        self.speech_tokenizer: Section = read_json(codec_path, CODEC_SECTION)
+        check_frame_rate(self.speech_tokenizer.values.get("model_type"), codec_path)
+        self.generation = read_json(folder / "generation_config.json", "generation_config")
+        self.config = ModelConfig.read(self.root, self.speech_tokenizer, self.generation)
         self.voice_encoders = (
             VoiceEncoderConfig.read(self.root, self.speech_tokenizer) if self.config.model_type == "base" else None
         )
@@ -142,3 +159,9 @@ class Snapshot:
         prefix, _, _ = name.rpartition("/")
         prefix = f"{prefix}/" if prefix else ""
         return self._files[prefix].tensor(name.removeprefix(prefix))
+
+    @property
+    def reference_defaults(self) -> dict[str, dict[str, Any]]:
+        """What the reference takes for keys that the files leave out: file -> dotted key -> value."""
+        sections = (self.root, self.generation, self.speech_tokenizer)
+        return {name: section.taken for name, section in zip(CONFIG_FILES, sections) if section.taken}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from qwen3_tts.config import ModelConfig
+from qwen3_tts.config import DEFAULTS_RECORD, ModelConfig
+from qwen3_tts.config_file import read_object
 from qwen3_tts.export.stages.code_predictor import CodePredictor
 from qwen3_tts.export.stages.codec_decoder import CodecDecoder
 from qwen3_tts.export.stages.codec_encoder import CLUSTER_USAGE_FLOOR, CodecEncoder
@@ -97,7 +98,14 @@ class Checkpoint:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"{folder}: holds no config.json; make the folder with convert_weights.py")
         self.config = ModelConfig.load(folder)
+
+    @property
+    def reference_defaults(self) -> dict[str, dict[str, Any]]:
+        """What the conversion took of the reference for keys that the snapshot left out: file -> key -> value."""
+        return read_object(self.folder / "config.json").get(DEFAULTS_RECORD, {})
 
     @property
     def tokenizer_json(self) -> str:

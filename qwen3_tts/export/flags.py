@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qwen3_tts.commands import INSTALLED, Commands, program_name
+from qwen3_tts.config import CODEC_SECTION
+from qwen3_tts.config_file import ConfigError, read_object
 from qwen3_tts.export.cuda import flags as cuda_flags
 from qwen3_tts.recipe import (
     CONVOLUTION_CHOICES,
@@ -92,7 +94,7 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         f"not this number (default: %(default)s, {SPEECH_FRAMES} frames and a prompt of {PROMPT_ROWS} rows)",
     )
     args = parser.parse_args(arguments)
-    check_arguments(parser, args, converter)
+    check_arguments(parser, args, commands)
     return args
 
 
@@ -140,7 +142,7 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, converter: str) -> None:
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, commands: Commands) -> None:
     """Refuse what cannot work, before anything is loaded."""
     recipe = recipe_of(args)
     linear = {recipe.talker, recipe.code_predictor, recipe.heads, recipe.codec}
@@ -155,8 +157,12 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
         parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without quantized linear layers")
     if args.max_seq_len < 64:
         parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
-    if not args.checkpoint.is_dir():
-        parser.error(f"--checkpoint {args.checkpoint}: no such folder; make one with {converter}")
+    try:
+        unfit = unconverted(args.checkpoint, commands)
+    except ConfigError as error:
+        parser.error(str(error))
+    if unfit is not None:
+        parser.error(f"--checkpoint {args.checkpoint}: {unfit}")
     outputs = {"--output": args.output, "--voice-encoder": args.voice_encoder}
     outputs = {flag: path.resolve() for flag, path in outputs.items() if path is not None}
     for flag, path in outputs.items():
@@ -166,6 +172,18 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
         parser.error("nothing to write: give --output, --voice-encoder or both")
     if len({manifest_path(path) for path in outputs.values()}) < len(outputs):
         parser.error(f"--output and --voice-encoder would both write {args.output.stem}: name one of them otherwise")
+
+
+def unconverted(folder: Path, commands: Commands) -> str | None:
+    """What --checkpoint names in place of a converted folder, and what to do; None when it may be one."""
+    convert_it = f"convert it first: {commands.convert} {folder} --output-dir checkpoint"
+    if not folder.is_dir():
+        may_be_hub_id = len(folder.parts) == 2 and not folder.is_absolute()
+        return f"no such folder; {convert_it if may_be_hub_id else f'make one with {commands.convert}'}"
+    config = folder / "config.json"
+    if config.is_file() and CODEC_SECTION not in read_object(config):
+        return f"a snapshot, not a checkpoint; {convert_it}"
+    return None
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -47,7 +47,7 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
     model = Model(checkpoint, recipe)
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
-    return write_program(methods, constants, args.output, recorded_flags(args), report)
+    return write_program(methods, constants, args.output, recorded_flags(args), checkpoint, report)
 
 
 def _write_for_cuda(
@@ -58,8 +58,7 @@ def _write_for_cuda(
 
     flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args, recipe_of(args)), "gpu_arch": args.gpu_arch}
     manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, report)
-    write_manifest(manifest, args.output)
-    return manifest
+    return write_manifest(manifest, checkpoint, args.output)
 
 
 def constants_of(contract: dict[str, Any], tokenizer_json: str) -> dict[str, Any]:
@@ -76,11 +75,16 @@ def write_voice_encoder(args: argparse.Namespace, checkpoint: Checkpoint, report
     methods = encoder.methods()
     del encoder
     flags = {"backend": args.backend, "qlinear_voice_encoder": args.qlinear_voice_encoder}
-    return write_program(methods, constants, args.voice_encoder, flags, report)
+    return write_program(methods, constants, args.voice_encoder, flags, checkpoint, report)
 
 
 def write_program(
-    methods: list[Method], constants: dict[str, Any], output: Path, flags: dict[str, Any], report: Report
+    methods: list[Method],
+    constants: dict[str, Any],
+    output: Path,
+    flags: dict[str, Any],
+    checkpoint: Checkpoint,
+    report: Report,
 ) -> dict[str, Any]:
     """Lower `methods`, which are emptied, and write the file and its manifest; returns the manifest."""
     program = lower(methods, constants, flags["backend"], report)
@@ -89,11 +93,13 @@ def write_program(
         program.write_to_file(file)
     del program  # the manifest reads the file, as big again
     report("manifest", "write")
-    manifest = build_manifest(output, flags)
-    write_manifest(manifest, output)
-    return manifest
+    return write_manifest(build_manifest(output, flags), checkpoint, output)
 
 
-def write_manifest(manifest: dict[str, Any], output: Path) -> None:
+def write_manifest(manifest: dict[str, Any], checkpoint: Checkpoint, output: Path) -> dict[str, Any]:
+    """Write what a program holds, and which defaults of the reference its checkpoint took, if any; returns both."""
+    if checkpoint.reference_defaults:
+        manifest = {**manifest, "reference_defaults": checkpoint.reference_defaults}
     with AtomicOutput(manifest_path(output)) as file:
         file.write((json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    return manifest
