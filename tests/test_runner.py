@@ -24,7 +24,7 @@ SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
     "prompt frames audio_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
     "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms decode_wait_ms ttfa_ms total_ms rtf "
-    "peak_rss_mb seed fused threads finish_reason".split()
+    "peak_rss_mb seed fused threads finish_reason complete".split()
 )
 PARTS = ("prompt_ms", "prefill_ms", "talker_ms", "code_predictor_ms", "decode_wait_ms", "sink_ms")
 LEAD_IN = 480  # samples: 20 ms at 24 kHz
@@ -126,7 +126,8 @@ def test_prompts_file_with_one_line_writes_a_file(runner: Path, model: Path, tmp
 
 
 def test_several_runs_end_with_a_table(runner: Path, model: Path, tmp_path: Path) -> None:
-    done = succeed(runner, model_path=model, output_dir=tmp_path, stats_json=tmp_path / "stats", **ryan(repeat=5))
+    flags = ryan(repeat=5, min_frames=12)
+    done = succeed(runner, model_path=model, output_dir=tmp_path, stats_json=tmp_path / "stats", **flags)
     table = done.stderr.decode().splitlines()[5:]
     assert table[0].split() == ["5", "runs", "median", "p95"]
     rows = {line[:28].strip(): line[28:].split() for line in table[1:]}
@@ -194,6 +195,23 @@ def test_limits_and_finish_reasons(runner: Path, model: Path, tmp_path: Path) ->
     assert forced == [300] * 5
     budget = speak(runner, model, tmp_path, **ryan(frame_budget=4)).stats
     assert (budget["frames"], budget["finish_reason"], budget["cut_pieces"]) == (4, "frame_budget", 1)
+
+
+def test_speech_that_a_limit_cut_off_is_told(runner: Path, model: Path, tmp_path: Path) -> None:
+    flags = {"model_path": model, "output_dir": tmp_path, "stats_json": tmp_path / "stats", **ryan(frame_budget=4)}
+    warning = f"warning: {tmp_path}/prompt_0_repeat_0.wav: cut off after 4 frames, so words may be missing: it reached "
+    warning += "--frame_budget 4; a larger number lets it go on"
+    assert succeed(runner, quiet=True, **flags).stderr.decode() == f"qwen3_tts_runner: {warning}\n"
+    done = call(runner, strict=True, **flags | {"repeat": 2})
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 3
+    assert ", cut off (seed 42, frame_budget)" in said[0] and warning in said[1]
+    assert said[-1].split() == ["cut", "off", "2"]
+    assert [run["complete"] for run in json.loads((tmp_path / "stats").read_text())] == [False, False]
+
+    measured = call(runner, strict=True, **flags | {"min_frames": 4})
+    assert (measured.returncode, b"warning" in measured.stderr) == (0, False)
+    assert [run["complete"] for run in json.loads((tmp_path / "stats").read_text())] == [False]
 
 
 LONG = {"text": "Ten words of one sentence make some more text tokens. " * 40, "long_text": "split", "max_frames": None}
@@ -272,10 +290,11 @@ def test_disk_without_room_for_all_keeps_what_fits(runner: Path, model: Path, tm
 
 
 def test_terminal_gets_a_progress_line(runner: Path, model: Path, tmp_path: Path) -> None:
-    shown = on_terminal(runner, model_path=model, output_wav=tmp_path / "a.wav", **ryan())
+    flags = ryan(output_wav=tmp_path / "a.wav", min_frames=12)
+    shown = on_terminal(runner, model_path=model, **flags)
     assert re.search(r"\r\x1b\[K\d+ frames, \d\.\d\d s of speech, RTF \d+\.\d{3}\r", shown)
     assert shown.splitlines()[-1].startswith("\x1b[K") and "seed 42" in shown.splitlines()[-1]
-    assert on_terminal(runner, model_path=model, output_wav=tmp_path / "a.wav", quiet=True, **ryan()) == ""
+    assert on_terminal(runner, model_path=model, quiet=True, **flags) == ""
 
 
 def on_terminal(program: Path, **flags: Any) -> str:
@@ -302,11 +321,11 @@ def on_terminal(program: Path, **flags: Any) -> str:
 
 def test_quiet_says_nothing_and_verbose_more(runner: Path, model: Path, tmp_path: Path) -> None:
     said = {
-        flag: succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **{flag: True}, **ryan()).stderr.decode()
+        flag: succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **{flag: True}, **ryan(min_frames=12))
         for flag in ("quiet", "verbose")
     }
-    assert said["quiet"] == ""
-    assert "loaded in" in said["verbose"] and "code predictor" in said["verbose"]
+    assert said["quiet"].stderr == b""
+    assert b"loaded in" in said["verbose"].stderr and b"code predictor" in said["verbose"].stderr
 
 
 def test_information(runner: Path, tiny_pte: Pte, model: Path, tmp_path: Path) -> None:

@@ -16,9 +16,13 @@ void Console::answer(const std::string& text) {
   std::fflush(stdout);
 }
 
-void Console::error(const std::string& message) {
+void Console::error(const std::string& message) { complain("error", message); }
+
+void Console::warn(const std::string& message) { complain("warning", message); }
+
+void Console::complain(const char* kind, const std::string& message) {
   clear_progress();
-  std::fprintf(stderr, "%s: error: %s\n", program_, message.c_str());
+  std::fprintf(stderr, "%s: %s: %s\n", program_, kind, message.c_str());
 }
 
 void Console::tell(const std::string& text) {

@@ -16,6 +16,8 @@ class Console {
   /// What somebody asked for: standard output.
   static void answer(const std::string& text);
   void error(const std::string& message);
+  /// What went otherwise than was asked for: with --quiet, too.
+  void warn(const std::string& message);
   /// Unless --quiet.
   void tell(const std::string& text);
   /// With --verbose.
@@ -25,6 +27,7 @@ class Console {
 
  private:
   void clear_progress();
+  void complain(const char* kind, const std::string& message);
 
   const char* program_;
   Verbosity verbosity_;

@@ -120,9 +120,12 @@ std::string describe_load(const std::string& path, const Engine& engine) {
   return line + ")\n";
 }
 
+std::string name_of_output(const RunRecord& record) {
+  return record.output_path.empty() ? "standard output" : record.output_path;
+}
+
 std::string describe_run(const RunRecord& record) {
-  const std::string& path = record.output_path;
-  std::string line = (path.empty() ? "standard output" : path) +
+  std::string line = name_of_output(record) +
                      format(": %lld frames, %.2f s", static_cast<long long>(record.stats.frames), record.audio_s);
   if (record.audio_s > 0) {
     line += format(", RTF %.3f, first sound after %.0f ms", record.rtf(), record.stats.ttfa_ms);
@@ -132,6 +135,8 @@ std::string describe_run(const RunRecord& record) {
   }
   if (record.stats.pieces > 1 && record.stats.cut_pieces > 0) {
     line += format(", %lld of them cut off", static_cast<long long>(record.stats.cut_pieces));
+  } else if (record.is_cut_off()) {
+    line += ", cut off";
   }
   return line + format(" (seed %llu, %s)\n", static_cast<unsigned long long>(record.seed),
                        to_string(record.stats.finish_reason));
@@ -165,7 +170,8 @@ std::string describe_all(const std::vector<RunRecord>& records) {
           format("%-28s %12.*f %12.*f\n", figure.name, figure.decimals, median(values), figure.decimals, p95(values));
     }
   }
-  return table;
+  const auto num_cut = std::count_if(records.begin(), records.end(), [](const RunRecord& r) { return r.is_cut_off(); });
+  return num_cut == 0 ? table : table + format("%-28s %12lld\n", "cut off", static_cast<long long>(num_cut));
 }
 
 std::string describe_model(const std::string& path, const ModelInfo& info) {

@@ -17,6 +17,9 @@ std::string describe_progress(int64_t num_frames, double audio_s, double seconds
 /// One line about what was loaded, and how long it took.
 std::string describe_load(const std::string& path, const Engine& engine);
 
+/// Where a run's speech went.
+std::string name_of_output(const RunRecord& record);
+
 /// One line about a run: file, length, speed, end, seed.
 std::string describe_run(const RunRecord& record);
 

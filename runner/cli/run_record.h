@@ -19,6 +19,10 @@ struct RunRecord {
   double peak_rss_mb;  ///< Of the process, up to the end of the run.
   double audio_s;      ///< Length of what was delivered.
 
+  /// The speech ended by itself: no limit and nobody ended it.
+  bool is_complete() const { return stats.finish_reason == FinishReason::kEos; }
+  /// A limit ended it, or a piece of it.
+  bool is_cut_off() const { return !is_complete() && stats.finish_reason != FinishReason::kStopped; }
   /// Time to generate over length of audio; 0 without audio.
   double rtf() const { return audio_s > 0 ? stats.total_ms / 1000 / audio_s : 0; }
 };

@@ -37,6 +37,7 @@ constexpr char kExamples[] = R"(Examples:
 
 Values left out are the checkpoint's own. The same seed gives the same speech on one machine.
 Names may be written with - in place of _. Ctrl-C ends the utterance and completes its file.
+Exit codes: 0: all is spoken; 1: an error; 3: with --strict, a limit cut speech off; 128 + n: signal n ended the program.
 )";
 
 /// What CLI11 fills in; finish() makes RunnerOptions of it.
@@ -221,6 +222,7 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
+  app.add_flag("--strict", options.strict, "Exit with 3 when speech was cut off")->group(group);
   app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores")
       ->capture_default_str()
       ->type_name("N")
@@ -247,7 +249,7 @@ void add_information_flags(CLI::App& app, CommandLine& line) {
   app.add_flag("--list_speakers", line.list_speakers, "Print the model's speakers, one a line")->group(group);
   app.add_flag("--list_languages", line.list_languages, "Print the model's languages, one a line")->group(group);
   app.add_flag("--verbose", line.verbose, "Also tell the time of every stage")->group(group);
-  app.add_flag("--quiet", line.quiet, "Tell errors only")->group(group);
+  app.add_flag("--quiet", line.quiet, "Tell errors and warnings only")->group(group);
   app.set_version_flag("--version", kVersion, "Print the version and exit")->group(group);
   app.set_help_flag("-h,--help", "Print this and exit")->group(group);
 }

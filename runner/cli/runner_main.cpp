@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "console.h"
+#include "exit_codes.h"
 #include "options.h"
 #include "report.h"
 #include "runner_flags.h"
@@ -16,9 +17,8 @@ namespace qwen3_tts {
 namespace {
 
 constexpr char kProgram[] = "qwen3_tts_runner";
-constexpr int kExitSignalled = 128;  // What a shell adds to the number of the signal that ended a program.
 
-Status answer(const RunnerOptions& options) {
+Result<int> answer(const RunnerOptions& options) {
   ASSIGN_OR_RETURN(const ModelInfo info, read_model_info(options.engine.model_path));
   switch (options.question) {
     case Question::kSpeakers:
@@ -30,7 +30,7 @@ Status answer(const RunnerOptions& options) {
     default:
       Console::answer(describe_model(options.engine.model_path, info));
   }
-  return {};
+  return EXIT_SUCCESS;
 }
 
 int run_program(int argc, char** argv) {
@@ -46,12 +46,12 @@ int run_program(int argc, char** argv) {
   }
   install_signal_handlers();
   const RunnerOptions& options = *parsed->options;
-  const Status status = options.question == Question::kNone ? speak_all(options, console) : answer(options);
-  if (!status.ok()) {
-    console.error(status.error().message);
+  const Result<int> code = options.question == Question::kNone ? speak_all(options, console) : answer(options);
+  if (!code.ok()) {
+    console.error(code.error().message);
     return EXIT_FAILURE;
   }
-  return received_signal() != 0 ? kExitSignalled + received_signal() : EXIT_SUCCESS;
+  return received_signal() != 0 ? kExitSignalled + received_signal() : *code;
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +21,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/try.h"
+#include "cut_off.h"
+#include "exit_codes.h"
 #include "report.h"
 #include "run_record.h"
 #include "run_sink.h"
@@ -81,6 +83,7 @@ class Speaker {
   Status speak(const std::vector<Run>& runs);
   /// What the runs were like, for people and for programs.
   Status report() const;
+  int exit_code() const { return options_.strict && num_cut_ > 0 ? kExitCutOff : EXIT_SUCCESS; }
 
  private:
   Status read_inputs(const std::vector<Run>& runs);
@@ -91,6 +94,8 @@ class Speaker {
   /// One utterance into `sink`.
   Status utter(const Run& run, AudioSink& sink);
   Status speak_one(const Run& run);
+  /// Remembers and tells how the run went.
+  void keep_record(const Run& run);
   /// Keeps who spoke the run.
   Status save_voice(const Run& run, std::vector<float> samples);
   /// `num_samples` of the run were delivered.
@@ -104,6 +109,7 @@ class Speaker {
   std::optional<VoiceMaker> voice_maker_;
   std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
   std::vector<RunRecord> records_;
+  int64_t num_cut_ = 0;
 };
 
 Status Speaker::open(const std::vector<Run>& runs) {
@@ -221,13 +227,23 @@ Status Speaker::speak_one(const Run& run) {
   if (!options_.codes_output.empty()) {
     RETURN_IF_ERROR(write_codes_file(options_.codes_output, session_->codes(), metadata));
   }
+  keep_record(run);
+  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+}
+
+void Speaker::keep_record(const Run& run) {
   const SynthesisStats& stats = session_->stats();
   const std::string& output = options_.synthesis.codes_only ? options_.codes_output : run.output_path;
   records_.push_back({run.request.text, run.seed, output, stats, session_->talker_tokens(), peak_rss_mb(),
-                      static_cast<double>(stats.samples) / static_cast<double>(metadata.sample_rate)});
-  console_.tell(describe_run(records_.back()));
-  console_.detail(describe_stages(records_.back()));
-  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+                      static_cast<double>(stats.samples) / static_cast<double>(engine_->metadata().sample_rate)});
+  const RunRecord& record = records_.back();
+  console_.tell(describe_run(record));
+  console_.detail(describe_stages(record));
+  if (record.is_cut_off() && options_.synthesis.min_frames == 0) {  // That sets a length, whatever is said.
+    ++num_cut_;
+    const std::string& subject = output.empty() && !run.source.empty() ? run.source : name_of_output(record);
+    console_.warn(subject + ": " + describe_cut(stats, options_.synthesis, engine_->metadata()));
+  }
 }
 
 Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
@@ -289,7 +305,7 @@ void install_signal_handlers() {
 
 int received_signal() { return last_signal; }
 
-Status speak_all(RunnerOptions options, Console& console) {
+Result<int> speak_all(RunnerOptions options, Console& console) {
   if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
     return invalid_argument(
         "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE -r 24000");
@@ -302,7 +318,9 @@ Status speak_all(RunnerOptions options, Console& console) {
   RETURN_IF_ERROR(speaker.warm_up(runs.front()));
   const Status spoken = speaker.speak(runs);
   const Status reported = speaker.report();  // Of the runs before an error, too.
-  return spoken.ok() ? reported : spoken;
+  RETURN_IF_ERROR(spoken);
+  RETURN_IF_ERROR(reported);
+  return speaker.exit_code();
 }
 
 }  // namespace qwen3_tts

@@ -16,7 +16,7 @@ void install_signal_handlers();
 int received_signal();
 
 /// Loads the model, speaks every run and writes what was asked for. All texts, files and values are checked before
-/// the first inference.
-Status speak_all(RunnerOptions options, Console& console);
+/// the first inference. Returns the program's exit code, when it is no error.
+Result<int> speak_all(RunnerOptions options, Console& console);
 
 }  // namespace qwen3_tts

@@ -24,6 +24,7 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
   object.erase("samples");  // audio_s says it.
   const uint32_t all_cores = std::thread::hardware_concurrency();
   object.update({
+      {"complete", record.is_complete()},
       {"load_ms", engine.load_ms()},
       {"methods", load_times(engine)},
       {"audio_s", record.audio_s},
