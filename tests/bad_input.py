@@ -180,9 +180,9 @@ def given(**flags: Any) -> Callable[[Workplace], Flags]:
 
 
 def line(text: str | bytes, **flags: Any) -> Callable[[Workplace], Flags]:
-    """A prompts file with `text` after a good line, and files that go beside it."""
+    """A prompts file with `text` after a good line, which must not be spoken, and files that go beside it."""
     content = b"Good.\n" + (text if isinstance(text, bytes) else text.encode())
-    defaults = {"text": None, "output_wav": None, "output_dir": "."}
+    defaults = {"text": None, "output_wav": None, "output_dir": ".", "strict": True}
     return lambda place: {**defaults, "prompts_path": place.file("lines.txt", content), **flags}
 
 
@@ -351,8 +351,27 @@ CASES = [
     ),
     Case(
         "a line of a prompts file that is not UTF-8",
-        lambda p: {"text": None, "output_wav": None, "prompts_path": p.file("lines.txt", b"good\n\nb\xffd\n")},
+        lambda p: {
+            "text": None,
+            "output_wav": None,
+            "strict": True,
+            "prompts_path": p.file("lines.txt", b"good\n\nb\xffd\n"),
+        },
         ("line 3", "lines.txt", "UTF-8"),
+    ),
+    Case(
+        "prompts file with one fault in several lines",
+        line("\n".join(4 * ['{"text": "a", "language": "x"}'])),
+        ("lines 2 to 5 of 'lines.txt'", "'x'", "german"),
+    ),
+    Case(
+        "prompts file without a line that is right",
+        lambda p: {
+            "text": None,
+            "output_wav": None,
+            "prompts_path": p.file("lines.txt", b'{"text": ""}\n{"text": ""}'),
+        },
+        ("lines 1, 2", "empty"),
     ),
     # prompts files
     Case("prompts file with damaged JSON", line('{"text": "a"'), ("line 2", "lines.txt", "JSON")),
@@ -400,7 +419,7 @@ CASES = [
     Case(
         "output in the output of another line",
         line('{"text": "a", "output": "b/c"}\n{"text": "b", "output": "b"}'),
-        ("line 2", "line 3", "b/c"),
+        ("line 3", "line 2", "'./b'", "folder"),
     ),
     Case(
         "output with the name of a line that has none",
@@ -709,7 +728,8 @@ def table(answers: dict[str, Answer]) -> str:
         "# Errors",
         "",
         "What the programs say to bad input, and what to do about it. In every case the exit code is 1 and nothing is",
-        "left on the disk. `make errors` writes this page, and a test compares it with the programs.",
+        "left on the disk. Prompts files are given with `--strict`: without it, their other lines are spoken.",
+        "`make errors` writes this page, and a test compares it with the programs.",
         "",
         "| input | answer |",
         "|---|---|",

@@ -55,10 +55,11 @@ def command_line(program: Path, flags: dict[str, Any]) -> list[str]:
 
 
 def start(
-    program: Path, *, stderr: int = subprocess.PIPE, pipe_size: int = -1, **flags: Any
+    program: Path, *, stdin: int | None = None, stderr: int = subprocess.PIPE, pipe_size: int = -1, **flags: Any
 ) -> subprocess.Popen[bytes]:
     """Starts the program with pipes. `pipe_size`: bytes that it can write to standard output before they are read."""
-    return subprocess.Popen(command_line(program, flags), stdout=subprocess.PIPE, stderr=stderr, pipesize=pipe_size)
+    command = command_line(program, flags)
+    return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, pipesize=pipe_size)
 
 
 def call(

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "refused_lines.h"
 #include "tiny_contract.h"
 
 namespace qwen3_tts {
@@ -65,6 +66,19 @@ TEST(CutOffTest, PiecesAreCountedWhereOthersFollowed) {
   EXPECT_TRUE(has(said(cut(FinishReason::kFrameBudget, 99, 7), options), "in 1 of its 7 pieces"));
   EXPECT_TRUE(has(said(cut(FinishReason::kMaxNewTokens, 99, 7)), "in 1 of its 7 pieces"));
   EXPECT_TRUE(has(said(cut(FinishReason::kMaxNewTokens, 99, 7), options), "after 30 frames"));
+}
+
+TEST(RefusedLinesTest, LinesWithOneFaultAreToldTogether) {
+  RefusedLines lines;
+  for (const int64_t line : {3, 5, 6, 7, 10, 11}) {
+    lines.add(line, {ErrorCode::kInvalidArgument, "a"});
+  }
+  lines.add(12, {ErrorCode::kIo, "b"});
+  const auto errors = lines.errors("'l'");
+  ASSERT_EQ(errors.size(), 2);
+  EXPECT_EQ(errors[0].message, "lines 3, 5 to 7, 10, 11 of 'l': a");
+  EXPECT_EQ(errors[1].message, "line 12 of 'l': b");
+  EXPECT_EQ(errors[1].code, ErrorCode::kIo);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct RunnerOptions {
   std::string codes_output;
   std::string stats_json;
   std::string profile;
-  bool strict = false;  ///< Speech that a limit cut off shows in the exit code.
+  bool strict = false;         ///< Refused lines end the run, and so does a cut off speech in the exit code.
   int64_t repeat = 1;
   int64_t warmup = 0;
   Question question = Question::kNone;

@@ -3,12 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <map>
 #include <system_error>
-#include <utility>
 
-#include "base/file.h"
+#include "base/io_error.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
@@ -33,6 +30,12 @@ bool is_same_file(const std::string& left, const std::string& right) {
     return true;
   }
   return resolved(left) == resolved(right);
+}
+
+/// `verb`: what the path is or does with the file of `owner`.
+Error already_named(const std::string& path, const std::string& verb, const std::string& owner) {
+  return Error{ErrorCode::kIo, "'" + path + "' " + verb + " the file of " + owner +
+                                   (verb == "is" ? " too; give it another name" : "; give it another name")};
 }
 
 Status check_folder(const NamedPath& output) {
@@ -77,37 +80,53 @@ Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<Named
   return {};
 }
 
-Status check_distinct(const std::vector<NamedPath>& others, const std::vector<NamedPath>& outputs) {
-  std::error_code error;
-  const auto refuse = [](const NamedPath& output, const std::string& reason) {
-    return Error{ErrorCode::kIo, output.flag + ": '" + output.path + "' " + reason};
-  };
-  std::map<fs::path, std::string> owners;
+OutputNames::OutputNames(const std::vector<NamedPath>& others) {
   for (const NamedPath& other : others) {
     if (!other.path.empty()) {
-      owners.emplace(resolved(other.path), other.flag);
+      inputs_.emplace(resolved(other.path), other.flag);
     }
   }
-  for (const NamedPath& output : outputs) {
-    if (output.path.empty()) {
-      continue;
-    }
-    const fs::path path = resolved(output.path);
-    if (fs::is_directory(path, error)) {
-      return refuse(output, "is a folder; name a file");
-    }
-    if (const auto [owner, is_new] = owners.emplace(path, output.flag); !is_new) {
-      return refuse(output, "is the file of " + owner->second + " too; give it another name");
+}
+
+Status OutputNames::add_input(const NamedPath& input) {
+  if (input.path.empty()) {
+    return {};
+  }
+  const fs::path path = resolved(input.path);
+  if (const auto writer = outputs_.find(path); writer != outputs_.end()) {
+    return already_named(input.path, "is", writer->second);
+  }
+  inputs_.emplace(path, input.flag);
+  return {};
+}
+
+Status OutputNames::add_output(const NamedPath& output) {
+  std::error_code error;
+  const fs::path path = resolved(output.path);
+  if (fs::is_directory(path, error)) {
+    return Error{ErrorCode::kIo, "'" + output.path + "' is a folder; name a file"};
+  }
+  for (const auto* names : {&inputs_, &outputs_}) {
+    if (const auto owner = names->find(path); owner != names->end()) {
+      return already_named(output.path, "is", owner->second);
     }
   }
-  for (const NamedPath& output : outputs) {
-    for (fs::path path = resolved(output.path); !output.path.empty() && path.has_relative_path();) {
-      path = path.parent_path();
-      if (const auto owner = owners.find(path); owner != owners.end()) {
-        return refuse(output, "lies in the file of " + owner->second + "; give it another name");
+  if (const auto above = folders_.find(path); above != folders_.end()) {
+    return Error{ErrorCode::kIo, "'" + output.path + "' is the folder of " + above->second + "; give it another name"};
+  }
+  std::vector<fs::path> folders;
+  for (fs::path folder = path.parent_path(); folder.has_relative_path(); folder = folder.parent_path()) {
+    for (const auto* names : {&inputs_, &outputs_}) {
+      if (const auto owner = names->find(folder); owner != names->end()) {
+        return already_named(output.path, "lies in", owner->second);
       }
     }
+    folders.push_back(folder);
   }
+  for (const fs::path& folder : folders) {
+    folders_.emplace(folder, output.flag);
+  }
+  outputs_.emplace(path, output.flag);
   return {};
 }
 

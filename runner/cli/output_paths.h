@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,21 @@ struct NamedPath {
 Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<NamedPath>& outputs,
                    const NamedPath& output_folder);
 
-/// Every one of `outputs`, of which there may be thousands, is a file of its own: no folder, none of `others` and none
-/// of the other outputs.
-Status check_distinct(const std::vector<NamedPath>& others, const std::vector<NamedPath>& outputs);
+/// The files that the runs of a prompts file write: each one is a file of its own. There may be thousands.
+class OutputNames {
+ public:
+  /// `others`: the files that the command line names, which no run may write to.
+  explicit OutputNames(const std::vector<NamedPath>& others);
+
+  /// A run reads this file. An error when another one writes it.
+  Status add_input(const NamedPath& input);
+  /// A run writes this file. An error when it is a folder, somebody else's file, or lies below or above one.
+  Status add_output(const NamedPath& output);
+
+ private:
+  std::map<std::filesystem::path, std::string> inputs_;   ///< Resolved path -> who names it first.
+  std::map<std::filesystem::path, std::string> outputs_;  ///< The same.
+  std::map<std::filesystem::path, std::string> folders_;  ///< What lies above the outputs -> who needs it first.
+};
 
 }  // namespace qwen3_tts

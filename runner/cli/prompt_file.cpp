@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -17,14 +16,12 @@ namespace {
 
 constexpr char kWhitespace[] = " \t\r\f\v";
 
-/// A file's text, or what comes on standard input, without the mark that some editors put first.
-Result<std::string> read_text(const std::string& path) {
-  auto content = read_file(path == "-" ? "/dev/stdin" : path);
+/// Some editors put it before a text.
+void remove_byte_order_mark(std::string& text) {
   constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
-  if (content.ok() && content->compare(0, 3, kByteOrderMark) == 0) {
-    content->erase(0, 3);
+  if (text.compare(0, 3, kByteOrderMark) == 0) {
+    text.erase(0, 3);
   }
-  return content;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -94,46 +91,52 @@ Status read_object(std::string_view json, PromptLine& line) {
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<PromptLine>> read_prompts(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string content, read_text(path));
-  std::vector<PromptLine> lines;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < content.size();) {
-    const size_t end = std::min(content.find('\n', begin), content.size());
-    std::string text = content.substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    const size_t first = text.find_first_not_of(kWhitespace);
-    if (first == std::string::npos) {
-      continue;
-    }
-    if (text.back() == '\r') {
-      text.pop_back();
-    }
-    PromptLine line;
-    line.source = "line " + std::to_string(number) + " of '" + path + "'";
-    if (text[first] != '{') {
-      line.request.text = std::move(text);
-    } else {
-      RETURN_IF_ERROR(about(line.source, read_object(text, line)));
-    }
-    lines.push_back(std::move(line));
+/// `text` is not blank.
+PromptLine read_line(std::string text, int64_t number, const std::string& file) {
+  PromptLine line;
+  line.source = "line " + std::to_string(number) + " of " + file;
+  line.number = number;
+  if (text.back() == '\r') {
+    text.pop_back();
   }
-  if (lines.empty()) {
-    return invalid_argument("'" + path + "' holds no text; write one text a line");
+  if (text[text.find_first_not_of(kWhitespace)] == '{') {
+    line.status = read_object(text, line);
+  } else {
+    line.request.text = std::move(text);
   }
-  return lines;
+  return line;
 }
 
-Result<std::vector<PromptLine>> read_text_file(const std::string& path) {
-  ASSIGN_OR_RETURN(std::string content, read_text(path));
+}  // namespace
+
+Result<PromptLines> PromptLines::open(const std::string& path, std::function<bool()> is_stopped) {
+  ASSIGN_OR_RETURN(LineReader reader, LineReader::open(path, std::move(is_stopped)));
+  return PromptLines(path == "-" ? "standard input" : "'" + path + "'", std::move(reader));
+}
+
+Result<std::optional<PromptLine>> PromptLines::next() {
+  while (true) {
+    ASSIGN_OR_RETURN(std::optional<std::string> text, reader_.next());
+    if (!text.has_value()) {
+      return std::optional<PromptLine>();
+    }
+    if (++number_ == 1) {
+      remove_byte_order_mark(*text);
+    }
+    if (text->find_first_not_of(kWhitespace) != std::string::npos) {
+      return std::optional<PromptLine>(read_line(*std::move(text), number_, name_));
+    }
+  }
+}
+
+Result<PromptLine> read_text_file(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string content, read_file(path == "-" ? "/dev/stdin" : path));
+  remove_byte_order_mark(content);
   content.erase(content.find_last_not_of("\r\n") + 1);
   PromptLine line;
   line.source = "'" + path + "'";
   line.request.text = std::move(content);
-  return std::vector<PromptLine>{std::move(line)};
+  return line;
 }
 
 }  // namespace qwen3_tts

@@ -31,13 +31,15 @@ constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output_wav book.wav
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
+  some_program | qwen3_tts_runner --model_path model.pte --prompts_path - --stdout s16le | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --text "Hello there." --codes_output a.codes
   qwen3_tts_runner --model_path model.pte --codes_path a.codes --output_wav a.wav
   qwen3_tts_runner --model_path model.pte --info
 
 Values left out are the checkpoint's own. The same seed gives the same speech on one machine.
 Names may be written with - in place of _. Ctrl-C ends the utterance and completes its file.
-Exit codes: 0: all is spoken; 1: an error; 3: with --strict, a limit cut speech off; 128 + n: signal n ended the program.
+Exit codes: 0: all is spoken; 1: an error; 2: lines of --prompts_path are wrong, and the others are spoken;
+3: with --strict, a limit cut speech off; 128 + n: signal n ended the program.
 )";
 
 /// What CLI11 fills in; finish() makes RunnerOptions of it.
@@ -85,7 +87,7 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   app.add_option("--text_file", options.text_file, "File with one text; -: standard input")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--prompts_path", options.prompts_path, "File with one text or JSON object a line; -: stdin")
+  app.add_option("--prompts_path", options.prompts_path, "File or pipe with one text or JSON object a line; -: stdin")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--codes_path", options.codes_path, "Codes file to decode, without the language model")
@@ -222,7 +224,9 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
-  app.add_flag("--strict", options.strict, "Exit with 3 when speech was cut off")->group(group);
+  app.add_flag("--strict", options.strict,
+               "Speak nothing when a line of --prompts_path is wrong, and exit with 3 when speech was cut off")
+      ->group(group);
   app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores")
       ->capture_default_str()
       ->type_name("N")

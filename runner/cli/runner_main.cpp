@@ -11,6 +11,7 @@
 #include "options.h"
 #include "report.h"
 #include "runner_flags.h"
+#include "signals.h"
 #include "speaking.h"
 
 namespace qwen3_tts {

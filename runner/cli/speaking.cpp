@@ -3,9 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -27,6 +25,7 @@
 #include "run_record.h"
 #include "run_sink.h"
 #include "runs.h"
+#include "signals.h"
 #include "stats_json.h"
 #include "voice/other_file.h"
 #include "voice_maker.h"
@@ -35,16 +34,6 @@ namespace qwen3_tts {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<SynthesisSession*> current_session{nullptr};
-std::atomic<int> last_signal{0};
-
-extern "C" void handle_signal(int number) {
-  last_signal = number;
-  if (SynthesisSession* session = current_session.load()) {
-    session->stop();
-  }
-}
 
 double peak_rss_mb() {
   rusage usage{};
@@ -68,27 +57,29 @@ bool is_recording(const std::string& path) {
 /// Speaks runs one after the other with one engine and one session.
 class Speaker {
  public:
-  Speaker(RunnerOptions options, Console& console) : options_(std::move(options)), console_(console) {}
-  ~Speaker() { current_session = nullptr; }
+  Speaker(const RunnerOptions& options, Console& console) : options_(options), console_(console) {}
+  ~Speaker() { set_current_session(nullptr); }
   Speaker(const Speaker&) = delete;
   Speaker& operator=(const Speaker&) = delete;
 
-  /// Opens the model, and the files that the runs name.
-  Status open(const std::vector<Run>& runs);
-  Status check(const std::vector<Run>& runs);
-  /// The methods that the runs need, so that the first one is as fast as the others.
-  Status load();
-  Status warm_up(const Run& run);
+  /// Opens the model, and the files that the options name.
+  Status open();
+  /// What must be right for a run. Reads its voice.
+  Status check(const Run& run);
   /// Until the last one, an error or a signal.
-  Status speak(const std::vector<Run>& runs);
+  Status speak(RunSource& runs);
   /// What the runs were like, for people and for programs.
   Status report() const;
-  int exit_code() const { return options_.strict && num_cut_ > 0 ? kExitCutOff : EXIT_SUCCESS; }
+  int exit_code(const RunSource& runs) const;
 
  private:
-  Status read_inputs(const std::vector<Run>& runs);
   Status read_voice(const std::string& path);
+  Status read_named_voice();
   Status open_voice_maker();
+  /// The methods that the runs need, so that the first one is as fast as the others.
+  Status load();
+  /// Before the first one that is heard.
+  Status warm_up(const Run& run);
   /// What is asked of the session: the run's request and voice.
   SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
@@ -101,7 +92,7 @@ class Speaker {
   /// `num_samples` of the run were delivered.
   void on_delivery(int64_t num_samples, Clock::time_point start);
 
-  RunnerOptions options_;
+  const RunnerOptions& options_;
   Console& console_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<SynthesisSession> session_;
@@ -112,12 +103,17 @@ class Speaker {
   int64_t num_cut_ = 0;
 };
 
-Status Speaker::open(const std::vector<Run>& runs) {
+Status Speaker::open() {
   console_.progress("loading " + options_.engine.model_path + " ...");
   ASSIGN_OR_RETURN(engine_, Engine::create(options_.engine));
-  RETURN_IF_ERROR(read_inputs(runs));
+  RETURN_IF_ERROR(engine_->check(options_.synthesis));
+  if (options_.codes_path.has_value()) {
+    ASSIGN_OR_RETURN(codes_, read_codes_file(*options_.codes_path, engine_->metadata()));
+  }
+  RETURN_IF_ERROR(open_voice_maker());
+  RETURN_IF_ERROR(read_named_voice());
   ASSIGN_OR_RETURN(session_, engine_->create_session());
-  current_session = session_.get();
+  set_current_session(session_.get());
   return {};
 }
 
@@ -125,22 +121,6 @@ Status Speaker::load() {
   const Workload speech = options_.synthesis.codes_only ? Workload::kCodes : Workload::kSpeech;
   RETURN_IF_ERROR(engine_->preload(options_.codes_path ? Workload::kDecoding : speech));
   console_.detail(describe_load(options_.engine.model_path, *engine_));
-  return {};
-}
-
-Status Speaker::read_inputs(const std::vector<Run>& runs) {
-  if (options_.codes_path.has_value()) {
-    ASSIGN_OR_RETURN(codes_, read_codes_file(*options_.codes_path, engine_->metadata()));
-  }
-  RETURN_IF_ERROR(open_voice_maker());
-  const Status voice = read_voice(options_.voice);
-  if (!voice.ok() && engine_->metadata().takes_voices() && is_recording(options_.voice)) {
-    return Error{voice.error().code, voice.error().message + "; or give it as --ref_audio"};
-  }
-  RETURN_IF_ERROR(voice);
-  for (const Run& run : runs) {
-    RETURN_IF_ERROR(of_run(run, read_voice(run.voice)));
-  }
   return {};
 }
 
@@ -178,6 +158,15 @@ Status Speaker::read_voice(const std::string& path) {
   return {};
 }
 
+/// The voice of the command line, whose error may name the flag that was meant.
+Status Speaker::read_named_voice() {
+  const Status voice = read_voice(options_.voice);
+  if (!voice.ok() && engine_->metadata().takes_voices() && is_recording(options_.voice)) {
+    return Error{voice.error().code, voice.error().message + "; or give it as --ref_audio"};
+  }
+  return voice;
+}
+
 SynthesisRequest Speaker::request_of(const Run& run) const {
   SynthesisRequest request = run.request;
   if (!run.voice.empty()) {
@@ -186,19 +175,18 @@ SynthesisRequest Speaker::request_of(const Run& run) const {
   return request;
 }
 
-Status Speaker::check(const std::vector<Run>& runs) {
+Status Speaker::check(const Run& run) {
   if (options_.codes_path.has_value()) {
     return {};
   }
-  for (const Run& run : runs) {
-    RETURN_IF_ERROR(of_run(run, engine_->check(request_of(run), options_.synthesis)));
-  }
-  return options_.save_voice.empty() ? Status() : voice_maker_->check(runs.front().request);
+  RETURN_IF_ERROR(read_voice(run.voice));
+  RETURN_IF_ERROR(engine_->check(request_of(run), options_.synthesis));
+  return options_.save_voice.empty() ? Status() : voice_maker_->check(run.request);
 }
 
 Status Speaker::warm_up(const Run& run) {
   NullSink nowhere;
-  for (int64_t i = 0; i < options_.warmup && last_signal == 0; ++i) {
+  for (int64_t i = 0; i < options_.warmup && received_signal() == 0; ++i) {
     console_.progress("warming up ...");
     RETURN_IF_ERROR(utter(run, nowhere));
   }
@@ -206,12 +194,18 @@ Status Speaker::warm_up(const Run& run) {
   return {};
 }
 
-Status Speaker::speak(const std::vector<Run>& runs) {
-  for (const Run& run : runs) {
-    if (last_signal != 0) {
+Status Speaker::speak(RunSource& runs) {
+  RETURN_IF_ERROR(runs.is_stream() ? load() : Status());  // While nobody has written a line yet.
+  while (received_signal() == 0) {
+    ASSIGN_OR_RETURN(const std::optional<Run> run, runs.next());
+    if (!run.has_value() || received_signal() != 0) {
       break;
     }
-    RETURN_IF_ERROR(speak_one(run));
+    if (records_.empty()) {
+      RETURN_IF_ERROR(load());
+      RETURN_IF_ERROR(of_run(*run, warm_up(*run)));
+    }
+    RETURN_IF_ERROR(of_run(*run, speak_one(*run)));
   }
   return {};
 }
@@ -266,8 +260,9 @@ Status Speaker::utter(const Run& run, AudioSink& sink) {
   if (options_.codes_path.has_value()) {
     return session_->decode(codes_, sink);
   }
-  options_.synthesis.seed = run.seed;
-  RETURN_IF_ERROR(session_->synthesize(request_of(run), options_.synthesis, sink));
+  SynthesisOptions options = options_.synthesis;
+  options.seed = run.seed;
+  RETURN_IF_ERROR(session_->synthesize(request_of(run), options, sink));
   return {};
 }
 
@@ -290,37 +285,35 @@ Status Speaker::report() const {
   return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
 }
 
-}  // namespace
-
-void install_signal_handlers() {
-  struct sigaction action{};
-  action.sa_handler = handle_signal;
-  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  // A reader that went away and a disk quota are errors of a write, which says so.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+int Speaker::exit_code(const RunSource& runs) const {
+  if (runs.num_refused() > 0) {
+    return runs.num_refused() == runs.num_prompts() ? EXIT_FAILURE : kExitLinesRefused;
+  }
+  return options_.strict && num_cut_ > 0 ? kExitCutOff : EXIT_SUCCESS;
 }
 
-int received_signal() { return last_signal; }
+}  // namespace
 
-Result<int> speak_all(RunnerOptions options, Console& console) {
+Result<int> speak_all(const RunnerOptions& options, Console& console) {
   if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
     return invalid_argument(
         "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE -r 24000");
   }
-  ASSIGN_OR_RETURN(const std::vector<Run> runs, plan_runs(options));
-  Speaker speaker(std::move(options), console);
-  RETURN_IF_ERROR(speaker.open(runs));
-  RETURN_IF_ERROR(speaker.check(runs));
-  RETURN_IF_ERROR(speaker.load());
-  RETURN_IF_ERROR(speaker.warm_up(runs.front()));
-  const Status spoken = speaker.speak(runs);
+  Speaker speaker(options, console);
+  ASSIGN_OR_RETURN(const auto runs, RunSource::open(
+                                        options, [&](const Run& run) { return speaker.check(run); },
+                                        [] { return received_signal() != 0; }, console));
+  RETURN_IF_ERROR(speaker.open());
+  RETURN_IF_ERROR(runs->read_ahead());
+  const Status spoken = speaker.speak(*runs);
   const Status reported = speaker.report();  // Of the runs before an error, too.
   RETURN_IF_ERROR(spoken);
   RETURN_IF_ERROR(reported);
-  return speaker.exit_code();
+  if (runs->num_refused() > 0) {
+    console.error(std::to_string(runs->num_refused()) + " of " + std::to_string(runs->num_prompts()) +
+                  " lines were not spoken: see the errors above");
+  }
+  return speaker.exit_code(*runs);
 }
 
 }  // namespace qwen3_tts

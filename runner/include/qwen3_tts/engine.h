@@ -74,6 +74,8 @@ class QWEN3_TTS_API Engine {
 
   /// What SynthesisSession::start() would refuse, without any inference. Safe from any thread.
   Status check(const SynthesisRequest& request, const SynthesisOptions& options) const;
+  /// What it would refuse of the options, whatever the request.
+  Status check(const SynthesisOptions& options) const;
 
   /// A new session, which keeps what it needs of this engine alive.
   Result<std::unique_ptr<SynthesisSession>> create_session();

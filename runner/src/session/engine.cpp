@@ -174,6 +174,11 @@ Status Engine::check(const SynthesisRequest& request, const SynthesisOptions& op
   return plan.ok() ? Status() : plan.error();
 }
 
+Status Engine::check(const SynthesisOptions& options) const {
+  const auto resolved = resolve_options(options, impl_->metadata);
+  return resolved.ok() ? Status() : resolved.error();
+}
+
 EngineCapacity Engine::capacity() const {
   EngineCapacity capacity = impl_->capacity;
   capacity.num_sessions = impl_->num_sessions;

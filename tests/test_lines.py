@@ -1,0 +1,176 @@
+"""Prompts files in practice: lines as they come, and lines that are wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner_program import call, start
+
+Pte = Callable[[str], Path]
+SAMPLES_PER_FRAME = 480  # of the tiny models
+LINES = ["One.", "Two.", {"text": "Three.", "output": "b/three.wav", "seed": 9}, "Four."]
+
+
+@pytest.fixture
+def flags(tiny_pte: Pte) -> dict[str, Any]:
+    """Eight frames each, whatever is said."""
+    return {"model_path": tiny_pte("tiny-base"), "threads": 1, "max_frames": 8, "min_frames": 8}
+
+
+def text_of(lines: list[Any]) -> bytes:
+    return "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in lines).encode()
+
+
+def wavs(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    (tmp_path / "lines").write_bytes(text_of(LINES))
+    return tmp_path / "lines"
+
+
+@pytest.fixture
+def whole(runner: Path, flags: dict[str, Any], lines: Path, tmp_path: Path) -> dict[str, bytes]:
+    """What an unbroken run of the file makes."""
+    done = call(runner, prompts_path=lines, output_dir=tmp_path / "whole", **flags)
+    assert done.returncode == 0, done.stderr
+    return wavs(tmp_path / "whole")
+
+
+@contextmanager
+def running(program: Path, **flags: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is killed when it waits for ever."""
+    with start(program, **flags) as process:
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+def read_samples(process: subprocess.Popen[bytes], num_frames: int) -> bytes:
+    assert process.stdout is not None
+    samples = process.stdout.read(2 * SAMPLES_PER_FRAME * num_frames)
+    assert len(samples) == 2 * SAMPLES_PER_FRAME * num_frames
+    return samples
+
+
+# Lines as they come
+
+
+@pytest.mark.parametrize("kind", ["standard input", "named pipe"])
+def test_line_is_spoken_when_it_comes(
+    runner: Path, flags: dict[str, Any], whole: dict[str, bytes], tmp_path: Path, kind: str
+) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(pipe)
+    is_stdin = kind == "standard input"
+    source: dict[str, Any] = {"stdin": subprocess.PIPE, "prompts_path": "-"} if is_stdin else {"prompts_path": pipe}
+    with running(runner, stdout="s16le", output_dir=out, **source, **flags) as process:
+        writer = process.stdin if is_stdin else pipe.open("wb", buffering=0)
+        assert writer is not None
+        heard = b""
+        for one in LINES:
+            line = text_of([one])
+            for part in (line[:3], line[3:]):
+                writer.write(part)
+                writer.flush()
+            heard += read_samples(process, 8)  # while the program cannot know whether a line follows
+        writer.write(b"Without a line break.")
+        writer.close()
+        heard += read_samples(process, 8)
+        assert process.wait() == 0
+    spoken = wavs(out)
+    assert spoken.pop("prompt_4_repeat_0.wav")[44:] == heard[-2 * SAMPLES_PER_FRAME * 8 :]
+    assert spoken == whole
+    order = ["prompt_0_repeat_0.wav", "prompt_1_repeat_0.wav", "b/three.wav", "prompt_3_repeat_0.wav"]
+    assert heard.startswith(b"".join(whole[name][44:] for name in order))
+
+
+def test_wrong_line_does_not_end_a_stream(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
+    content = b'One.\n\n{"text": "a", "language": "klingon"}\n{"text"\nTwo.\n{"text": "b", "output": "a.wav"}\n'
+    content += b'{"text": "c", "output": "a.wav"}\n'
+    done = call(runner, stdin=content, prompts_path="-", output_dir=tmp_path / "out", quiet=True, **flags)
+    assert done.returncode == 2
+    errors = done.stderr.decode().splitlines()
+    assert [error.partition("error: ")[2][:24] for error in errors[:-1]] == [
+        f"line {number} of standard input"[:24] for number in (3, 4, 7)
+    ]
+    assert errors[-1].endswith("error: 3 of 6 lines were not spoken: see the errors above")
+    spoken = wavs(tmp_path / "out")
+    assert list(spoken) == ["a.wav", "prompt_0_repeat_0.wav", "prompt_3_repeat_0.wav"]
+    alone = call(runner, text="Two.", seed=45, output_wav=tmp_path / "two.wav", **flags)
+    assert alone.returncode == 0
+    assert spoken["prompt_3_repeat_0.wav"] == (tmp_path / "two.wav").read_bytes()
+
+    strict = call(runner, stdin=content, prompts_path="-", output_dir=tmp_path / "strict", strict=True, **flags)
+    assert strict.returncode == 1
+    assert "line 3 of standard input: unknown language 'klingon'" in strict.stderr.decode().splitlines()[-1]
+    assert list(wavs(tmp_path / "strict")) == ["prompt_0_repeat_0.wav"]
+
+
+def test_wrong_flag_is_told_before_a_line_comes(runner: Path, flags: dict[str, Any]) -> None:
+    source = {"stdin": subprocess.PIPE, "prompts_path": "-", "stdout": "s16le"}
+    with running(runner, **source, **flags | {"temperature": -1}) as process:
+        assert process.wait() == 1
+        assert process.stderr is not None
+        assert b"temperature is -1" in process.stderr.read()
+
+
+def test_repeats_of_a_stream_are_those_of_a_file(
+    runner: Path, flags: dict[str, Any], lines: Path, tmp_path: Path
+) -> None:
+    flags |= {"repeat": 2, "warmup": 1}
+    assert call(runner, prompts_path=lines, output_dir=tmp_path / "file", **flags).returncode == 0
+    done = call(runner, stdin=lines.read_bytes(), prompts_path="-", output_dir=tmp_path / "stream", **flags)
+    assert done.returncode == 0, done.stderr
+    assert len(wavs(tmp_path / "file")) == 8
+    assert wavs(tmp_path / "stream") == wavs(tmp_path / "file")
+
+
+def test_signal_ends_the_wait_for_a_line(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
+    stats = tmp_path / "stats"
+    source = {"stdin": subprocess.PIPE, "prompts_path": "-", "stdout": "s16le", "stats_json": stats}
+    with running(runner, **source, **flags) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"One.\nThe half of")
+        process.stdin.flush()
+        read_samples(process, 8)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 128 + signal.SIGINT
+    assert [run["prompt"] for run in json.loads(stats.read_text())] == ["One."]
+
+
+# Lines that are wrong
+
+
+def test_wrong_lines_of_a_file_are_told_first(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
+    """All at once, each fault with its lines; then the others are spoken."""
+    (tmp_path / "lines").write_text('One.\n{"text": ""}\n{"txt": "a"}\nTwo.\n{"text": ""}\n{"text": ""}\n')
+    source = {"prompts_path": tmp_path / "lines", **flags}
+    done = call(runner, output_dir=tmp_path / "out", **source)
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()
+    assert f"error: lines 2, 5, 6 of '{tmp_path / 'lines'}': " in said[0] and "empty" in said[0]
+    assert f"error: line 3 of '{tmp_path / 'lines'}': there is no key 'txt'" in said[1]
+    assert "prompt_0_repeat_0.wav: " in said[2]
+    assert list(wavs(tmp_path / "out")) == ["prompt_0_repeat_0.wav", "prompt_3_repeat_0.wav"]
+
+    strict = call(runner, output_dir=tmp_path / "strict", strict=True, **source)
+    assert strict.returncode == 1
+    assert strict.stderr.decode().splitlines() == said[:2]
+    assert not (tmp_path / "strict").exists()
