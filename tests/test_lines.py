@@ -1,4 +1,4 @@
-"""Prompts files in practice: lines as they come, and lines that are wrong."""
+"""Prompts files in practice: lines as they come, lines that are wrong, and going on after the program was killed."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def text_of(lines: list[Any]) -> bytes:
 
 def wavs(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
+
+
+def manifest(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
@@ -174,3 +178,88 @@ def test_wrong_lines_of_a_file_are_told_first(runner: Path, flags: dict[str, Any
     assert strict.returncode == 1
     assert strict.stderr.decode().splitlines() == said[:2]
     assert not (tmp_path / "strict").exists()
+
+
+# Going on
+
+
+def test_existing_outputs_are_skipped(
+    runner: Path, flags: dict[str, Any], lines: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "whole"
+    (out / "b" / "three.wav").unlink()
+    (out / "prompt_0_repeat_0.wav").write_bytes(b"mine")
+    done = call(runner, prompts_path=lines, output_dir=out, skip_existing=True, **flags)
+    assert done.returncode == 0, done.stderr
+    assert wavs(out) == whole | {"prompt_0_repeat_0.wav": b"mine"}
+    said = done.stderr.decode().splitlines()
+    assert len(said) == 2 and "three.wav: 8 frames" in said[0]
+    assert said[1] == "3 outputs exist already, and were skipped"
+
+
+def test_changed_line_is_spoken_again(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
+    """The manifest knows what was said. Without it, a name is a name."""
+    out = tmp_path / "out"
+    files: dict[str, Any] = {"prompts_path": tmp_path / "lines", "output_dir": out, "skip_existing": True}
+
+    def outputs(texts: list[Any], **more: Any) -> list[str]:
+        (tmp_path / "lines").write_bytes(text_of(texts))
+        (tmp_path / "stats").unlink(missing_ok=True)
+        done = call(runner, stats_json=tmp_path / "stats", **files, **flags, **more)
+        assert done.returncode == 0, done.stderr
+        return [Path(run["output"]).name for run in json.loads((tmp_path / "stats").read_text())]
+
+    keeping = {"manifest": out / "manifest.jsonl"}
+    assert len(outputs(LINES, **keeping)) == 4
+    assert outputs(LINES, **keeping) == []
+    assert outputs(["Changed.", *LINES[1:]]) == []
+    assert outputs(["Changed.", *LINES[1:]], **keeping) == ["prompt_0_repeat_0.wav"]
+    assert outputs(["Changed.", "Two.", {**LINES[2], "seed": 10}, LINES[3]], **keeping) == ["three.wav"]  # type: ignore[dict-item]
+    assert outputs(["Changed.", "Two.", {**LINES[2], "seed": 10}, LINES[3]], seed=1, **keeping) == []  # type: ignore[dict-item]
+    assert len(outputs(["Changed.", *LINES[1:]], language="german", **keeping)) == 4
+    last = {entry["output"]: entry for entry in manifest(keeping["manifest"])}
+    assert last.keys() == wavs(out).keys()
+    entry = last["b/three.wav"]
+    assert (entry["text"], entry["language"], entry["seed"]) == ("Three.", "german", 9)
+    assert (entry["frames"], entry["samples"], entry["complete"]) == (8, 8 * SAMPLES_PER_FRAME, False)
+
+
+def test_killed_run_goes_on_where_it_was(
+    runner: Path, flags: dict[str, Any], lines: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Standard output, which is read slowly, keeps the program from running ahead of the test."""
+    out = tmp_path / "out"
+    kept = out / "manifest.jsonl"
+    files = {"prompts_path": lines, "output_dir": out, "manifest": kept, **flags}
+    with running(runner, stdout="s16le", pipe_size=4096, **files) as process:
+        read_samples(process, 2 * 8 + 1)
+        process.kill()
+        process.wait()
+    names = ["prompt_0_repeat_0.wav", "prompt_1_repeat_0.wav"]
+    assert [entry["output"] for entry in manifest(kept)] == names
+    assert wavs(out).keys() == {*names, "b/three.unfinished.wav"}
+    kept.write_bytes(kept.read_bytes() + b'{"output":"b/thr')  # as a power failure may leave it
+
+    done = call(runner, skip_existing=True, **files)
+    assert done.returncode == 0, done.stderr
+    assert b"2 outputs exist already" in done.stderr
+    assert wavs(out) == whole
+    assert [entry["output"] for entry in manifest(kept)] == [*names, "b/three.wav", "prompt_3_repeat_0.wav"]
+
+
+def test_interrupted_output_is_not_complete(
+    runner: Path, flags: dict[str, Any], lines: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    files = {"prompts_path": lines, "output_dir": out, "manifest": out / "m", **flags}
+    longer = {"max_frames": 100, "min_frames": 100}
+    with running(runner, stdout="s16le", pipe_size=4096, **files | longer) as process:
+        assert process.stdout is not None
+        read_samples(process, 1)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait() == 128 + signal.SIGINT
+    assert list(wavs(out)) == ["prompt_0_repeat_0.unfinished.wav"]
+    assert not (out / "m").exists()
+    assert call(runner, skip_existing=True, **files).returncode == 0
+    assert wavs(out) == whole

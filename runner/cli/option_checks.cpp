@@ -105,9 +105,13 @@ std::vector<NamedPath> input_files(const RunnerOptions& options) {
 
 std::vector<NamedPath> output_files(const RunnerOptions& options) {
   return {
-      {"--output_wav", options.output_wav}, {"--codes_output", options.codes_output},
-      {"--save_voice", options.save_voice}, {"--stats_json", options.stats_json},
-      {"--profile", options.profile},       {"--weight_cache", options.engine.weight_cache},
+      {"--output_wav", options.output_wav},
+      {"--codes_output", options.codes_output},
+      {"--save_voice", options.save_voice},
+      {"--stats_json", options.stats_json},
+      {"--manifest", options.manifest},
+      {"--profile", options.profile},
+      {"--weight_cache", options.engine.weight_cache},
   };
 }
 
@@ -155,6 +159,11 @@ Status check_outputs(const RunnerOptions& options) {
   }
   if (options.codes_path && !options.codes_output.empty()) {
     return invalid_argument("--codes_output would be a copy of --codes_path");
+  }
+  if (options.output_dir.empty() && (options.skip_existing || !options.manifest.empty())) {
+    return invalid_argument(
+        "--skip_existing and --manifest are about the files of --output_dir, but nothing is written there; give "
+        "--output_dir");
   }
   RETURN_IF_ERROR(check_codes_only(options));
   RETURN_IF_ERROR(check_wav(options.output_wav));

@@ -35,7 +35,9 @@ struct RunnerOptions {
   std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
   std::string codes_output;
   std::string stats_json;
+  std::string manifest;        ///< File that gets a line for every output of `output_dir`.
   std::string profile;
+  bool skip_existing = false;  ///< Leave alone what stands in `output_dir`.
   bool strict = false;         ///< Refused lines end the run, and so does a cut off speech in the exit code.
   int64_t repeat = 1;
   int64_t warmup = 0;

@@ -1,10 +1,13 @@
 #include "output_paths.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
+#include "base/file_descriptor.h"
 #include "base/io_error.h"
 #include "base/try.h"
 
@@ -38,10 +41,11 @@ Error already_named(const std::string& path, const std::string& verb, const std:
                                    (verb == "is" ? " too; give it another name" : "; give it another name")};
 }
 
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
 Status check_folder(const NamedPath& output) {
   std::error_code error;
-  const fs::path parent = fs::path(output.path).parent_path();
-  const fs::path folder = parent.empty() ? "." : parent;
+  const fs::path folder = folder_of(output.path);
   if (!fs::is_directory(folder, error)) {
     return refusal(output, "there is no folder '" + folder.string() + "'; make it first");
   }
@@ -69,7 +73,10 @@ Status check_paths(const std::vector<NamedPath>& inputs, const std::vector<Named
     if (output.path.empty()) {
       continue;
     }
-    RETURN_IF_ERROR(check_folder(output));
+    // The folder of the runs need not be there yet: the first one makes it.
+    const bool is_made_later = !output_folder.path.empty() && !fs::exists(output_folder.path, error) &&
+                               resolved(folder_of(output.path).string()) == resolved(output_folder.path);
+    RETURN_IF_ERROR(is_made_later ? Status() : check_folder(output));
     for (const NamedPath& other : others) {
       if (!other.path.empty() && is_same_file(output.path, other.path)) {
         return refusal(output, "it is the file of " + other.flag + " too; give it another name");
@@ -127,6 +134,20 @@ Status OutputNames::add_output(const NamedPath& output) {
     folders_.emplace(folder, output.flag);
   }
   outputs_.emplace(path, output.flag);
+  return {};
+}
+
+std::string unfinished(const std::string& path) {
+  const fs::path name(path);
+  return (name.parent_path() / (name.stem().string() + ".unfinished" + name.extension().string())).string();
+}
+
+Status move_into_place(const std::string& from, const std::string& to) {
+  const FileDescriptor file(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  // What fsync accepted is there even after the power failed.
+  if (file.get() < 0 || ::fsync(file.get()) != 0 || std::rename(from.c_str(), to.c_str()) != 0) {
+    return io_error("write", to, errno);
+  }
   return {};
 }
 

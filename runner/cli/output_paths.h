@@ -37,4 +37,10 @@ class OutputNames {
   std::map<std::filesystem::path, std::string> folders_;  ///< What lies above the outputs -> who needs it first.
 };
 
+/// Where the output of a run is kept until it is complete: "b/a.wav" -> "b/a.unfinished.wav".
+std::string unfinished(const std::string& path);
+
+/// Stores the bytes of a complete output and gives it its name. What stood there is replaced.
+Status move_into_place(const std::string& from, const std::string& to);
+
 }  // namespace qwen3_tts

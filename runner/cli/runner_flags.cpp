@@ -31,6 +31,7 @@ constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output_wav book.wav
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
+  qwen3_tts_runner --model_path model.pte --prompts_path book.txt --output_dir book --skip_existing
   some_program | qwen3_tts_runner --model_path model.pte --prompts_path - --stdout s16le | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --text "Hello there." --codes_output a.codes
   qwen3_tts_runner --model_path model.pte --codes_path a.codes --output_wav a.wav
@@ -160,6 +161,13 @@ void add_output_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--save_voice", options.save_voice,
                  "Also keep who spoke, in a single run, as a voice file for the Base model of --voice_encoder_path")
       ->type_name("FILE")
+      ->group(group);
+  app.add_option("--manifest", options.manifest,
+                 "Append a JSON line to this file for every file of --output_dir that is complete")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--skip_existing", options.skip_existing,
+               "Leave files of --output_dir alone; with --manifest, as long as their text and voice are the same")
       ->group(group);
   app.add_option("--stats_json", options.stats_json, "Write times and counts of every run to this file")
       ->type_name("FILE")

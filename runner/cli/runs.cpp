@@ -27,8 +27,9 @@ std::string file_name(const PromptLine& line, size_t prompt, int64_t repeat, con
 
 /// Who speaks: a line's speaker or voice takes the place of both that the command line may name.
 Run plan_run(const PromptLine& line, const RunnerOptions& options) {
-  Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
-          options.synthesis.seed, options.output_wav};
+  Run run{
+      line.source, options.request,   options.voice.empty() ? options.ref_audio : options.voice, options.synthesis.seed,
+      false,       options.output_wav};
   SynthesisRequest& request = run.request;
   request.text = line.request.text;
   if (line.names("language")) {
@@ -189,7 +190,8 @@ Run RunSource::make_run(size_t prompt, int64_t repeat) const {
   const PromptLine& line = *prompts_[prompt];
   Run run = plan_run(line, options_);
   const auto repeats_before = static_cast<uint64_t>(repeat);
-  run.seed = line.seed.has_value() ? *line.seed + repeats_before : run.seed + repeats_before * prompts_.size() + prompt;
+  run.has_own_seed = line.seed.has_value();
+  run.seed = run.has_own_seed ? *line.seed + repeats_before : run.seed + repeats_before * prompts_.size() + prompt;
   if (!options_.output_dir.empty()) {
     run.output_path = output_path(prompt, repeat);
   }

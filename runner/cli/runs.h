@@ -25,6 +25,7 @@ struct Run {
   SynthesisRequest request;  ///< Without the voice, which is read later; without a text when codes are decoded.
   std::string voice;         ///< Path of a voice file, or RunnerOptions::ref_audio; empty: none.
   uint64_t seed;
+  bool has_own_seed;        ///< The prompt names it.
   std::string output_path;  ///< WAV file; empty: none.
 };
 

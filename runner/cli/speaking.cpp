@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <qwen3_tts/engine.h>
@@ -21,6 +23,8 @@
 #include "base/try.h"
 #include "cut_off.h"
 #include "exit_codes.h"
+#include "manifest.h"
+#include "output_paths.h"
 #include "report.h"
 #include "run_record.h"
 #include "run_sink.h"
@@ -80,13 +84,15 @@ class Speaker {
   Status load();
   /// Before the first one that is heard.
   Status warm_up(const Run& run);
+  /// Its output is there, and --skip_existing leaves it alone.
+  bool is_spoken(const Run& run);
   /// What is asked of the session: the run's request and voice.
   SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
   Status utter(const Run& run, AudioSink& sink);
   Status speak_one(const Run& run);
-  /// Remembers and tells how the run went.
-  void keep_record(const Run& run);
+  /// Remembers and tells how the run went. `output`: where its speech is.
+  Status keep_record(const Run& run, const std::string& output);
   /// Keeps who spoke the run.
   Status save_voice(const Run& run, std::vector<float> samples);
   /// `num_samples` of the run were delivered.
@@ -99,11 +105,17 @@ class Speaker {
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
   std::optional<VoiceMaker> voice_maker_;
   std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
+  std::optional<Manifest> manifest_;
   std::vector<RunRecord> records_;
+  int64_t num_skipped_ = 0;
   int64_t num_cut_ = 0;
 };
 
 Status Speaker::open() {
+  if (!options_.manifest.empty()) {
+    ASSIGN_OR_RETURN(Manifest manifest, Manifest::open(options_.manifest, options_.output_dir));
+    manifest_.emplace(std::move(manifest));
+  }
   console_.progress("loading " + options_.engine.model_path + " ...");
   ASSIGN_OR_RETURN(engine_, Engine::create(options_.engine));
   RETURN_IF_ERROR(engine_->check(options_.synthesis));
@@ -201,6 +213,9 @@ Status Speaker::speak(RunSource& runs) {
     if (!run.has_value() || received_signal() != 0) {
       break;
     }
+    if (is_spoken(*run)) {
+      continue;
+    }
     if (records_.empty()) {
       RETURN_IF_ERROR(load());
       RETURN_IF_ERROR(of_run(*run, warm_up(*run)));
@@ -210,27 +225,51 @@ Status Speaker::speak(RunSource& runs) {
   return {};
 }
 
+bool Speaker::is_spoken(const Run& run) {
+  std::error_code error;
+  if (!options_.skip_existing || !std::filesystem::is_regular_file(run.output_path, error)) {
+    return false;
+  }
+  if (manifest_ && manifest_->knows_other(run)) {
+    console_.tell(run.output_path + ": its text or voice has changed, so it is spoken again\n");
+    return false;
+  }
+  ++num_skipped_;
+  console_.detail(run.output_path + ": it exists, and is skipped\n");
+  return true;
+}
+
+/// In a folder of outputs, a file that has its name is complete: somebody may go on after the program was killed.
 Status Speaker::speak_one(const Run& run) {
   const ModelMetadata& metadata = engine_->metadata();
   const Clock::time_point start = Clock::now();
-  RunSink sink(run.output_path, options_.stdout_format, metadata.sample_rate,
+  const bool is_moved = !options_.output_dir.empty();
+  const std::string file = is_moved ? unfinished(run.output_path) : run.output_path;
+  RunSink sink(file, options_.stdout_format, metadata.sample_rate,
                [&](int64_t num_samples) { on_delivery(num_samples, start); });
   KeepingSink keeping_sink(sink);
   const bool keeps_samples = !options_.save_voice.empty();
   RETURN_IF_ERROR(utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink));
+  const bool is_stopped = session_->stats().finish_reason == FinishReason::kStopped;
+  if (is_moved && !is_stopped) {
+    RETURN_IF_ERROR(move_into_place(file, run.output_path));
+  }
   if (!options_.codes_output.empty()) {
     RETURN_IF_ERROR(write_codes_file(options_.codes_output, session_->codes(), metadata));
   }
-  keep_record(run);
+  const std::string& sound = is_stopped ? file : run.output_path;
+  RETURN_IF_ERROR(keep_record(run, options_.synthesis.codes_only ? options_.codes_output : sound));
   return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
 }
 
-void Speaker::keep_record(const Run& run) {
+Status Speaker::keep_record(const Run& run, const std::string& output) {
   const SynthesisStats& stats = session_->stats();
-  const std::string& output = options_.synthesis.codes_only ? options_.codes_output : run.output_path;
   records_.push_back({run.request.text, run.seed, output, stats, session_->talker_tokens(), peak_rss_mb(),
                       static_cast<double>(stats.samples) / static_cast<double>(engine_->metadata().sample_rate)});
   const RunRecord& record = records_.back();
+  if (manifest_ && stats.finish_reason != FinishReason::kStopped) {
+    RETURN_IF_ERROR(manifest_->add(run, record));
+  }
   console_.tell(describe_run(record));
   console_.detail(describe_stages(record));
   if (record.is_cut_off() && options_.synthesis.min_frames == 0) {  // That sets a length, whatever is said.
@@ -238,6 +277,7 @@ void Speaker::keep_record(const Run& run) {
     const std::string& subject = output.empty() && !run.source.empty() ? run.source : name_of_output(record);
     console_.warn(subject + ": " + describe_cut(stats, options_.synthesis, engine_->metadata()));
   }
+  return {};
 }
 
 Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
@@ -276,10 +316,13 @@ Status Speaker::report() const {
   if (records_.size() > 1) {
     console_.tell(describe_all(records_));
   }
+  if (num_skipped_ > 0) {
+    console_.tell(std::to_string(num_skipped_) + " outputs exist already, and were skipped\n");
+  }
   if (!records_.empty() && !options_.profile.empty()) {
     RETURN_IF_ERROR(engine_->write_profile(options_.profile));
   }
-  if (records_.empty() || options_.stats_json.empty()) {
+  if ((records_.empty() && num_skipped_ == 0) || options_.stats_json.empty()) {
     return {};
   }
   return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
