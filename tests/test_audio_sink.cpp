@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sndfile.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,11 +16,13 @@
 
 #include <gtest/gtest.h>
 
+#include "file_size_limit.h"
 #include "temp_folder.h"
 
 namespace qwen3_tts {
 namespace {
 
+using testing::FileSizeLimit;
 using testing::read_bytes;
 using testing::TempFolder;
 
@@ -173,25 +174,6 @@ TEST(WavSinkTest, WriteAfterCloseIsAnError) {
   EXPECT_EQ(status.error().code, ErrorCode::kInvalidState);
 }
 
-/// For its lifetime no file can grow beyond a size, as on a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limited{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limited);
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
-
 TEST(WavSinkTest, FullDiskIsAnError) {
   TempFolder folder;
   WavSink sink(folder.file("a.wav"), 24000);
@@ -332,6 +314,40 @@ TEST(PcmSinkTest, NotANumberIsAnError) {
   }
   pipe.close_writer();
   EXPECT_EQ(pipe.drain(), "");
+}
+
+/// What a pipe got of `samples`.
+std::string streamed_wav(const std::vector<float>& samples) {
+  Pipe pipe;
+  WavStreamSink sink(pipe.writer(), 24000);
+  EXPECT_TRUE(samples.empty() || write(sink, samples).ok());
+  EXPECT_TRUE(sink.close().ok());
+  pipe.close_writer();
+  return pipe.drain();
+}
+
+TEST(WavStreamSinkTest, IsAWavFileOfUnknownLength) {
+  TempFolder folder;
+  const std::string bytes = streamed_wav(kEdges);
+  EXPECT_EQ(bytes.substr(4, 4), "\xFF\xFF\xFF\xFF");
+  EXPECT_EQ(bytes.substr(40, 4), "\xFF\xFF\xFF\xFF");
+  testing::write_bytes(folder.file("a.wav"), bytes);
+  const Wav wav = read_wav(folder.file("a.wav"));
+  EXPECT_EQ(wav.info.samplerate, 24000);
+  EXPECT_EQ(wav.info.format, SF_FORMAT_WAV | SF_FORMAT_PCM_16);
+  EXPECT_EQ(wav.samples, kEdgesAsInt16);
+}
+
+TEST(WavStreamSinkTest, EmptyUtteranceIsAHeader) { EXPECT_EQ(streamed_wav({}), streamed_wav(kEdges).substr(0, 44)); }
+
+TEST(WavStreamSinkTest, HeaderIsOnceAndTheFirst) {
+  Pipe pipe;
+  WavStreamSink sink(pipe.writer(), 24000);
+  for (const float sample : kEdges) {
+    ASSERT_TRUE(write(sink, {sample}).ok());
+  }
+  pipe.close_writer();
+  EXPECT_EQ(pipe.drain(), streamed_wav(kEdges));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
-/// SynthesisSession::synthesize() writes to a WavSink, a PcmSink or a sink of the program's own, such as this one:
+/// SynthesisSession::synthesize() writes to a WavSink, a PcmSink, a WavStreamSink or a sink of the program's own, such
+/// as this one:
 /// \code
 /// class LoudnessMeter : public qwen3_tts::AudioSink {
 ///  public:
@@ -72,6 +73,23 @@ class QWEN3_TTS_API PcmSink : public AudioSink {
  private:
   int file_descriptor_;
   PcmFormat format_;
+};
+
+/// A 16-bit mono WAV file to a file descriptor, which stays open and may be a pipe: its header, which is not updated,
+/// states the largest length there is, and players read to the end.
+class QWEN3_TTS_API WavStreamSink : public AudioSink {
+ public:
+  WavStreamSink(int file_descriptor, int64_t sample_rate);
+  Status write(const float* samples, int64_t num_samples) override;
+  Status close() override;
+
+ private:
+  QWEN3_TTS_LOCAL Status begin();
+
+  int file_descriptor_;
+  int64_t sample_rate_;  ///< Hz.
+  PcmSink samples_;
+  bool has_header_ = false;
 };
 
 }  // namespace qwen3_tts

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 
 #include "base/error.h"
@@ -75,6 +77,11 @@ NewFile::~NewFile() {
 
 Status NewFile::write(const void* data, size_t size) { return write_all(descriptor_.get(), data, size, path_); }
 
+Status NewFile::write_at(size_t offset, const void* data, size_t size) {
+  const size_t num_written = qwen3_tts::write_at(descriptor_.get(), data, size, offset);
+  return num_written == size ? Status() : io_error("write", path_, errno);
+}
+
 Result<FileDescriptor> NewFile::commit() {
   // What fsync accepted can no longer be lost by closing.
   if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
@@ -107,6 +114,19 @@ Status write_all(int file_descriptor, const void* data, size_t size, const std::
     }
   }
   return {};
+}
+
+size_t write_at(int file_descriptor, const void* data, size_t size, size_t offset) {
+  size_t num_done = 0;
+  while (num_done < size) {
+    const ssize_t count = ::pwrite(file_descriptor, static_cast<const std::byte*>(data) + num_done, size - num_done,
+                                   static_cast<off_t>(offset + num_done));
+    if (count < 0 && errno != EINTR) {
+      break;
+    }
+    num_done += static_cast<size_t>(std::max<ssize_t>(count, 0));
+  }
+  return num_done;
 }
 
 }  // namespace qwen3_tts

@@ -28,6 +28,7 @@ class NewFile {
   NewFile& operator=(NewFile&&) = delete;
 
   Status write(const void* data, size_t size);
+  Status write_at(size_t offset, const void* data, size_t size);
   /// Stores the bytes and renames the file into place. Once; the descriptor stays open for reading it.
   Result<FileDescriptor> commit();
 
@@ -43,5 +44,8 @@ Status write_file(const std::string& path, std::string_view content);
 
 /// Writes all of `size` bytes to a file descriptor; `name` is how an error calls it.
 Status write_all(int file_descriptor, const void* data, size_t size, const std::string& name);
+
+/// How many bytes could be written at `offset` of a file; when fewer than `size`, errno says why.
+size_t write_at(int file_descriptor, const void* data, size_t size, size_t offset);
 
 }  // namespace qwen3_tts
