@@ -148,6 +148,28 @@ TEST(UsageExamples, VoiceEncoderKeepsAVoiceThatSpeaks) {
   EXPECT_TRUE(examples::voice::clone(*make_engine("tiny-base"), voice, meter).ok());
 }
 
+TEST(UsageExamples, EncodedSinkSavesWhatItsNameSays) {
+  const testing::TempFolder folder;
+  EXPECT_STREQ(examples::audio_format::media_type(AudioFormat::kFlac), "audio/flac");
+  ASSERT_TRUE(examples::encoded_sink::save(tone(), 24000, folder.file("a.flac")).ok());
+  EXPECT_EQ(testing::read_bytes(folder.file("a.flac")).substr(0, 4), "fLaC");
+  EXPECT_EQ(*examples::read_recording::seconds_of_speech(folder.file("a.flac")), 1.0);
+}
+
+TEST(UsageExamples, SpeedSinkSaysItFaster) {
+  const auto engine = make_engine("tiny-customvoice");
+  SynthesisRequest request = testing::request("Hello there.");
+  request.speaker = "ryan";
+  const auto session = testing::must(engine->create_session());
+  const size_t num_samples = testing::speak(*session, request, {}).samples.size();
+  const testing::TempFolder folder;
+  const std::string path = folder.file("a.wav");
+  WavSink wav(path, 24000);
+  ASSERT_TRUE(examples::speed_sink::say_faster(*session, request, wav, 24000).ok());
+  const double num_faster = static_cast<double>(testing::read_bytes(path).size() - 44) / 2;
+  EXPECT_NEAR(num_faster, static_cast<double>(num_samples) / 1.25, 120);
+}
+
 TEST(UsageExamples, SamplesOfTheProgramBecomeAVoice) {
   VoiceEncoderOptions options;
   options.path = model_path("tiny-base-voice-encoder");

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <qwen3_tts/audio_format.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/request.h>
 #include <qwen3_tts/stats.h>
@@ -39,6 +40,15 @@ struct Names<TextLayout> {
 template <>
 struct Names<LongText> {
   static constexpr Name<LongText> kAll[] = {{LongText::kError, "error"}, {LongText::kSplit, "split"}};
+};
+
+template <>
+struct Names<AudioFormat> {  // Endings of files.
+  static constexpr Name<AudioFormat> kAll[] = {{AudioFormat::kWav, "wav"},
+                                               {AudioFormat::kFlac, "flac"},
+                                               {AudioFormat::kOpus, "opus"},
+                                               {AudioFormat::kVorbis, "ogg"},
+                                               {AudioFormat::kMp3, "mp3"}};
 };
 
 template <>
