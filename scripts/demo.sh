@@ -51,7 +51,7 @@ config = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
 print(next(iter(config["talker_config"].get("spk_id") or [""])))
 END
 )}
-speak=(build/cpu/qwen3_tts_runner --model_path "$work/model.pte" --text "$text" --output_wav demo.wav)
+speak=(build/cpu/qwen3_tts_runner --model_path "$work/model.pte" --text "$text" --output demo.wav)
 if [ -n "$speaker" ]; then speak+=(--speaker "$speaker"); fi
 if [ -n "$language" ]; then speak+=(--language "$language"); fi
 if [ -n "${DEMO_INSTRUCT:-}" ]; then speak+=(--instruct "$DEMO_INSTRUCT"); fi

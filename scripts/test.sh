@@ -38,7 +38,7 @@ python_tests() {
 speak() {
   rm -f "$1/hello.wav"
   "$1/qwen3_tts_runner" --model_path "$1/tests/models/$2.pte" --text "Hello, tests." --speaker ryan \
-    --max_new_tokens 12 --output_wav "$1/hello.wav" && test -s "$1/hello.wav"
+    --max_new_tokens 12 --output "$1/hello.wav" && test -s "$1/hello.wav"
 }
 
 case $what in

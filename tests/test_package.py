@@ -12,6 +12,7 @@ import wave
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,12 +28,19 @@ RECORDING = models.REPOSITORY / "tests" / "golden" / "recordings" / "glide.wav"
 COUNT = """
 #include <cstdio>
 
+#include <qwen3_tts/encoded_sink.h>
 #include <qwen3_tts/read_recording.h>
+#include <qwen3_tts/speed_sink.h>
 
 int main(int, char** arguments) {
   const auto recording = qwen3_tts::read_recording(arguments[1], 24000, {});
-  if (recording.ok()) std::printf("%zu samples", recording->samples.size());
-  return recording.ok() ? 0 : 1;
+  if (!recording.ok()) return 1;
+  const auto size = static_cast<long>(recording->samples.size());
+  const auto file = qwen3_tts::EncodedSink::to_file(arguments[2], 24000);
+  const auto faster = qwen3_tts::SpeedSink::create(**file, 24000, 2);
+  if (!(*faster)->write(recording->samples.data(), size).ok() || !(*faster)->close().ok()) return 1;
+  const auto written = qwen3_tts::read_recording(arguments[2], 24000, {});
+  std::printf("%ld %zu", size, written->samples.size());
 }
 """
 
@@ -171,11 +179,15 @@ def test_project_speaks_with_a_library_that_needs_no_sound_library(
 
 
 @pytest.mark.parametrize(("component", "used"), [("all", "audio"), ("static", "static;audio")])
-def test_project_reads_recordings(component: str, used: str, installed: Callable[[str], Path], tmp_path: Path) -> None:
+def test_project_reads_and_writes_sound_files(
+    component: str, used: str, installed: Callable[[str], Path], tmp_path: Path
+) -> None:
     build = build_project(installed(component), tmp_path, used, "count")
     with wave.open(str(RECORDING)) as recording:
         num_samples = math.ceil(recording.getnframes() * 24000 / recording.getframerate())
-    assert run(build / "count", RECORDING) == f"{num_samples} samples"
+    read, written = map(int, run(build / "count", RECORDING, tmp_path / "fast.flac").split())
+    assert read == num_samples
+    assert written == pytest.approx(num_samples / 2, abs=24000 / 65)
 
 
 @on_linux
@@ -207,21 +219,38 @@ def test_parent_project_gets_the_core_alone(tmp_path: Path) -> None:
     assert said in done.stderr
     cache = (tmp_path / "build" / "CMakeCache.txt").read_text(encoding="utf-8").lower()
     assert [
-        name for name in ("tts_sndfile", "tts_soxr", "cli11_dir", "gtest_dir", "install_libdir") if name in cache
+        name
+        for name in ("tts_sndfile", "tts_soxr", "tts_sonic", "cli11_dir", "gtest_dir", "install_libdir")
+        if name in cache
     ] == []
 
 
 def test_runner_without_audio_speaks(build_dir: Path, model: Path, expected: bytes, tmp_path: Path) -> None:
     program = build_dir / "tests" / "runner_without_audio"
-    assert re.findall("sndfile|soxr", loaded_libraries(program)) == []
+    assert re.findall("sndfile|soxr|sonic", loaded_libraries(program)) == []
     assert speak(program, model, tmp_path) == expected
 
 
-def test_runner_without_audio_says_what_it_lacks(build_dir: Path, model: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "way_out"),
+    [
+        ({"ref_audio": RECORDING}, "--voice"),
+        ({"output": "a.mp3"}, r"'a\.mp3'.*no \.mp3.* ends in \.wav"),
+        ({"output_dir": ".", "output_format": "flac"}, r"--output_format.*no \.flac.* ends in \.wav"),
+        ({"output": "a.mp4"}, r"'a\.mp4'"),
+        ({"speed": 1.5}, "speed at 1"),
+    ],
+)
+def test_runner_without_audio_says_what_it_lacks(
+    build_dir: Path, model: Path, tmp_path: Path, flags: dict[str, Any], way_out: str
+) -> None:
     program = build_dir / "tests" / "runner_without_audio"
-    done = runner_program.call(program, model_path=model, text=TEXT, ref_audio=RECORDING, output_wav="a.wav")
+    done = runner_program.call(program, model_path=model, text=TEXT, cwd=tmp_path, **flags)
     assert done.returncode == 1
-    assert re.search("libsndfile and libsoxr.*QWEN3_TTS_AUDIO=ON.*--voice", done.stderr.decode())
+    said = done.stderr.decode()
+    assert re.search(way_out, said)
+    assert re.search("libsndfile and libsoxr.*QWEN3_TTS_AUDIO=ON", said) or "mp4" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_moved_program_speaks(prefix: Path, model: Path, expected: bytes, tmp_path: Path) -> None:

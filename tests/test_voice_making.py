@@ -116,6 +116,17 @@ def test_what_was_spoken_becomes_a_voice(
     assert ours.codes is not None and ours.text_ids is not None
     np.testing.assert_array_equal(ours.codes, theirs.codes)
     np.testing.assert_array_equal(ours.text_ids, theirs.text_ids)
+    (tmp_path / "fast").mkdir()
+    fast = tmp_path / "fast" / saved.name
+    sped: dict[str, Any] = {
+        "save_voice": fast,
+        "voice_encoder_path": encoder,
+        "stdout": "f32le",
+        "speed": 2,
+        "seed": seed,
+    }
+    assert call(runner, model_path=tiny_pte(model), **sped, **flags).returncode == 0
+    assert fast.read_bytes() == saved.read_bytes()  # that of the model, not of what is heard
     on = speak(runner, tiny_pte("tiny-base"), tmp_path, text="And on.", voice=saved, max_frames=8)
     assert on.stats["prompt_rows"] > len(ours.codes)
 

@@ -31,6 +31,7 @@ OrderedJson speech_of(const Run& run) {
   }
   object["voice"] = run.voice;
   object["seed"] = run.seed;
+  object["speed"] = run.speed;
   return object;
 }
 

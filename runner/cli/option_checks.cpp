@@ -7,14 +7,16 @@
 
 #include "audio_component.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "base/try.h"
+#include "sound_format.h"
 
 namespace qwen3_tts {
 namespace {
 
 Status check_voice_encoder(const RunnerOptions& options) {
   if (!options.ref_audio.empty()) {
-    RETURN_IF_ERROR(check_audio_component());
+    RETURN_IF_ERROR(check_recordings());
   }
   const bool makes_voices = !options.ref_audio.empty() || !options.save_voice.empty();
   if (makes_voices && options.voice_encoder_path.empty()) {
@@ -65,24 +67,47 @@ Status check_codes_only(const RunnerOptions& options) {
   if (options.codes_output.empty()) {
     return invalid_argument("--codes_only makes codes, but they go nowhere; give --codes_output");
   }
-  const bool has_sound = !options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format ||
-                         !options.save_voice.empty() || options.synthesis.trim_silence;
+  const bool has_sound = !options.output.empty() || !options.output_dir.empty() || options.output_format ||
+                         options.stdout_format || options.speed != 1 || !options.save_voice.empty() ||
+                         options.synthesis.trim_silence;
   if (has_sound) {
     return invalid_argument(
-        "--codes_only makes no sound for --output_wav, --output_dir, --stdout, --save_voice and --trim_silence; leave "
-        "them out");
+        "--codes_only makes no sound for --output, --output_dir, --output_format, --stdout, --speed, --save_voice and "
+        "--trim_silence; leave them out");
   }
   return {};
 }
 
-/// A pipe takes samples, but no WAV file: its header is written again after every write.
-Status check_wav(const std::string& path) {
+/// The sound file of a single run.
+Status check_sound_file(const RunnerOptions& options) {
+  const std::string& path = options.output;
+  const std::string subject = "--output '" + path + "'";
   std::error_code error;
   if (std::filesystem::is_fifo(path, error)) {
-    return invalid_argument("--output_wav '" + path +
-                            "': a pipe takes no WAV file; give --stdout, and send the samples there");
+    // A WAV header is written again after every write, and other files are renamed when they are complete.
+    return invalid_argument(subject + ": a pipe takes no file; give --output -, and send standard output there");
+  }
+  if (path == kStandardOutput && options.stdout_format) {
+    return invalid_argument("give --output - or --stdout, not both: standard output takes a sound file or raw samples");
+  }
+  ASSIGN_OR_RETURN(const AudioFormat format, about(subject, format_of_file(path, options.output_format)));
+  if (options.output_format.value_or(format) != format) {
+    return invalid_argument(subject + " is no name for --output_format " + name_of(*options.output_format) +
+                            "; leave --output_format out, or give another name");
   }
   return {};
+}
+
+Status check_sound(const RunnerOptions& options) {
+  RETURN_IF_ERROR(check_speed(options.speed));
+  if (!options.output.empty()) {
+    return check_sound_file(options);
+  }
+  if (options.output_format && options.output_dir.empty()) {
+    return invalid_argument(
+        "--output_format has no effect on --stdout, which takes raw samples; give --output - in its place");
+  }
+  return options.output_format ? about("--output_format", check_format(*options.output_format)) : Status();
 }
 
 }  // namespace
@@ -105,7 +130,7 @@ std::vector<NamedPath> input_files(const RunnerOptions& options) {
 
 std::vector<NamedPath> output_files(const RunnerOptions& options) {
   return {
-      {"--output_wav", options.output_wav},
+      {"--output", options.output == kStandardOutput ? "" : options.output},
       {"--codes_output", options.codes_output},
       {"--save_voice", options.save_voice},
       {"--stats_json", options.stats_json},
@@ -143,9 +168,9 @@ Status check_inputs(const RunnerOptions& options) {
 
 Status check_outputs(const RunnerOptions& options) {
   const bool is_single = is_single_run(options);
-  if (!is_single && !options.output_wav.empty()) {
+  if (!is_single && !options.output.empty()) {
     return invalid_argument(
-        "--output_wav holds one run; --prompts_path and --repeat make several files: give --output_dir");
+        "--output holds one run; --prompts_path and --repeat make several files: give --output_dir");
   }
   if (!is_single && !options.codes_output.empty()) {
     return invalid_argument("--codes_output holds one run; use it with one text and without --repeat");
@@ -154,8 +179,8 @@ Status check_outputs(const RunnerOptions& options) {
     return invalid_argument(
         "--profile shows one run; use it with one text and without --repeat (--warmup does not count)");
   }
-  if (!options.output_dir.empty() && !options.output_wav.empty()) {
-    return invalid_argument("give --output_wav for a single run or --output_dir for several, not both");
+  if (!options.output_dir.empty() && !options.output.empty()) {
+    return invalid_argument("give --output for a single run or --output_dir for several, not both");
   }
   if (options.codes_path && !options.codes_output.empty()) {
     return invalid_argument("--codes_output would be a copy of --codes_path");
@@ -166,8 +191,8 @@ Status check_outputs(const RunnerOptions& options) {
         "--output_dir");
   }
   RETURN_IF_ERROR(check_codes_only(options));
-  RETURN_IF_ERROR(check_wav(options.output_wav));
-  return check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir});
+  RETURN_IF_ERROR(check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir}));
+  return check_sound(options);
 }
 
 }  // namespace qwen3_tts

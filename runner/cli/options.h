@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <qwen3_tts/audio_format.h>
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine_options.h>
 #include <qwen3_tts/request.h>
@@ -30,9 +31,11 @@ struct RunnerOptions {
   std::optional<std::string> ref_text;     ///< What is said in it.
   std::string voice_encoder_path;          ///< Makes voices of `ref_audio` and of what was spoken.
   std::string save_voice;                  ///< Voice file of what was spoken; empty: none.
-  std::string output_wav;                  ///< Empty when the samples go elsewhere.
+  std::string output;                      ///< Sound file, or "-": standard output; empty: the samples go elsewhere.
   std::string output_dir;                  ///< Set for several runs, or when it was given.
-  std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
+  std::optional<AudioFormat> output_format;  ///< Of names without an ending, and of those that the program makes.
+  std::optional<PcmFormat> stdout_format;    ///< Samples go to standard output (too).
+  double speed = 1;                          ///< Of the sound: 2 takes half the time.
   std::string codes_output;
   std::string stats_json;
   std::string manifest;        ///< File that gets a line for every output of `output_dir`.

@@ -10,6 +10,7 @@
 #include "base/json_reader.h"
 #include "base/request_json.h"
 #include "base/try.h"
+#include "sound_format.h"
 
 namespace qwen3_tts {
 namespace {
@@ -45,6 +46,7 @@ Result<std::string> as_output(const Json& value) {
     return invalid_argument("'" + name +
                             "' is no name of a file in the output folder; write one such as \"a.wav\" or \"b/a.wav\"");
   }
+  RETURN_IF_ERROR(about("'" + name + "'", format_of_file(name, std::nullopt)));
   return name;
 }
 
@@ -60,10 +62,13 @@ Status read_output(const Json& value, PromptLine& line) {
   return {};
 }
 
+Status read_speed(const Json& value, PromptLine& line) { return read_value(value, line.speed.emplace()); }
+
 constexpr JsonField<PromptLine> kLineFields[] = {
     {"voice", read_voice, nullptr},
     {"seed", read_seed, nullptr},
     {"output", read_output, nullptr},
+    {"speed", read_speed, nullptr},
 };
 
 Status read_object(std::string_view json, PromptLine& line) {

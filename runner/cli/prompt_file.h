@@ -23,7 +23,8 @@ struct PromptLine {
   std::set<std::string> given;  ///< Keys of the request that the line names.
   std::optional<std::string> voice;  ///< Path of a voice file; empty: none.
   std::optional<uint64_t> seed;
-  std::optional<std::string> output;  ///< Name of a WAV file in the output folder, or below it.
+  std::optional<std::string> output;  ///< Name of a sound file in the output folder, or below it.
+  std::optional<double> speed;
 
   bool names(const std::string& key) const { return given.count(key) > 0; }
 };

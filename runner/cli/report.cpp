@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/names.h"
+#include "sound_format.h"
 
 namespace qwen3_tts {
 namespace {
@@ -121,12 +122,16 @@ std::string describe_load(const std::string& path, const Engine& engine) {
 }
 
 std::string name_of_output(const RunRecord& record) {
-  return record.output_path.empty() ? "standard output" : record.output_path;
+  const bool is_stdout = record.output_path.empty() || record.output_path == kStandardOutput;
+  return is_stdout ? "standard output" : record.output_path;
 }
 
 std::string describe_run(const RunRecord& record) {
   std::string line = name_of_output(record) +
                      format(": %lld frames, %.2f s", static_cast<long long>(record.stats.frames), record.audio_s);
+  if (record.speed != 1) {
+    line += format(" at speed %g", record.speed);
+  }
   if (record.audio_s > 0) {
     line += format(", RTF %.3f, first sound after %.0f ms", record.rtf(), record.stats.ttfa_ms);
   }

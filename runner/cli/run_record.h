@@ -13,11 +13,12 @@ namespace qwen3_tts {
 struct RunRecord {
   std::string prompt;
   uint64_t seed;
-  std::string output_path;  ///< Empty: no file.
+  std::string output_path;  ///< "-": standard output; empty: no file.
+  double speed;             ///< At which the samples were passed on.
   SynthesisStats stats;
   std::vector<int64_t> talker_tokens;
   double peak_rss_mb;  ///< Of the process, up to the end of the run.
-  double audio_s;      ///< Length of what was delivered.
+  double audio_s;      ///< Length of what the model spoke: at speed 2, what is heard is half as long.
 
   /// The speech ended by itself: no limit and nobody ended it.
   bool is_complete() const { return stats.finish_reason == FinishReason::kEos; }

@@ -26,15 +26,15 @@ constexpr char kVersion[] = "qwen3_tts_runner " QWEN3_TTS_VERSION " (ExecuTorch 
 
 constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text "Hello there." --speaker ryan
-  qwen3_tts_runner --model_path model.pte --text "Hello there." --voice ann.voice --output_wav ann.wav
+  qwen3_tts_runner --model_path model.pte --text "Hello there." --voice ann.voice --output ann.mp3
   qwen3_tts_runner --model_path model.pte --text "Hello there." --instruct "A calm, deep voice."
   qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
-  qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output_wav book.wav
+  qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output book.opus
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
   qwen3_tts_runner --model_path model.pte --prompts_path book.txt --output_dir book --skip_existing
   some_program | qwen3_tts_runner --model_path model.pte --prompts_path - --stdout s16le | aplay -f S16_LE -r 24000
   qwen3_tts_runner --model_path model.pte --text "Hello there." --codes_output a.codes
-  qwen3_tts_runner --model_path model.pte --codes_path a.codes --output_wav a.wav
+  qwen3_tts_runner --model_path model.pte --codes_path a.codes --output a.wav
   qwen3_tts_runner --model_path model.pte --info
 
 Values left out are the checkpoint's own. The same seed gives the same speech on one machine.
@@ -49,6 +49,7 @@ struct CommandLine {
   std::string text_layout;
   std::string long_text;
   std::string voice_mode;
+  std::string output_format;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
   bool disable_cuda_graphs = false;
@@ -131,17 +132,25 @@ void add_voice_flags(CLI::App& app, CommandLine& line) {
 void add_output_flags(CLI::App& app, CommandLine& line) {
   const std::string group = "Output";
   RunnerOptions& options = line.options;
-  app.add_option("--output_wav", options.output_wav, "WAV file of a single run (default: output.wav)")
+  app.add_option("--output,--output_wav", options.output,
+                 "Sound file of a single run; its ending names the format; -: standard output (default: output.wav)")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--output_dir", options.output_dir,
                  "Folder of prompt_<i>_repeat_<r>.wav for several runs (default: here)")
       ->type_name("FOLDER")
       ->group(group);
+  app.add_option("--output_format", line.output_format,
+                 "Format in --output_dir, of --output - and of names without an ending (default: wav)")
+      ->check(CLI::IsMember(choices<AudioFormat>()))
+      ->group(group);
   app.add_option("--stdout", line.stdout_format,
-                 "Raw mono samples to standard output as they are made, and no WAV "
-                 "file unless named")
+                 "Raw mono samples to standard output as they are made, and no file unless named")
       ->check(CLI::IsMember(choices<PcmFormat>()))
+      ->group(group);
+  app.add_option("--speed", options.speed, "0.5 to 2: slower or faster than the model speaks, at the same pitch")
+      ->capture_default_str()
+      ->type_name("X")
       ->group(group);
   app.add_option("--chunk_frames", options.synthesis.chunk_frames, "Frames of 80 ms in one delivery")
       ->capture_default_str()
@@ -291,16 +300,16 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   options.synthesis.text_layout = value_named<TextLayout>(line.text_layout);
   options.synthesis.long_text = value_named<LongText>(line.long_text).value_or(LongText::kError);
   options.request.voice_mode = value_named<VoiceMode>(line.voice_mode);
+  options.output_format = value_named<AudioFormat>(line.output_format);
   options.stdout_format = value_named<PcmFormat>(line.stdout_format);
 }
 
 void choose_output(RunnerOptions& options) {
-  if (!options.output_wav.empty() || !options.output_dir.empty() || options.stdout_format ||
-      options.synthesis.codes_only) {
+  if (!options.output.empty() || !options.output_dir.empty() || options.stdout_format || options.synthesis.codes_only) {
     return;
   }
   if (is_single_run(options)) {
-    options.output_wav = "output.wav";
+    options.output = std::string("output.") + name_of(options.output_format.value_or(AudioFormat::kWav));
   } else {
     options.output_dir = ".";
   }

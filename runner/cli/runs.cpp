@@ -3,9 +3,12 @@
 #include <filesystem>
 #include <utility>
 
+#include "audio_component.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "base/try.h"
 #include "option_checks.h"
+#include "sound_format.h"
 
 namespace qwen3_tts {
 namespace {
@@ -22,14 +25,15 @@ std::string file_name(const PromptLine& line, size_t prompt, int64_t repeat, con
   if (line.output.has_value()) {
     return options.repeat == 1 ? *line.output : repeated(*line.output, repeat);
   }
-  return "prompt_" + std::to_string(prompt) + "_repeat_" + std::to_string(repeat) + ".wav";
+  return "prompt_" + std::to_string(prompt) + "_repeat_" + std::to_string(repeat) + "." +
+         name_of(options.output_format.value_or(AudioFormat::kWav));
 }
 
 /// Who speaks: a line's speaker or voice takes the place of both that the command line may name.
 Run plan_run(const PromptLine& line, const RunnerOptions& options) {
-  Run run{
-      line.source, options.request,   options.voice.empty() ? options.ref_audio : options.voice, options.synthesis.seed,
-      false,       options.output_wav};
+  Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
+          options.synthesis.seed, false, options.output};
+  run.speed = line.speed.value_or(options.speed);
   SynthesisRequest& request = run.request;
   request.text = line.request.text;
   if (line.names("language")) {
@@ -46,6 +50,14 @@ Run plan_run(const PromptLine& line, const RunnerOptions& options) {
     request.voice_mode = line.request.voice_mode;
   }
   return run;
+}
+
+/// How the run's sound is written. An error names no line.
+Status check_sound(const Run& run, const RunnerOptions& options) {
+  if (!run.output_path.empty()) {
+    RETURN_IF_ERROR(format_of_file(run.output_path, options.output_format));
+  }
+  return check_speed(run.speed);
 }
 
 /// What no run may write to.
@@ -165,7 +177,9 @@ Status RunSource::check_prompt(size_t prompt) {
   if (line.output.has_value() && options_.output_dir.empty()) {
     return invalid_argument("key 'output' names a file, but --stdout writes none; give --output_dir as well");
   }
-  RETURN_IF_ERROR(check_(make_run(prompt, 0)));
+  const Run run = make_run(prompt, 0);
+  RETURN_IF_ERROR(check_sound(run, options_));
+  RETURN_IF_ERROR(check_(run));
   for (int64_t repeat = 0; repeat < options_.repeat && !options_.output_dir.empty(); ++repeat) {
     RETURN_IF_ERROR(
         names_.add_output({line.source.empty() ? "--output_dir" : line.source, output_path(prompt, repeat)}));

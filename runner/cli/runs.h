@@ -26,7 +26,8 @@ struct Run {
   std::string voice;         ///< Path of a voice file, or RunnerOptions::ref_audio; empty: none.
   uint64_t seed;
   bool has_own_seed;        ///< The prompt names it.
-  std::string output_path;  ///< WAV file; empty: none.
+  std::string output_path;  ///< Sound file, or kStandardOutput; empty: none.
+  double speed = 1;
 };
 
 /// Hands out the runs that a command line asks for: every prompt once, then all again for the next repeat. What a

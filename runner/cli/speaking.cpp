@@ -30,6 +30,7 @@
 #include "run_sink.h"
 #include "runs.h"
 #include "signals.h"
+#include "sound_format.h"
 #include "stats_json.h"
 #include "voice/other_file.h"
 #include "voice_maker.h"
@@ -245,11 +246,13 @@ Status Speaker::speak_one(const Run& run) {
   const Clock::time_point start = Clock::now();
   const bool is_moved = !options_.output_dir.empty();
   const std::string file = is_moved ? unfinished(run.output_path) : run.output_path;
-  RunSink sink(file, options_.stdout_format, metadata.sample_rate,
-               [&](int64_t num_samples) { on_delivery(num_samples, start); });
-  KeepingSink keeping_sink(sink);
+  ASSIGN_OR_RETURN(const AudioFormat format, format_of_file(file, options_.output_format));
+  ASSIGN_OR_RETURN(const auto sink,
+                   RunSink::open({file, format, options_.stdout_format, run.speed}, metadata.sample_rate,
+                                 [&](int64_t num_samples) { on_delivery(num_samples, start); }));
+  KeepingSink keeping_sink(*sink);
   const bool keeps_samples = !options_.save_voice.empty();
-  RETURN_IF_ERROR(utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : sink));
+  RETURN_IF_ERROR(utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : *sink));
   const bool is_stopped = session_->stats().finish_reason == FinishReason::kStopped;
   if (is_moved && !is_stopped) {
     RETURN_IF_ERROR(move_into_place(file, run.output_path));
@@ -264,7 +267,7 @@ Status Speaker::speak_one(const Run& run) {
 
 Status Speaker::keep_record(const Run& run, const std::string& output) {
   const SynthesisStats& stats = session_->stats();
-  records_.push_back({run.request.text, run.seed, output, stats, session_->talker_tokens(), peak_rss_mb(),
+  records_.push_back({run.request.text, run.seed, output, run.speed, stats, session_->talker_tokens(), peak_rss_mb(),
                       static_cast<double>(stats.samples) / static_cast<double>(engine_->metadata().sample_rate)});
   const RunRecord& record = records_.back();
   if (manifest_ && stats.finish_reason != FinishReason::kStopped) {
@@ -328,6 +331,20 @@ Status Speaker::report() const {
   return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
 }
 
+/// Nobody wants to read samples.
+Status check_terminal(const RunnerOptions& options) {
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  if (is_terminal && options.stdout_format.has_value()) {
+    return invalid_argument(
+        "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE -r 24000");
+  }
+  if (is_terminal && options.output == kStandardOutput) {
+    return invalid_argument(
+        "--output - would write a sound file to the terminal; send it to another program, such as | aplay");
+  }
+  return {};
+}
+
 int Speaker::exit_code(const RunSource& runs) const {
   if (runs.num_refused() > 0) {
     return runs.num_refused() == runs.num_prompts() ? EXIT_FAILURE : kExitLinesRefused;
@@ -338,10 +355,7 @@ int Speaker::exit_code(const RunSource& runs) const {
 }  // namespace
 
 Result<int> speak_all(const RunnerOptions& options, Console& console) {
-  if (options.stdout_format.has_value() && ::isatty(STDOUT_FILENO) == 1) {
-    return invalid_argument(
-        "--stdout would write samples to the terminal; send them to a file or a player: | aplay -f S16_LE -r 24000");
-  }
+  RETURN_IF_ERROR(check_terminal(options));
   Speaker speaker(options, console);
   ASSIGN_OR_RETURN(const auto runs, RunSource::open(
                                         options, [&](const Run& run) { return speaker.check(run); },

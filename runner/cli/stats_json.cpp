@@ -19,7 +19,8 @@ OrderedJson load_times(const Engine& engine) {
 /// The run's own numbers stand beside the library's. There, load_ms is what this utterance waited for; here, what the
 /// process did.
 OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineOptions& options) {
-  OrderedJson object = {{"prompt", record.prompt}, {"seed", record.seed}, {"output", record.output_path}};
+  OrderedJson object = {
+      {"prompt", record.prompt}, {"seed", record.seed}, {"output", record.output_path}, {"speed", record.speed}};
   object.update(write_fields(kStatsFields, record.stats));
   object.erase("samples");  // audio_s says it.
   const uint32_t all_cores = std::thread::hardware_concurrency();
