@@ -172,7 +172,7 @@ TEST(ModelMetadataTest, ValuesOutOfRangeAreRefused) {
       {"codec_pad_id", 24},
       {"codec_eos_id", 7},
       {"languages", {{"english", 24}}},
-      {"languages", {{"English", 15}, {"sichuan_dialect", 17}}},
+      {"languages", {{"", 15}, {"sichuan_dialect", 17}}},
       {"languages", json::array({1})},
       {"dialects", {"klingon"}},
       {"speakers", {{"ryan", -1}}},
