@@ -49,7 +49,15 @@ def hear(build_dir: Path) -> Hear:
 
 
 def ryan(**flags: Any) -> dict[str, Any]:
-    return {"text": "Any text.", "speaker": "ryan", "max_frames": FRAMES, "threads": 1, "quiet": True, **flags}
+    return {
+        "text": "Any text.",
+        "speaker": "ryan",
+        "min_frames": FRAMES,
+        "max_frames": FRAMES,
+        "threads": 1,
+        "quiet": True,
+        **flags,
+    }
 
 
 def succeed(program: Path, **flags: Any) -> bytes:
@@ -113,7 +121,7 @@ def test_standard_output_takes_a_sound_file(runner: Path, model: Path, hear: Hea
 
 
 def test_streamed_file_begins_before_it_is_spoken(runner: Path, model: Path) -> None:
-    flags = ryan(max_frames=None, frame_budget=0)
+    flags = ryan(min_frames=None, max_frames=None, frame_budget=0)
     with start(runner, model_path=model, output="-", pipe_size=4096, **flags) as process:
         assert process.stdout is not None
         assert process.stdout.read(44 + 2 * SAMPLES_PER_FRAME)[:4] == b"RIFF"
@@ -136,7 +144,7 @@ def test_terminal_takes_no_sound_file(runner: Path, model: Path) -> None:
 def test_interrupted_speech_is_a_complete_file(runner: Path, model: Path, hear: Hear, tmp_path: Path) -> None:
     """Nobody sees a part of it before."""
     path, stats = tmp_path / "a.flac", tmp_path / "stats"
-    flags = ryan(output=path, stats_json=stats, stdout="s16le", max_frames=None, frame_budget=0)
+    flags = ryan(output=path, stats_json=stats, stdout="s16le", min_frames=None, max_frames=None, frame_budget=0)
     with start(runner, model_path=model, pipe_size=4096, **flags) as process:
         assert process.stdout is not None
         process.stdout.read(20 * SAMPLES_PER_FRAME)

@@ -246,7 +246,7 @@ Status Speaker::speak_one(const Run& run) {
   const Clock::time_point start = Clock::now();
   const bool is_moved = !options_.output_dir.empty();
   const std::string file = is_moved ? unfinished(run.output_path) : run.output_path;
-  ASSIGN_OR_RETURN(const AudioFormat format, format_of_file(file, options_.output_format));
+  ASSIGN_OR_RETURN(const AudioFormat format, format_of_file(run.output_path, options_.output_format));
   ASSIGN_OR_RETURN(const auto sink,
                    RunSink::open({file, format, options_.stdout_format, run.speed}, metadata.sample_rate,
                                  [&](int64_t num_samples) { on_delivery(num_samples, start); }));
