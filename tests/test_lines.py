@@ -237,7 +237,7 @@ def test_killed_run_goes_on_where_it_was(
         process.wait()
     names = ["prompt_0_repeat_0.wav", "prompt_1_repeat_0.wav"]
     assert [entry["output"] for entry in manifest(kept)] == names
-    assert wavs(out).keys() == {*names, "b/three.unfinished.wav"}
+    assert wavs(out).keys() == {*names, "b/three_unfinished.wav"}
     kept.write_bytes(kept.read_bytes() + b'{"output":"b/thr')  # as a power failure may leave it
 
     done = call(runner, skip_existing=True, **files)
@@ -259,7 +259,7 @@ def test_interrupted_output_is_not_complete(
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         assert process.wait() == 128 + signal.SIGINT
-    assert list(wavs(out)) == ["prompt_0_repeat_0.unfinished.wav"]
+    assert list(wavs(out)) == ["prompt_0_repeat_0_unfinished.wav"]
     assert not (out / "m").exists()
     assert call(runner, skip_existing=True, **files).returncode == 0
     assert wavs(out) == whole

@@ -139,7 +139,7 @@ Status OutputNames::add_output(const NamedPath& output) {
 
 std::string unfinished(const std::string& path) {
   const fs::path name(path);
-  return (name.parent_path() / (name.stem().string() + ".unfinished" + name.extension().string())).string();
+  return (name.parent_path() / (name.stem().string() + "_unfinished" + name.extension().string())).string();
 }
 
 Status move_into_place(const std::string& from, const std::string& to) {

@@ -37,7 +37,7 @@ class OutputNames {
   std::map<std::filesystem::path, std::string> folders_;  ///< What lies above the outputs -> who needs it first.
 };
 
-/// Where the output of a run is kept until it is complete: "b/a.wav" -> "b/a.unfinished.wav".
+/// Where the output of a run is kept until it is complete: "b/a.wav" -> "b/a_unfinished.wav".
 std::string unfinished(const std::string& path);
 
 /// Stores the bytes of a complete output and gives it its name. What stood there is replaced.
