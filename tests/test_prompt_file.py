@@ -117,7 +117,7 @@ def test_outputs_have_their_names(runner: Path, tiny_pte: Pte, tmp_path: Path) -
 
 def test_last_line_is_checked_before_the_first_is_spoken(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
     (tmp_path / "lines").write_text('Fine.\n\n{"text": "Also fine.", "language": "klingon"}\n')
-    files = {"prompts_path": tmp_path / "lines", "output_dir": tmp_path / "out"}
+    files: dict[str, Any] = {"prompts_path": tmp_path / "lines", "output_dir": tmp_path / "out"}
     done = call(runner, model_path=tiny_pte("tiny-base"), strict=True, **files)
     assert done.returncode == 1
     assert f"line 3 of '{tmp_path / 'lines'}': unknown language 'klingon'" in done.stderr.decode()
