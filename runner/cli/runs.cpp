@@ -31,8 +31,9 @@ std::string file_name(const PromptLine& line, size_t prompt, int64_t repeat, con
 
 /// Who speaks: a line's speaker or voice takes the place of both that the command line may name.
 Run plan_run(const PromptLine& line, const RunnerOptions& options) {
-  Run run{line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice,
-          options.synthesis.seed, false, options.output};
+  Run run{
+      line.source, options.request, options.voice.empty() ? options.ref_audio : options.voice, options.synthesis.seed,
+      false,       options.output};
   run.speed = line.speed.value_or(options.speed);
   SynthesisRequest& request = run.request;
   request.text = line.request.text;
