@@ -466,8 +466,8 @@ NUM_SMALL_IDS = 267  # of write_snapshot's vocabulary, without the added tokens
 def run_driver(driver: Path, folder: Path, text: str, text_vocab_size: int = 300) -> subprocess.CompletedProcess[bytes]:
     """Reads `text` as the tokenizer.json of a model that was exported with write_snapshot's vocabulary."""
     path, metadata = folder / "tokenizer.json", folder / "metadata.json"
-    path.write_text(text, encoding="utf-8")
     write_model_metadata(metadata, TextTokenizer(build_tokenizer_json(write_snapshot(folder))), text_vocab_size)
+    path.write_text(text, encoding="utf-8")
     return subprocess.run(
         [driver, path, metadata], input=b"", capture_output=True, timeout=DRIVER_TIMEOUT_S, check=False
     )
