@@ -181,6 +181,7 @@ class ModelConfig:
     speaker_dialects: dict[str, str]  # speaker -> language name, only speakers that have one
     sampling: SamplingConfig
     max_piece_tokens: int | None  # text tokens that one piece of a split text carries well; None: not stated
+    max_piece_sentences: int | None  # sentences, the same way
 
     @property
     def has_projection(self) -> bool:
@@ -244,8 +245,9 @@ class ModelConfig:
             speakers=dict(talker.section("spk_id").values),
             speaker_dialects={name: dialect for name, dialect in dialects.items() if dialect},
             sampling=SamplingConfig.read(generation),
-            # A key of this project's own, which no published checkpoint has.
+            # Keys of this project's own, which no published checkpoint has.
             max_piece_tokens=root.integer("max_piece_tokens") if "max_piece_tokens" in root.values else None,
+            max_piece_sentences=root.integer("max_piece_sentences") if "max_piece_sentences" in root.values else None,
         )
         config._check(root.path)
         return config

@@ -92,5 +92,6 @@ def build_contract(
         "min_new_tokens": MIN_NEW_TOKENS,
         "max_new_tokens": sampling.max_new_tokens,
         "max_piece_tokens": config.max_piece_tokens,
+        "max_piece_sentences": config.max_piece_sentences,
         "recipe": {"backend": backend, **dataclasses.asdict(recipe)},
     }

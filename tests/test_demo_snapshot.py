@@ -8,6 +8,7 @@ import layout
 import snapshot
 import vocabulary
 from models import DEMO_SNAPSHOT
+from qwen3_tts.config import ModelConfig, read_json
 
 LARGEST = 20_000_000  # bytes of all files
 
@@ -28,3 +29,9 @@ def test_configuration_is_that_of_the_training_code() -> None:
     assert read("config.json") == layout.root(*vocabulary.token_ids(DEMO_SNAPSHOT))
     assert read("generation_config.json") == layout.GENERATION
     assert read("speech_tokenizer/config.json") == layout.CODEC
+
+
+def test_conversion_learns_what_a_piece_carries() -> None:
+    names = ("config.json", "speech_tokenizer/config.json", "generation_config.json")
+    config = ModelConfig.read(*(read_json(DEMO_SNAPSHOT / name) for name in names))
+    assert (config.max_piece_sentences, config.max_piece_tokens) == (1, 24)

@@ -72,14 +72,16 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   EXPECT_EQ((std::vector<int64_t>{m.top_k, m.subtalker_top_k, m.min_new_tokens, m.max_new_tokens}),
             (std::vector<int64_t>{50, 40, 2, 8192}));
   EXPECT_EQ(m.max_piece_tokens, 24);
+  EXPECT_EQ(m.max_piece_sentences, 3);
 }
 
 TEST(ModelMetadataTest, APieceNeedNotBeStated) {
   json contract = tiny_contract();
-  contract["max_piece_tokens"] = nullptr;
+  contract["max_piece_tokens"] = contract["max_piece_sentences"] = nullptr;
   const auto parsed = ModelMetadata::parse(contract.dump());
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   EXPECT_EQ(parsed->max_piece_tokens, std::nullopt);
+  EXPECT_EQ(parsed->max_piece_sentences, std::nullopt);
 }
 
 TEST(ModelMetadataTest, NamesKeepTheirSpelling) {
@@ -115,7 +117,8 @@ TEST(ModelMetadataTest, EveryKeyIsTyped) {
   const json whole = tiny_contract();
   for (const auto& [key, value] : whole.items()) {
     json contract = whole;
-    contract[key] = key == "max_piece_tokens" ? json("24") : json(nullptr);  // The one that may be null.
+    const bool may_be_null = key == "max_piece_tokens" || key == "max_piece_sentences";
+    contract[key] = may_be_null ? json("24") : json(nullptr);
     expect_refused(contract, {key == "contract_version" ? key : "'" + key + "'", contract[key].dump()});
   }
 }
@@ -172,7 +175,9 @@ TEST(ModelMetadataTest, ValuesOutOfRangeAreRefused) {
       {"codec_pad_id", 24},
       {"codec_eos_id", 7},
       {"languages", {{"english", 24}}},
-      {"languages", {{"", 15}, {"sichuan_dialect", 17}}},
+      {"languages", {{"", 15}}},
+      {"max_piece_tokens", 0},
+      {"max_piece_sentences", 1.5},
       {"languages", json::array({1})},
       {"dialects", {"klingon"}},
       {"speakers", {{"ryan", -1}}},

@@ -23,7 +23,7 @@ nlohmann::json tiny_contract() {
     "supports_instruct": true, "text_layout": "full",
     "temperature": 0.9, "top_p": 1.0, "repetition_penalty": 1.05, "top_k": 50,
     "subtalker_temperature": 0.8, "subtalker_top_p": 0.95, "subtalker_top_k": 40,
-    "min_new_tokens": 2, "max_new_tokens": 8192, "max_piece_tokens": 24
+    "min_new_tokens": 2, "max_new_tokens": 8192, "max_piece_tokens": 24, "max_piece_sentences": 3
   })");
 }
 

@@ -21,6 +21,8 @@ SPEAKERS = ("lark", "robin")
 LANGUAGE = "english"
 FIRST_CONTROL = CODES + 100  # where the published control rows begin, behind the codes
 FIRST_SPEAKER = CODES + 900
+# What one prompt may say: sentences were learned one at a time, and 99.9 % of them have at most 22 tokens.
+PIECE = {"max_piece_sentences": 1, "max_piece_tokens": 24}
 
 CODEC: Config = {
     "architectures": ["Qwen3TTSTokenizerV2Model"], "model_type": "qwen3_tts_tokenizer_12hz",
@@ -85,7 +87,7 @@ def talker(text_vocab_size: int) -> Config:
 def root(text_vocab_size: int, token_ids: dict[str, int]) -> Config:
     """config.json. token_ids: its `*_token_id` keys."""
     return {
-        "architectures": ["Qwen3TTSForConditionalGeneration"], **token_ids, "model_type": "qwen3_tts",
+        "architectures": ["Qwen3TTSForConditionalGeneration"], **token_ids, **PIECE, "model_type": "qwen3_tts",
         "talker_config": talker(text_vocab_size), "tokenizer_type": "qwen3_tts_tokenizer_12hz",
         "transformers_version": "4.57.3", "tts_model_size": "1b7", "tts_model_type": "custom_voice",
     }  # fmt: skip

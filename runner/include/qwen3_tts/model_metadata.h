@@ -71,6 +71,7 @@ struct QWEN3_TTS_API ModelMetadata {
   int64_t max_new_tokens;
   /// Text tokens that one piece of a split text carries well; unset: the checkpoint does not say.
   std::optional<int64_t> max_piece_tokens;
+  std::optional<int64_t> max_piece_sentences;  ///< The same of sentences.
 
   std::map<std::string, std::string> recipe;  ///< How the file was exported, for people: backend, precision of stages.
 

@@ -144,6 +144,7 @@ class ContractReader {
     ASSIGN_OR_RETURN(metadata_.dialects, dialects("dialects"));
     ASSIGN_OR_RETURN(metadata_.speaker_dialects, speaker_dialects("speaker_dialects"));
     ASSIGN_OR_RETURN(metadata_.max_piece_tokens, integer_or_null("max_piece_tokens", 1, kLargest));
+    ASSIGN_OR_RETURN(metadata_.max_piece_sentences, integer_or_null("max_piece_sentences", 1, kLargest));
     ASSIGN_OR_RETURN(metadata_.recipe, recipe("recipe"));
     ASSIGN_OR_RETURN(metadata_.group_offsets, ids("group_offsets", kLargest));
     RETURN_IF_ERROR(check_relations());
