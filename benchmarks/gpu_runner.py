@@ -24,7 +24,7 @@ def run(runner: Path, model: Path, request: Request, folder: Path, frames: int, 
     stats = folder / "stats.json"
     command = [runner, "--model_path", model, "--text", request.text, "--language", request.language, "--quiet"]
     command += ["--speaker", request.speaker] if request.speaker else []
-    command += ["--text_layout", "streaming" if request.streaming_text else "full"]
+    command += ["--text_layout", "streaming" if request.streaming_text else "full", "--long_text", "error"]
     command += ["--min_frames", frames, "--max_frames", frames, "--seed", SEED, "--stats_json", stats, *flags]
     subprocess.run([str(part) for part in command], check=True, stderr=subprocess.PIPE, text=True)
     runs: list[dict[str, Any]] = json.loads(stats.read_text(encoding="utf-8"))

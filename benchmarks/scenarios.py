@@ -25,7 +25,8 @@ BEFORE_FRAMES = ("prompt_ms", "prefill_ms")
 
 @dataclass(frozen=True)
 class Runner:
-    """The program with a model. Every utterance has `frames` frames, whether the model would end it or not."""
+    """The program with a model. Every utterance has `frames` frames, whether the model would end it or not, and is of
+    one piece."""
 
     program: Path
     model: Path
@@ -38,7 +39,7 @@ class Runner:
         with tempfile.TemporaryDirectory() as folder:
             stats = Path(folder) / "stats.json"
             own = {"model_path": self.model, "threads": threads, "output_dir": folder, "stats_json": stats}
-            own |= {"speaker": self.speaker or None, "frame_budget": 0}
+            own |= {"speaker": self.speaker or None, "frame_budget": 0, "long_text": "error"}
             own |= {"max_frames": self.frames, "min_frames": self.frames}
             finished = run([self.program, *command_line(own | flags)])
             return json.loads(stats.read_text()), finished

@@ -85,6 +85,7 @@ def compare(args: argparse.Namespace, golden: Golden, model: Path) -> bool:
         instruct=case.get("instruct"),
         voice=voice_file if voice else None,
         text_layout=case["layout"],
+        long_text="error",
         max_new_tokens=golden.token_limit(),
         threads=2,
         **GREEDY,

@@ -60,7 +60,7 @@ def cases() -> dict[str, Case]:
     tiny = "tiny-customvoice"
     for name, flags in {
         "in pieces": {"text": LONG, "long_text": "split", "max_frames": 60},
-        "in one go": {"text": LONG, "max_frames": 60, "text_layout": "full"},
+        "in one go": {"text": LONG, "long_text": "error", "max_frames": 60, "text_layout": "full"},
         "budget of a piece": {"text": LONG, "long_text": "split", "frame_budget": 5},
         "stepwise": {"text": SHORT, **frames, "disable_fused_cp_generate": True},
         "one thread": {"text": SHORT, **frames, "threads": 1},
@@ -72,7 +72,7 @@ def cases() -> dict[str, Case]:
         "codes only": {"text": SHORT, **frames, "codes_only": True, "codes_output": "{out}/codes"},
         "codes file": {"codes_path": "{codes}"},
         "no such language": {"text": SHORT, "language": "klingon"},
-        "capacity": {"text": "word " * 3000},
+        "capacity": {"text": "word " * 3000, "long_text": "error"},
     }.items():
         found[name] = Case(tiny, flags, None if "codes file" in name else "ryan")
     found["shape of a style"] = Case("tiny-voicedesign", {"text": SHORT, **frames, "instruct": "Slow and warm."})
@@ -150,6 +150,7 @@ class Build:
     def stop(self, model: Path) -> dict[str, Any]:
         """What comes after an interrupt in the middle: a beginning of the whole, and how it is called."""
         flags: Flags = {"model_path": model, "text": LONG, "speaker": "ryan", "max_frames": 200, "min_frames": 200}
+        flags["long_text"] = "error"
         program = self.folder / "qwen3_tts_runner"
         whole = self.run("qwen3_tts_runner", **flags, stdout="s16le").stdout
         stats = self.out / "stats.json"

@@ -60,6 +60,7 @@ def spoken(
         instruct=case.get("instruct"),
         voice=folder / "reference.voice" if voice else None,
         text_layout=case["layout"],
+        long_text="error",
         max_new_tokens=golden.token_limit(),
         **GREEDY,
     )

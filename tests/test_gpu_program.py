@@ -69,6 +69,7 @@ def test_it_speaks_what_the_modules_speak(
         text=text,
         speaker="ryan",
         language="english",
+        long_text="error",
         seed=7,
         max_frames=FRAMES,
         temperature=temperature,

@@ -57,12 +57,14 @@ TEST(JsonTest, WhatIsNotNamedStays) {
 TEST(JsonTest, RequestComesBackAsItWent) {
   SynthesisRequest request;
   request.text = "\"Quoted\"\n\tand more: \xF0\x9F\x8E\xA4";
+  request.markup = true;
   request.language = "english";
   request.instruct = "Whispering.";
   request.voice_mode = VoiceMode::kXVector;
   SynthesisRequest read;
   ASSERT_TRUE(from_json(to_json(request), read).ok());
   EXPECT_EQ(read.text, request.text);
+  EXPECT_TRUE(read.markup);
   EXPECT_EQ(read.language, request.language);
   EXPECT_EQ(read.instruct, request.instruct);
   EXPECT_EQ(read.voice_mode, request.voice_mode);
@@ -73,6 +75,7 @@ TEST(JsonTest, OptionsComeBackAsTheyWent) {
   SynthesisOptions options;
   options.text_layout = TextLayout::kFull;
   options.long_text = LongText::kSplit;
+  options.paragraph_pause = 0.25;
   options.max_new_tokens = 1;
   options.max_frames = 2;
   options.min_frames = 3;
@@ -93,8 +96,8 @@ TEST(JsonTest, OptionsComeBackAsTheyWent) {
   ASSERT_TRUE(from_json(to_json(options), read).ok());
   EXPECT_EQ(to_json(read), to_json(options));
   EXPECT_EQ(read.temperature, options.temperature) << "the same bits";
-  EXPECT_EQ(json::parse(to_json(options)).size(), 18U) << "every member";
-  EXPECT_EQ(json::parse(to_json(SynthesisOptions())).size(), 7U) << "none that is unset";
+  EXPECT_EQ(json::parse(to_json(options)).size(), 19U) << "every member";
+  EXPECT_EQ(json::parse(to_json(SynthesisOptions())).size(), 8U) << "none that is unset";
 }
 
 TEST(JsonTest, WrongValuesAreNamed) {
@@ -110,12 +113,12 @@ TEST(JsonTest, WrongValuesAreNamed) {
 }
 
 TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
-  EXPECT_EQ(error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, language, speaker,", 0),
+  EXPECT_EQ(error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, language, speaker,", 0),
             0U);
   SynthesisRequest request;
   const Status status = from_json(R"({"top_k": 2})", request);
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().message, "there is no key 'top_k'; use text, language, speaker, instruct, voice_mode");
+  EXPECT_EQ(status.error().message, "there is no key 'top_k'; use text, markup, language, speaker, instruct, voice_mode");
 }
 
 TEST(JsonTest, WhatIsNoObjectIsRefused) {
@@ -138,7 +141,7 @@ TEST(JsonTest, StatisticsHaveEveryMember) {
   stats.total_ms = 1.5;
   stats.finish_reason = FinishReason::kFrameBudget;
   const json object = json::parse(to_json(stats));
-  EXPECT_EQ(object.size(), 20U);
+  EXPECT_EQ(object.size(), 21U);
   EXPECT_EQ(object["frames"], 12);
   EXPECT_EQ(object["total_ms"], 1.5);
   EXPECT_EQ(object["finish_reason"], "frame_budget");

@@ -38,6 +38,7 @@ const auto kNumPieces = static_cast<int64_t>(kPieces.size());
 SynthesisOptions split(uint64_t seed = 42) {
   SynthesisOptions options;
   options.long_text = LongText::kSplit;
+  options.paragraph_pause = 0;
   options.frame_budget = kBudget;
   options.seed = seed;
   return options;
@@ -147,12 +148,64 @@ TEST_F(LongTextTest, ShortTextIsSpokenAsEver) {
   EXPECT_EQ(speak(*session_, request(longest + "1"), split()).stats.pieces, 2);
 }
 
-TEST_F(LongTextTest, TextIsNotSplitUnlessAskedFor) {
-  SynthesisOptions whole = split();
-  whole.long_text = LongText::kError;
-  const SynthesisStats stats = speak(*session_, request(kText), whole).stats;
+TEST_F(LongTextTest, LongTextIsSplitUnlessItIsToBeSpokenInOneGo) {
+  SynthesisOptions options = split();
+  options.long_text = SynthesisOptions().long_text;
+  expect_equal(speak(*session_, request(kText), options), speak(*session_, request(kText), split()));
+  options.long_text = LongText::kError;
+  const SynthesisStats stats = speak(*session_, request(kText), options).stats;
   EXPECT_EQ(stats.pieces, 1);
   EXPECT_EQ(stats.frames, kBudget);
+}
+
+TEST_F(LongTextTest, ParagraphsAreSetApartBySilenceAlone) {
+  const Utterance without = speak(*session_, request(kText), split());
+  const auto paragraph = static_cast<std::ptrdiff_t>(2 * kBudget * metadata().samples_per_frame);
+  for (const auto& [pause, num_samples] : {std::pair(SynthesisOptions().paragraph_pause, 9600), {0.01, 240}}) {
+    Utterance expected = without;
+    expected.samples.insert(expected.samples.begin() + paragraph, static_cast<size_t>(num_samples), 0.0F);
+    SynthesisOptions options = split();
+    options.paragraph_pause = pause;
+    const Utterance utterance = speak(*session_, request(kText), options);
+    expect_equal(utterance, expected);
+    EXPECT_EQ(utterance.stats.pause_samples, num_samples);
+    EXPECT_EQ(utterance.stats.samples, static_cast<int64_t>(expected.samples.size()));
+    MemorySink sink;
+    ASSERT_TRUE(session_->decode(utterance.codes, sink).ok());
+    EXPECT_EQ(sink.received, without.samples) << "codes know no pauses";
+  }
+}
+
+TEST_F(LongTextTest, OrderedPausesAreSilenceAroundThePieces) {
+  SynthesisOptions options = greedy();
+  SynthesisRequest marked = request("[pause 100ms]" + kPieces[0] + "<break time='0.5s'/>" + kPieces[2] + "[pause 1ms]");
+  marked.markup = true;
+  const Utterance utterance = speak(*session_, marked, options);
+  const Utterance expected = speak(*session_, request(kPieces[0] + " " + kPieces[2]), options);
+  EXPECT_EQ(utterance.codes, expected.codes);
+  Samples samples(2400, 0.0F);
+  const auto middle = expected.samples.begin() + static_cast<std::ptrdiff_t>(expected.samples.size() / 2);
+  samples.insert(samples.end(), expected.samples.begin(), middle);
+  samples.insert(samples.end(), 12000, 0.0F);
+  samples.insert(samples.end(), middle, expected.samples.end());
+  samples.insert(samples.end(), 24, 0.0F);
+  EXPECT_EQ(utterance.samples, samples);
+  EXPECT_EQ(utterance.stats.pause_samples, 14424);
+  EXPECT_LE(utterance.stats.ttfa_ms, utterance.stats.total_ms);
+}
+
+TEST_F(LongTextTest, StopInAPauseIsNotWaitedFor) {
+  SynthesisRequest marked = request(kPieces[0] + "[pause 60s]" + kPieces[2]);
+  marked.markup = true;
+  MemorySink sink;
+  sink.session = session_.get();
+  sink.stop_at_write = 8;  // Ten frames come in four.
+  const SynthesisStats stats = must(session_->synthesize(marked, split(), sink));
+  EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
+  EXPECT_EQ(stats.frames, kBudget);
+  EXPECT_GT(stats.pause_samples, 0);
+  EXPECT_LT(stats.pause_samples, 60 * metadata().sample_rate);
+  EXPECT_EQ(stats.samples, stats.frames * metadata().samples_per_frame + stats.pause_samples);
 }
 
 TEST_F(LongTextTest, LaterPiecesDoNotReadThePrefixAgain) {

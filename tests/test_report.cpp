@@ -27,17 +27,19 @@ std::string said(const SynthesisStats& stats, const SynthesisOptions& options = 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(CutOffTest, LongTextInOneGoIsToBeSplit) {
+  SynthesisOptions in_one_go;
+  in_one_go.long_text = LongText::kError;
   for (const FinishReason reason : {FinishReason::kMaxNewTokens, FinishReason::kFrameBudget, FinishReason::kCapacity}) {
-    EXPECT_TRUE(has(said(cut(reason, 25)), "--long_text split")) << said(cut(reason, 25));
-    for (const SynthesisStats& stats : {cut(reason, 24), cut(reason, 250, 11)}) {
-      EXPECT_FALSE(has(said(stats), "--long_text"));
-      EXPECT_TRUE(has(said(stats), "another --seed"));
+    EXPECT_TRUE(has(said(cut(reason, 25), in_one_go), "--long_text auto")) << said(cut(reason, 25), in_one_go);
+    for (const std::string& text : {said(cut(reason, 24), in_one_go), said(cut(reason, 250, 11))}) {
+      EXPECT_FALSE(has(text, "--long_text")) << text;
+      EXPECT_TRUE(has(text, "another --seed")) << text;
     }
   }
   ModelMetadata metadata = testing::tiny_metadata();
   metadata.max_piece_tokens.reset();
-  EXPECT_FALSE(has(describe_cut(cut(FinishReason::kCapacity, 56), {}, metadata), "--long_text"));
-  EXPECT_TRUE(has(describe_cut(cut(FinishReason::kCapacity, 57), {}, metadata), "--long_text"));
+  EXPECT_FALSE(has(describe_cut(cut(FinishReason::kCapacity, 56), in_one_go, metadata), "--long_text"));
+  EXPECT_TRUE(has(describe_cut(cut(FinishReason::kCapacity, 57), in_one_go, metadata), "--long_text"));
 }
 
 TEST(CutOffTest, LimitIsNamed) {

@@ -112,6 +112,9 @@ TEST(ResolvedOptionsTest, BadValuesAreNamed) {
       {"min_frames", "8192", [](auto& o) { o.min_frames = 8192; }},
       {"min_frames", "11", [](auto& o) { o.min_frames = 11, o.max_frames = 10; }},
       {"frame_budget", "-1", [](auto& o) { o.frame_budget = -1; }},
+      {"paragraph_pause", "-0.1", [](auto& o) { o.paragraph_pause = -0.1; }},
+      {"paragraph_pause", "60.5", [](auto& o) { o.paragraph_pause = 60.5; }},
+      {"paragraph_pause", "nan", [&](auto& o) { o.paragraph_pause = nan; }},
       {"first_chunk_frames", "0", [](auto& o) { o.first_chunk_frames = 0; }},
       {"chunk_frames", "-4", [](auto& o) { o.chunk_frames = -4; }},
   };

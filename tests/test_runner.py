@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runner_program import call, read_codes, read_samples, speak, start
+from runner_program import Run, call, read_codes, read_samples, speak, start
 
 Pte = Callable[[str], Path]
 SAMPLES_PER_FRAME = 480  # of the tiny models
 STATS_KEYS = set(
-    "prompt frames audio_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
+    "prompt frames audio_s pause_s load_ms methods text_tokens pieces cut_pieces prompt_rows cached_rows cached_frames "
     "prompt_ms prefill_ms talker_ms code_predictor_ms sampler_ms decode_ms decode_wait_ms ttfa_ms total_ms rtf "
     "peak_rss_mb seed fused threads finish_reason complete".split()
 )
@@ -228,8 +228,36 @@ def test_long_text_is_spoken_in_pieces(runner: Path, model: Path, tmp_path: Path
     assert stats["text_tokens"] > 500
     said = succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **flags).stderr.decode()
     assert f", {stats['pieces']} pieces, {stats['cut_pieces']} of them cut off (seed 42, frame_budget)" in said
+    by_itself = speak(runner, model, tmp_path, **{**flags, "long_text": None})
+    assert by_itself.wav == one.wav
     whole = speak(runner, model, tmp_path, **{**flags, "long_text": "error"}).stats
     assert (whole["pieces"], whole["frames"]) == (1, 9)
+
+
+def test_pauses_are_silence_between_the_pieces(runner: Path, model: Path, tmp_path: Path) -> None:
+    """Of a length that flags or the text say; the samples between them are those without pauses."""
+
+    def said(text: str, **more: Any) -> Run:
+        return speak(runner, model, tmp_path, **ryan(text=text, long_text="split", frame_budget=5, **more))
+
+    def silence(seconds: float) -> NDArray[np.float32]:
+        return np.zeros(round(seconds * 24000), np.float32)
+
+    plain = said("One.\n\nTwo.", paragraph_pause=0)
+    first, second = np.split(plain.samples, [5 * SAMPLES_PER_FRAME])
+    assert (plain.stats["pieces"], plain.stats["frames"], plain.stats["pause_s"]) == (2, 10, 0)
+    paragraphs = said("One.\n\nTwo.")
+    np.testing.assert_array_equal(paragraphs.samples, np.concatenate([first, silence(0.4), second]))
+    marked = said("One.[pause 1s] <break time='20ms'/>Two. [pause 0.5s]", markup=True)
+    np.testing.assert_array_equal(marked.samples, np.concatenate([first, silence(1.02), second, silence(0.5)]))
+    for run, pause in ((paragraphs, 0.4), (marked, 1.52)):
+        np.testing.assert_array_equal(run.codes, plain.codes)
+        assert run.stats["pause_s"] == pytest.approx(pause)
+        assert run.stats["audio_s"] == pytest.approx(plain.stats["audio_s"] + pause)
+        assert run.stats["rtf"] == pytest.approx(run.stats["total_ms"] / 1000 / plain.stats["audio_s"])
+    assert said("One. [pause 1s] Two.").stats["pieces"] == 1, "text is text"
+    told = succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **ryan(text="A [pause 1s] b", markup=True))
+    assert ", 2 pieces, 1.00 s of pauses" in told.stderr.decode()
 
 
 def test_memory_does_not_grow_with_the_pieces(runner: Path, model: Path, tmp_path: Path) -> None:

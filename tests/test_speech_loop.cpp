@@ -26,6 +26,7 @@ using Samples = std::vector<float>;
 using Tokens = std::vector<int64_t>;
 
 constexpr size_t kCacheBytes = size_t{1} << 20;
+constexpr int64_t kPauses[] = {7, 20000, 5000};  // Samples; a frame has 1920.
 
 /// Decoding in turn with the other stages, and beside them.
 class SpeechLoopTest : public ::testing::TestWithParam<bool> {
@@ -40,7 +41,7 @@ class SpeechLoopTest : public ::testing::TestWithParam<bool> {
   /// Two pieces of text, with a voice whose recording has `num_context_frames`.
   UtterancePlan plan(int64_t num_context_frames = 0) const {
     UtterancePlan plan;
-    plan.pieces = {Tokens(3, 40), Tokens(20, 41)};
+    plan.pieces = {{Tokens(3, 40)}, {Tokens(20, 41)}};
     const auto voice = std::make_shared<Voice>();
     voice->x_vector = {1, 2, 3};
     voice->codes.assign(static_cast<size_t>(num_context_frames * metadata_.num_code_groups), 1);
@@ -50,17 +51,25 @@ class SpeechLoopTest : public ::testing::TestWithParam<bool> {
     return plan;
   }
 
-  /// One utterance to its end, or to an error. What was heard goes to samples_.
-  Status speak(const UtterancePlan& plan) {
+  Status start(const UtterancePlan& plan) {
     samples_.clear();
+    chunks_.clear();
     script_.forget_calls();
     frames_.begun.clear();
     frames_.rows_read.clear();
     RETURN_IF_ERROR(loop_->clear());
-    RETURN_IF_ERROR(loop_->start(plan, resolve_options(options_, metadata_).value()));
+    return loop_->start(plan, resolve_options(options_, metadata_).value());
+  }
+
+  /// One utterance to its end, or to an error. What was heard goes to samples_.
+  Status speak(const UtterancePlan& plan) {
+    RETURN_IF_ERROR(start(plan));
     while (!loop_->is_finished()) {
       ASSIGN_OR_RETURN(const AudioChunk chunk, loop_->next());
-      EXPECT_EQ(chunk.num_samples, chunk.num_frames * metadata_.samples_per_frame);
+      if (chunk.num_frames > 0 && !options_.trim_silence) {
+        EXPECT_EQ(chunk.num_samples, chunk.num_frames * metadata_.samples_per_frame);
+      }
+      chunks_.push_back(chunk);
       samples_.insert(samples_.end(), chunk.samples, chunk.samples + chunk.num_samples);
     }
     loop_->forget_stop();
@@ -68,6 +77,26 @@ class SpeechLoopTest : public ::testing::TestWithParam<bool> {
   }
 
   Status speak() { return speak(plan()); }
+
+  /// That plan with a pause before, between and after the pieces.
+  UtterancePlan plan_with_pauses() const {
+    UtterancePlan plan = this->plan();
+    plan.pieces[0].pause_before = kPauses[0];
+    plan.pieces[1].pause_before = kPauses[1];
+    plan.final_pause = kPauses[2];
+    return plan;
+  }
+
+  /// The samples of plan() with these pauses.
+  Samples with_pauses(Samples samples) const {
+    const auto silence = [&](std::ptrdiff_t at, size_t index) {
+      samples.insert(samples.begin() + at, static_cast<size_t>(kPauses[index]), 0.0F);
+    };
+    silence(static_cast<std::ptrdiff_t>(samples.size()), 2);
+    silence(10 * metadata_.samples_per_frame, 1);
+    silence(0, 0);
+    return samples;
+  }
 
   bool is_beginning_of(const Samples& whole) const {
     return samples_.size() <= whole.size() && std::equal(samples_.begin(), samples_.end(), whole.begin());
@@ -85,6 +114,7 @@ class SpeechLoopTest : public ::testing::TestWithParam<bool> {
   SynthesisOptions options_;
   std::unique_ptr<SpeechLoop> loop_;
   Samples samples_;
+  std::vector<AudioChunk> chunks_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Decoding, SpeechLoopTest, ::testing::Bool(),
@@ -167,6 +197,112 @@ TEST_P(SpeechLoopTest, PrefixIsReadOnceAndRecordingDecodedOnce) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Pauses
+
+TEST_P(SpeechLoopTest, PausesChangeNoSampleBetweenThem) {
+  ASSERT_TRUE(speak().ok());
+  const Samples expected = with_pauses(samples_);
+  const Tokens codes = loop_->utterance().codes();
+  const Tokens tokens = loop_->utterance().tokens();
+  for (const int64_t frames : {1, 2, 3, 10, 11, 100}) {
+    options_.first_chunk_frames = options_.chunk_frames = frames;
+    ASSERT_TRUE(speak(plan_with_pauses()).ok());
+    EXPECT_EQ(samples_, expected) << frames;
+    EXPECT_EQ(loop_->utterance().codes(), codes);
+    EXPECT_EQ(loop_->utterance().tokens(), tokens);
+    EXPECT_EQ(loop_->stats().pause_samples, kPauses[0] + kPauses[1] + kPauses[2]);
+    EXPECT_EQ(loop_->stats().samples, static_cast<int64_t>(expected.size()));
+    EXPECT_EQ(finish_reason(), FinishReason::kEos);
+  }
+}
+
+TEST_P(SpeechLoopTest, PausesAreDeliveredAsSpeechIs) {
+  options_.first_chunk_frames = 1;
+  options_.chunk_frames = 3;
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  std::vector<std::pair<int64_t, int64_t>> deliveries;
+  int64_t frame = 0;
+  for (const AudioChunk& chunk : chunks_) {
+    EXPECT_EQ(chunk.first_frame, frame);
+    EXPECT_EQ(chunk.is_last, &chunk == &chunks_.back());
+    frame += chunk.num_frames;
+    deliveries.emplace_back(chunk.num_frames, chunk.num_samples);
+  }
+  const int64_t three = 3 * metadata_.samples_per_frame;
+  const std::vector<std::pair<int64_t, int64_t>> expected = {
+      {0, 7},     {3, three}, {3, three}, {3, three}, {1, three / 3},    {0, three}, {0, three},
+      {0, three}, {0, 20000 - 3 * three}, {3, three}, {0, 5000}};
+  EXPECT_EQ(deliveries, expected) << "ten frames, three frames; a pause is no part of a delivery of frames";
+}
+
+/// A long pause is no reason for a long delivery: it would have to be kept, and a stop to wait.
+TEST_P(SpeechLoopTest, LongPausesComeInSmallDeliveries) {
+  options_.first_chunk_frames = options_.chunk_frames = INT64_MAX;
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  for (const AudioChunk& chunk : chunks_) {
+    EXPECT_TRUE(chunk.num_frames > 0 ||
+                chunk.num_samples <= metadata_.max_decode_frames * metadata_.samples_per_frame);
+  }
+}
+
+/// Somebody who listens hears the silence meanwhile.
+TEST_P(SpeechLoopTest, PieceIsBegunBehindItsPause) {
+  ASSERT_TRUE(start(plan_with_pauses()).ok());
+  int64_t num_silent = 0;
+  while (!loop_->is_finished()) {
+    const AudioChunk chunk = loop_->next().value();
+    num_silent += chunk.num_frames == 0 ? chunk.num_samples : 0;
+    EXPECT_EQ(frames_.begun.size() > 1, chunk.first_frame + chunk.num_frames > 10);
+  }
+  EXPECT_EQ(num_silent, loop_->stats().pause_samples);
+}
+
+TEST_P(SpeechLoopTest, PausesAreNotTrimmed) {
+  options_.trim_silence = true;
+  ASSERT_TRUE(speak().ok());
+  const Samples trimmed = samples_;
+  const auto num_trimmed = 13 * metadata_.samples_per_frame - static_cast<int64_t>(trimmed.size());
+  EXPECT_GT(num_trimmed, 0);
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  EXPECT_EQ(Samples(samples_.begin(), samples_.begin() + kPauses[0]), Samples(static_cast<size_t>(kPauses[0]), 0.0F));
+  EXPECT_EQ(loop_->stats().samples, 13 * metadata_.samples_per_frame + loop_->stats().pause_samples - num_trimmed);
+}
+
+TEST_P(SpeechLoopTest, CodesOnlyHasNoPauses) {
+  options_.codes_only = true;
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  EXPECT_TRUE(samples_.empty());
+  EXPECT_EQ(loop_->stats().pause_samples, 0);
+  EXPECT_EQ(loop_->utterance().num_frames(), 13);
+}
+
+/// Between any two deliveries, in a pause and elsewhere.
+TEST_P(SpeechLoopTest, StopEndsAPause) {
+  options_.first_chunk_frames = options_.chunk_frames = 2;
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  const Samples whole = samples_;
+  const size_t num_chunks = chunks_.size();
+  EXPECT_GT(num_chunks, 12U);
+  for (size_t num_heard = 0; num_heard < num_chunks; ++num_heard) {
+    ASSERT_TRUE(start(plan_with_pauses()).ok());
+    for (size_t i = 0; !loop_->is_finished(); ++i) {
+      if (i == num_heard) {
+        loop_->stop();
+      }
+      const AudioChunk chunk = loop_->next().value();
+      EXPECT_TRUE(i < num_heard || chunk.num_samples == 0) << "nothing comes after a stop";
+      samples_.insert(samples_.end(), chunk.samples, chunk.samples + chunk.num_samples);
+    }
+    loop_->forget_stop();
+    EXPECT_EQ(finish_reason(), FinishReason::kStopped) << num_heard;
+    EXPECT_TRUE(is_beginning_of(whole));
+    const SynthesisStats& stats = loop_->stats();
+    EXPECT_EQ(stats.samples, static_cast<int64_t>(samples_.size()));
+    EXPECT_EQ(stats.samples, stats.frames * metadata_.samples_per_frame + stats.pause_samples);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // stop()
 
 TEST_P(SpeechLoopTest, StopAtAnyMomentLeavesABeginning) {
@@ -235,7 +371,7 @@ TEST_P(SpeechLoopTest, ForgottenStopStopsNothing) {
 
 TEST_P(SpeechLoopTest, StopDuringALongPromptReadsNoMoreOfIt) {
   UtterancePlan plan = this->plan();
-  plan.pieces = {Tokens(40, 40)};
+  plan.pieces = {{Tokens(40, 40)}};
   script_.on_call = [&](const std::string& call, int64_t index) {
     if (call == "read" && index == 1) {
       loop_->stop();
@@ -266,7 +402,7 @@ TEST_P(SpeechLoopTest, StopWhileARecordingIsDecodedDecodesNoMoreOfIt) {
     }
   };
   UtterancePlan plan = this->plan(30);
-  plan.pieces = {Tokens(3, 40)};
+  plan.pieces = {{Tokens(3, 40)}};
   ASSERT_TRUE(speak(plan).ok());
   EXPECT_EQ(script_.count("decode"), 2);
   EXPECT_TRUE(samples_.empty());

@@ -46,10 +46,17 @@ class SynthesisSessionTest : public ::testing::Test {
 
   const ModelMetadata& metadata() const { return engine_->metadata(); }
 
+  /// A text in one go.
+  static SynthesisOptions in_one_go(TextLayout layout, int64_t max_new_tokens) {
+    SynthesisOptions given = options(max_new_tokens);
+    given.text_layout = layout;
+    given.long_text = LongText::kError;
+    return given;
+  }
+
   /// Text whose prompt has `num_rows` rows in full layout: a digit is one token.
   std::string text_of_rows(int64_t num_rows) {
-    SynthesisOptions full = options(1);
-    full.text_layout = TextLayout::kFull;
+    const SynthesisOptions full = in_one_go(TextLayout::kFull, 1);
     const int64_t rows_of_one = speak(*session_, request("1"), full).stats.prompt_rows;
     return std::string(static_cast<size_t>(num_rows - rows_of_one + 1), '1');
   }
@@ -246,8 +253,7 @@ TEST_F(SynthesisSessionTest, TrimmedSpeechIsTheSameWithoutItsSilence) {
 }
 
 TEST_F(SynthesisSessionTest, FullPromptEndsWithCapacity) {
-  SynthesisOptions full = options(100);
-  full.text_layout = TextLayout::kFull;
+  const SynthesisOptions full = in_one_go(TextLayout::kFull, 100);
   const std::string text = text_of_rows(metadata().max_seq_len - 2);
   const Utterance utterance = speak(*session_, request(text), full);
   EXPECT_EQ(utterance.stats.prompt_rows, metadata().max_seq_len - 2);
@@ -257,8 +263,7 @@ TEST_F(SynthesisSessionTest, FullPromptEndsWithCapacity) {
 }
 
 TEST_F(SynthesisSessionTest, PromptWithoutRoomToSpeakIsRefused) {
-  SynthesisOptions full = options(100);
-  full.text_layout = TextLayout::kFull;
+  const SynthesisOptions full = in_one_go(TextLayout::kFull, 100);
   const std::string text = text_of_rows(metadata().max_seq_len);
   const Status status = session_->start(request(text), full);
   ASSERT_FALSE(status.ok());
@@ -416,8 +421,7 @@ TEST_F(SynthesisSessionTest, BlankAndInvalidTextIsRefused) {
 }
 
 TEST_F(SynthesisSessionTest, StreamedTextWithoutRoomIsRefused) {
-  SynthesisOptions streaming = options(100);
-  streaming.text_layout = TextLayout::kStreaming;
+  const SynthesisOptions streaming = in_one_go(TextLayout::kStreaming, 100);
   const std::string text(static_cast<size_t>(metadata().max_seq_len), '1');
   const Status status = session_->start(request(text), streaming);
   ASSERT_FALSE(status.ok());
@@ -532,8 +536,7 @@ TEST_F(SynthesisSessionTest, InContextSpeechGoesOnFromTheVoicesFrames) {
 }
 
 TEST_F(SynthesisSessionTest, LongPromptIsReadInPieces) {
-  SynthesisOptions full = options(5);
-  full.text_layout = TextLayout::kFull;
+  const SynthesisOptions full = in_one_go(TextLayout::kFull, 5);
   const std::string text = text_of_rows(std::min(metadata().max_rows * 2 + 3, metadata().max_seq_len - 10));
   const Utterance utterance = speak(*session_, request(text), full);
   EXPECT_GT(utterance.stats.prompt_rows, metadata().max_rows);

@@ -38,8 +38,8 @@ int64_t count_words(std::string_view text) {
   return count;
 }
 
-Parts split(std::string_view text, int64_t max_tokens) {
-  const auto pieces = split_text(text, max_tokens, count_words);
+Parts split(std::string_view text, int64_t max_tokens, int64_t max_sentences = PieceLimits::kNone) {
+  const auto pieces = split_text(text, {max_tokens, max_sentences}, count_words);
   return {pieces.begin(), pieces.end()};
 }
 
@@ -100,6 +100,21 @@ INSTANTIATE_TEST_SUITE_P(
         Sentences{"stops", {"What?! ", "No!!! ", "Yahoo! is a name. ..."}}),
     [](const auto& sentences) { return std::string(sentences.param.what); });
 
+TEST(TextBreaksTest, ParagraphsBeginBehindBlankLines) {
+  EXPECT_EQ(cut("One.\nStill one.\n \n\tTwo\r\n\r\n\n- three\n\n", TextBreak::kParagraph),
+            (Parts{"One.\nStill one.\n \n\t", "Two\r\n\r\n\n", "- three\n\n"}));
+  EXPECT_EQ(cut("One. Two!\nThree?", TextBreak::kParagraph), Parts{"One. Two!\nThree?"});
+}
+
+TEST(TextBreaksTest, WordsAreLettersAndNumbers) {
+  for (const char* text : {"a", "\u00A0?7", "...é", "。春", "🙂 Ж", "Ⅷ", "한"}) {
+    EXPECT_TRUE(has_words(text)) << text;
+  }
+  for (const char* text : {"", " \n", "...", "* * *", "—「」。", "🙂", "$"}) {
+    EXPECT_FALSE(has_words(text)) << text;
+  }
+}
+
 TEST(TextBreaksTest, ClausesEndAfterCommasAndLines) {
   EXPECT_EQ(cut("First, the 3,5 m; then: at 7:45 – or so", TextBreak::kClause),
             (Parts{"First, ", "the 3,5 m; ", "then: ", "at 7:45 – ", "or so"}));
@@ -149,6 +164,19 @@ TEST(TextSplitterTest, FewSentencesAreDealtEvenly) {
   EXPECT_EQ(split("A b c. D e f. G h i. J k l.", 12), (Parts{"A b c. D e f.", "G h i. J k l."}));
 }
 
+TEST(TextSplitterTest, PieceHasNoMoreSentencesThanItMay) {
+  EXPECT_EQ(split("One. Two! Three? Four.", 100, 1), (Parts{"One.", "Two!", "Three?", "Four."}));
+  EXPECT_EQ(split("One. Two! Three? Four. Five. Six. Seven.", 100, 3),
+            (Parts{"One. Two!", "Three? Four. Five.", "Six. Seven."}));
+  EXPECT_EQ(split("a b c d e f g or. One. Two.", 5, 2), (Parts{"a b c d e", "f g or.", "One. Two."}));
+}
+
+/// What is left of a sentence that was cut takes no other one with it, though there were room.
+TEST(TextSplitterTest, PartsOfALongSentenceCountAsSentences) {
+  EXPECT_EQ(split("a b c d e, or. One.", 6, 1), (Parts{"a b c d e,", "or.", "One."}));
+  EXPECT_EQ(split("a b c d e, f g or. One.", 100, 1), (Parts{"a b c d e, f g or.", "One."}));
+}
+
 TEST(TextSplitterTest, LongSentenceIsCutAtItsClausesAndThenBetweenWords) {
   EXPECT_EQ(split("a b c d, e f g h, i j k l, m n o pp! Q.", 10),
             (Parts{"a b c d, e f g h,", "i j k l, m n o pp!", "Q."}));
@@ -169,14 +197,14 @@ int64_t count_pairs(std::string_view text) {
 }
 
 TEST(TextSplitterTest, TokensAreNotTorn) {
-  const auto pieces = split_text("xabababx", 2, count_pairs);
+  const auto pieces = split_text("xabababx", {2}, count_pairs);
   EXPECT_EQ(Parts(pieces.begin(), pieces.end()), (Parts{"xab", "abab", "x"}));
 }
 
 TEST(TextSplitterTest, RunOfOneTokenIsCutAnyway) {
   const std::string dashes(1000, '-');
   const auto count = [](std::string_view text) { return static_cast<int64_t>(text.size() / 100 + 1); };
-  const auto pieces = split_text(dashes, 5, count);
+  const auto pieces = split_text(dashes, {5}, count);
   EXPECT_EQ(joined(Parts(pieces.begin(), pieces.end())), dashes);
   EXPECT_GT(pieces.size(), 1U);
 }
@@ -205,7 +233,8 @@ TEST(TextSplitterTest, NothingIsLostOrDoubledInRandomText) {
   std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed): the same texts every time
   for (int round = 0; round < 2000; ++round) {
     const std::string text = random_text(random, static_cast<int>(random() % 200));
-    for (const TextBreak kind : {TextBreak::kSentence, TextBreak::kClause, TextBreak::kWord, TextBreak::kCharacter}) {
+    for (const TextBreak kind : {TextBreak::kParagraph, TextBreak::kSentence, TextBreak::kClause, TextBreak::kWord,
+                                 TextBreak::kCharacter}) {
       ASSERT_EQ(joined(cut(text, kind)), text);
     }
     const auto max_tokens = static_cast<int64_t>(1 + random() % 20);

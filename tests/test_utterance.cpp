@@ -23,7 +23,7 @@ class UtteranceTest : public ::testing::Test {
   Utterance utterance(const std::vector<size_t>& piece_sizes) {
     UtterancePlan plan;
     for (const size_t size : piece_sizes) {
-      plan.pieces.emplace_back(size, 40);
+      plan.pieces.push_back({Tokens(size, 40)});
     }
     return Utterance(std::move(plan), resolve_options(options_, metadata_).value(), metadata_);
   }
@@ -104,7 +104,7 @@ TEST_F(UtteranceTest, BudgetFollowsTheTextUnlessItIsGiven) {
   ModelMetadata roomy = metadata_;
   roomy.max_seq_len = 10000;
   UtterancePlan plan;
-  plan.pieces = {Tokens(6, 40)};
+  plan.pieces = {{Tokens(6, 40)}};
   const auto limit = [&](const UtterancePlan& given) {
     Utterance utterance(given, resolve_options(options_, roomy).value(), roomy);
     utterance.begin_piece();
@@ -182,12 +182,62 @@ TEST_F(UtteranceTest, CheckpointsLimitIsOneOfEachPiece) {
   ModelMetadata metadata = metadata_;
   metadata.max_new_tokens = 5;
   UtterancePlan plan;
-  plan.pieces = {Tokens(3, 40), Tokens(3, 40)};
+  plan.pieces = {{Tokens(3, 40)}, {Tokens(3, 40)}};
   Utterance utterance(std::move(plan), resolve_options(options_, metadata).value(), metadata);
   EXPECT_EQ(speak_piece(utterance), Next::kPiece);
   EXPECT_EQ(speak_piece(utterance), Next::kEnd);
   EXPECT_EQ(utterance.num_frames(), 8);
   EXPECT_EQ(utterance.finish_reason(), FinishReason::kMaxNewTokens);
+}
+
+TEST_F(UtteranceTest, PausesComeBeforeTheirPiecesAndAfterTheLastOne) {
+  UtterancePlan plan;
+  plan.pieces = {{Tokens(3, 40), 100}, {Tokens(3, 40)}, {Tokens(3, 40), 5}};
+  plan.final_pause = 7;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  EXPECT_EQ(utterance.pause_samples(), 100);
+  EXPECT_EQ(utterance.take_pause(60), 60);
+  EXPECT_EQ(utterance.take_pause(60), 40);
+  EXPECT_EQ(utterance.take_pause(60), 0);
+  utterance.begin_piece();
+  EXPECT_FALSE(utterance.is_between_pieces());
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kPiece);
+  EXPECT_TRUE(utterance.is_between_pieces());
+  EXPECT_EQ(utterance.pause_samples(), 0);
+  utterance.begin_piece();
+  EXPECT_FALSE(utterance.is_between_pieces());
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kPiece);
+  EXPECT_EQ(utterance.take_pause(60), 5);
+  utterance.begin_piece();
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kEnd);
+  EXPECT_TRUE(utterance.has_ended());
+  EXPECT_EQ(utterance.pause_samples(), 7);
+  utterance.finish(FinishReason::kStopped);
+  EXPECT_EQ(utterance.pause_samples(), 0) << "who stopped it wants no silence";
+}
+
+TEST_F(UtteranceTest, PauseBeforeWhatALimitLeavesOutIsLeftOut) {
+  options_.max_frames = 4;
+  UtterancePlan plan;
+  plan.pieces = {{Tokens(3, 40)}, {Tokens(3, 40), 5}};
+  plan.final_pause = 7;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  EXPECT_EQ(speak_piece(utterance), Next::kEnd);
+  EXPECT_EQ(utterance.pause_samples(), 0);
+}
+
+TEST_F(UtteranceTest, CodesHaveNoPauses) {
+  options_.codes_only = true;
+  UtterancePlan plan;
+  plan.pieces = {{Tokens(3, 40), 100}, {Tokens(3, 40), 5}};
+  plan.final_pause = 7;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  for (const Next next : {Next::kPiece, Next::kEnd}) {
+    EXPECT_EQ(utterance.pause_samples(), 0);
+    utterance.begin_piece();
+    EXPECT_EQ(utterance.accept_token(eos_), next);
+  }
+  EXPECT_EQ(utterance.pause_samples(), 0);
 }
 
 TEST_F(UtteranceTest, DroppedFramesAreForgotten) {

@@ -6,12 +6,10 @@
 namespace qwen3_tts {
 namespace {
 
-constexpr int64_t kPieceTokens = 56;  // Of the text, where the checkpoint does not say: a longer one can be split.
-
 /// Who had a long text spoken in one go may have it split; else only chance helps.
-std::string remedy(const SynthesisStats& stats, const ModelMetadata& metadata) {
-  const bool is_long = stats.text_tokens > metadata.max_piece_tokens.value_or(kPieceTokens);
-  return stats.pieces == 1 && is_long ? "--long_text split speaks all of it, in pieces" : "try another --seed";
+std::string remedy(const SynthesisStats& stats, const SynthesisOptions& options, const ModelMetadata& metadata) {
+  const bool can_be_split = options.long_text == LongText::kError && stats.text_tokens > metadata.piece_tokens();
+  return can_be_split ? "--long_text auto speaks all of it, in pieces" : "try another --seed";
 }
 
 /// "--max_frames 12": the flag that set the limit of max_new_tokens; empty: the checkpoint's own counted.
@@ -30,7 +28,7 @@ std::string describe_length_limit(const SynthesisStats& stats, const SynthesisOp
   }
   // With a length of its own, the whole text has the checkpoint's limit, split or not.
   return "it reached the checkpoint's longest speech, max_new_tokens " + std::to_string(metadata.max_new_tokens) +
-         "; " + (options.max_frames.has_value() ? "give a larger --max_new_tokens" : remedy(stats, metadata));
+         "; " + (options.max_frames.has_value() ? "give a larger --max_new_tokens" : remedy(stats, options, metadata));
 }
 
 std::string describe_limit(const SynthesisStats& stats, const SynthesisOptions& options,
@@ -42,11 +40,11 @@ std::string describe_limit(const SynthesisStats& stats, const SynthesisOptions& 
       return options.frame_budget.has_value()
                  ? "it reached --frame_budget " + std::to_string(*options.frame_budget) +
                        "; a larger number lets it go on"
-                 : "it took three times as long as slow speech, and so has missed its end; " + remedy(stats, metadata) +
+                 : "it took three times as long as slow speech, and so has missed its end; " + remedy(stats, options, metadata) +
                        ", or give a larger --frame_budget";
     default:
       return "prompt and speech fill the model, which holds " + std::to_string(metadata.max_seq_len) + " positions; " +
-             remedy(stats, metadata);
+             remedy(stats, options, metadata);
   }
 }
 

@@ -143,6 +143,9 @@ std::string describe_run(const RunRecord& record) {
   } else if (record.is_cut_off()) {
     line += ", cut off";
   }
+  if (record.pause_s > 0) {
+    line += format(", %.2f s of pauses", record.pause_s);
+  }
   return line + format(" (seed %llu, %s)\n", static_cast<unsigned long long>(record.seed),
                        to_string(record.stats.finish_reason));
 }

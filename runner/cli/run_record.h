@@ -18,14 +18,15 @@ struct RunRecord {
   SynthesisStats stats;
   std::vector<int64_t> talker_tokens;
   double peak_rss_mb;  ///< Of the process, up to the end of the run.
-  double audio_s;      ///< Length of what the model spoke: at speed 2, what is heard is half as long.
+  double audio_s;      ///< Length of what the model spoke, with pauses: at speed 2, what is heard is half as long.
+  double pause_s;      ///< Of it, pauses between pieces.
 
   /// The speech ended by itself: no limit and nobody ended it.
   bool is_complete() const { return stats.finish_reason == FinishReason::kEos; }
   /// A limit ended it, or a piece of it.
   bool is_cut_off() const { return !is_complete() && stats.finish_reason != FinishReason::kStopped; }
-  /// Time to generate over length of audio; 0 without audio.
-  double rtf() const { return audio_s > 0 ? stats.total_ms / 1000 / audio_s : 0; }
+  /// Time to generate over length of audio, but for the pauses, which take none; 0 without audio.
+  double rtf() const { return audio_s > pause_s ? stats.total_ms / 1000 / (audio_s - pause_s) : 0; }
 };
 
 }  // namespace qwen3_tts

@@ -29,7 +29,8 @@ constexpr char kExamples[] = R"(Examples:
   qwen3_tts_runner --model_path model.pte --text "Hello there." --voice ann.voice --output ann.mp3
   qwen3_tts_runner --model_path model.pte --text "Hello there." --instruct "A calm, deep voice."
   qwen3_tts_runner --model_path model.pte --text_file - --stdout s16le < story.txt | aplay -f S16_LE -r 24000
-  qwen3_tts_runner --model_path model.pte --text_file book.txt --long_text split --output book.opus
+  qwen3_tts_runner --model_path model.pte --text_file book.txt --paragraph_pause 0.8 --output book.opus
+  qwen3_tts_runner --model_path model.pte --text "Ready? [pause 1.5s] Go." --markup --speaker ryan
   qwen3_tts_runner --model_path model.pte --prompts_path lines.txt --output_dir out --repeat 3 --stats_json stats.json
   qwen3_tts_runner --model_path model.pte --prompts_path book.txt --output_dir book --skip_existing
   some_program | qwen3_tts_runner --model_path model.pte --prompts_path - --stdout s16le | aplay -f S16_LE -r 24000
@@ -88,6 +89,9 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   app.add_option("--text", options.text, "Text to speak, UTF-8")->group(group);
   app.add_option("--text_file", options.text_file, "File with one text; -: standard input")
       ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--markup", options.request.markup,
+               "In texts, [pause 500ms] and <break time=\"500ms\"/> are pauses of up to 60 s")
       ->group(group);
   app.add_option("--prompts_path", options.prompts_path, "File or pipe with one text or JSON object a line; -: stdin")
       ->type_name("FILE")
@@ -190,8 +194,14 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
       ->check(CLI::IsMember(choices<TextLayout>()))
       ->group(group);
   app.add_option("--long_text", line.long_text,
-                 "split: speak it in pieces of whole sentences; error (default): in one go, if it fits")
+                 "auto (default): in pieces of whole sentences, a short one in one go; error: in one go, if it fits; "
+                 "split: also a short one paragraph by paragraph")
       ->check(CLI::IsMember(choices<LongText>()))
+      ->group(group);
+  app.add_option("--paragraph_pause", synthesis.paragraph_pause,
+                 "Seconds of silence before each paragraph of a text in pieces")
+      ->capture_default_str()
+      ->type_name("X")
       ->group(group);
   app.add_option("--max_new_tokens", synthesis.max_new_tokens, "Longest speech, in talker tokens: one more than frames")
       ->type_name("N")
@@ -298,7 +308,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
     options.verbosity = Verbosity::kQuiet;
   }
   options.synthesis.text_layout = value_named<TextLayout>(line.text_layout);
-  options.synthesis.long_text = value_named<LongText>(line.long_text).value_or(LongText::kError);
+  options.synthesis.long_text = value_named<LongText>(line.long_text).value_or(LongText::kAuto);
   options.request.voice_mode = value_named<VoiceMode>(line.voice_mode);
   options.output_format = value_named<AudioFormat>(line.output_format);
   options.stdout_format = value_named<PcmFormat>(line.stdout_format);

@@ -37,6 +37,9 @@ Run plan_run(const PromptLine& line, const RunnerOptions& options) {
   run.speed = line.speed.value_or(options.speed);
   SynthesisRequest& request = run.request;
   request.text = line.request.text;
+  if (line.names("markup")) {
+    request.markup = line.request.markup;
+  }
   if (line.names("language")) {
     request.language = line.request.language;
   }

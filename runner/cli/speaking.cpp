@@ -267,8 +267,11 @@ Status Speaker::speak_one(const Run& run) {
 
 Status Speaker::keep_record(const Run& run, const std::string& output) {
   const SynthesisStats& stats = session_->stats();
+  const auto seconds = [&](int64_t num_samples) {
+    return static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
+  };
   records_.push_back({run.request.text, run.seed, output, run.speed, stats, session_->talker_tokens(), peak_rss_mb(),
-                      static_cast<double>(stats.samples) / static_cast<double>(engine_->metadata().sample_rate)});
+                      seconds(stats.samples), seconds(stats.pause_samples)});
   const RunRecord& record = records_.back();
   if (manifest_ && stats.finish_reason != FinishReason::kStopped) {
     RETURN_IF_ERROR(manifest_->add(run, record));

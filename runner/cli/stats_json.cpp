@@ -22,13 +22,15 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
   OrderedJson object = {
       {"prompt", record.prompt}, {"seed", record.seed}, {"output", record.output_path}, {"speed", record.speed}};
   object.update(write_fields(kStatsFields, record.stats));
-  object.erase("samples");  // audio_s says it.
+  object.erase("samples");  // audio_s and pause_s say it.
+  object.erase("pause_samples");
   const uint32_t all_cores = std::thread::hardware_concurrency();
   object.update({
       {"complete", record.is_complete()},
       {"load_ms", engine.load_ms()},
       {"methods", load_times(engine)},
       {"audio_s", record.audio_s},
+      {"pause_s", record.pause_s},
       {"rtf", record.audio_s > 0 ? OrderedJson(record.rtf()) : OrderedJson()},
       {"peak_rss_mb", record.peak_rss_mb},
       {"fused", options.fused_code_predictor},

@@ -7,11 +7,17 @@
 
 #include "base/names.h"
 #include "base/try.h"
+#include "text/pause_markup.h"
 
 namespace qwen3_tts {
 namespace {
 
 std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+
+/// What was said, without the pauses that the text orders.
+std::string transcript(const SynthesisRequest& request) {
+  return request.markup ? without_pauses(request.text) : request.text;
+}
 
 }  // namespace
 
@@ -35,12 +41,12 @@ Result<Voice> VoiceMaker::of_recording(const std::string& path, const std::optio
 }
 
 Status VoiceMaker::check(const SynthesisRequest& request) const {
-  RETURN_IF_ERROR(encoder_->tokenize(request.text));
+  RETURN_IF_ERROR(encoder_->tokenize(transcript(request)));
   return {};
 }
 
 Status VoiceMaker::save(const std::string& path, const SynthesisRequest& request, std::vector<float> samples) {
-  ASSIGN_OR_RETURN(const auto ids, encoder_->tokenize(request.text));
+  ASSIGN_OR_RETURN(const auto ids, encoder_->tokenize(transcript(request)));
   const Recording recording{std::move(samples), "of this speech"};
   ASSIGN_OR_RETURN(const Voice voice, encoder_->encode(recording, stem_of(path), request.language, ids));
   return voice.save(path);

@@ -30,7 +30,7 @@ struct AudioChunk {
   int64_t num_samples;   ///< May be 0 in the last chunk.
   int64_t sample_rate;   ///< Hz.
   int64_t first_frame;   ///< Index of the chunk's first frame in the utterance.
-  int64_t num_frames;
+  int64_t num_frames;    ///< 0: it is silence of a pause.
   bool is_last;
 };
 

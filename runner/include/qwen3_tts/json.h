@@ -25,7 +25,7 @@ namespace qwen3_tts {
 
 /// Reads an object in UTF-8 whose keys are names of members: {"text": "Hello.", "speaker": "ryan", "top_k": 20}. A
 /// member that it does not name stays as it is, and null unsets one that may be unset. Enums are text: voice_mode
-/// "xvector" or "icl", text_layout "streaming" or "full", long_text "error" or "split". kInvalidArgument names the key
+/// "xvector" or "icl", text_layout "streaming" or "full", long_text "auto", "error" or "split". kInvalidArgument names the key
 /// and what it must be, and lists the keys when there is no such one; what was read
 /// before it stays read. What a model refuses is not known here: Engine::check(). A voice is no text:
 /// SynthesisRequest::voice stays.

@@ -75,6 +75,10 @@ struct QWEN3_TTS_API ModelMetadata {
 
   std::map<std::string, std::string> recipe;  ///< How the file was exported, for people: backend, precision of stages.
 
+  /// Text tokens that one piece carries well. Where the checkpoint does not say it is 56: two or three sentences, eight
+  /// to twenty seconds; with a missed end token less than a minute.
+  int64_t piece_tokens() const { return max_piece_tokens.value_or(56); }
+
   /// Only these models speak with a cloned voice.
   bool takes_voices() const { return model_type == "base"; }
 

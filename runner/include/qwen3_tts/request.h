@@ -1,10 +1,10 @@
 #pragma once
 
-/// A book is spoken in pieces, and calmly:
+/// A book is spoken calmly, with a breath between its paragraphs:
 /// \code
 /// qwen3_tts::SynthesisOptions for_a_book() {
 ///   qwen3_tts::SynthesisOptions options;
-///   options.long_text = qwen3_tts::LongText::kSplit;
+///   options.paragraph_pause = 0.8;
 ///   options.temperature = 0.7F;
 ///   return options;
 /// }
@@ -31,6 +31,9 @@ QWEN3_TTS_API const char* to_string(VoiceMode mode);  ///< "xvector" or "icl".
 /// What to say and who says it.
 struct SynthesisRequest {
   std::string text;  ///< UTF-8. Leading whitespace with a newline in it is dropped; what is left must not be empty.
+  /// `[pause 500ms]`, `[pause 1.5s]` and `<break time="500ms"/>` in the text are silence, of at most 60 s each. What is
+  /// before and behind one is spoken in pieces of its own, whatever SynthesisOptions::long_text is.
+  bool markup = false;
   std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
   std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
   std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
@@ -38,17 +41,22 @@ struct SynthesisRequest {
   std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
 };
 
-/// What becomes of a long text.
+/// What becomes of a long text: one of more tokens or sentences than a piece carries well
+/// (ModelMetadata::max_piece_tokens, max_piece_sentences).
 enum class LongText {
+  kAuto,   ///< It is spoken in pieces: whole sentences, no piece across paragraphs, one after the other, in one voice.
   kError,  ///< It is spoken in one go, and refused when it leaves no room to speak.
-  kSplit,  ///< One of more than 56 tokens is spoken in pieces: whole sentences, one after the other, in one voice.
+  kSplit,  ///< As kAuto; and a short text is spoken paragraph by paragraph.
 };
-QWEN3_TTS_API const char* to_string(LongText choice);  ///< "error" or "split".
+QWEN3_TTS_API const char* to_string(LongText choice);  ///< "auto", "error" or "split".
 
 /// How to say it. Unset values are the checkpoint's defaults.
 struct SynthesisOptions {
   std::optional<TextLayout> text_layout;
-  LongText long_text = LongText::kError;
+  LongText long_text = LongText::kAuto;
+  /// Seconds of silence where a paragraph of a text that is spoken in pieces begins; at most 60. A pause that the text
+  /// itself orders there takes its place.
+  double paragraph_pause = 0.4;
   /// Talker tokens; N tokens give at most N - 1 frames. One that is given counts over all pieces of a text, and the
   /// checkpoint's own for each.
   std::optional<int64_t> max_new_tokens;

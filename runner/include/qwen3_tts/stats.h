@@ -32,7 +32,8 @@ struct SynthesisStats {
   int64_t cached_rows = 0;  ///< Those of them that the talker need not read: EngineOptions::prefix_cache_bytes.
   int64_t cached_frames = 0;  ///< Of the voice's recording, which the codec decoder need not decode again.
   int64_t frames = 0;
-  int64_t samples = 0;  ///< Delivered: those of the frames, less trimmed silence.
+  int64_t samples = 0;  ///< Delivered: those of the frames and of the pauses, less trimmed silence.
+  int64_t pause_samples = 0;  ///< Of the pauses between pieces: silence that no frame made.
   double load_ms = 0;  ///< Loading what no earlier request needed: Engine::preload().
   double prompt_ms = 0;  ///< Text to rows.
   double prefill_ms = 0;  ///< Talker over the prompt.

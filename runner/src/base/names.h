@@ -39,7 +39,8 @@ struct Names<TextLayout> {
 
 template <>
 struct Names<LongText> {
-  static constexpr Name<LongText> kAll[] = {{LongText::kError, "error"}, {LongText::kSplit, "split"}};
+  static constexpr Name<LongText> kAll[] = {
+      {LongText::kAuto, "auto"}, {LongText::kError, "error"}, {LongText::kSplit, "split"}};
 };
 
 template <>

@@ -10,6 +10,7 @@ namespace qwen3_tts {
 /// The keys of requests, options and statistics: names of the members, of the runner's flags and of a prompts file.
 inline constexpr JsonField<SynthesisRequest> kRequestFields[] = {
     json_field<SynthesisRequest, &SynthesisRequest::text>("text"),
+    json_field<SynthesisRequest, &SynthesisRequest::markup>("markup"),
     json_field<SynthesisRequest, &SynthesisRequest::language>("language"),
     json_field<SynthesisRequest, &SynthesisRequest::speaker>("speaker"),
     json_field<SynthesisRequest, &SynthesisRequest::instruct>("instruct"),
@@ -19,6 +20,7 @@ inline constexpr JsonField<SynthesisRequest> kRequestFields[] = {
 inline constexpr JsonField<SynthesisOptions> kOptionFields[] = {
     json_field<SynthesisOptions, &SynthesisOptions::text_layout>("text_layout"),
     json_field<SynthesisOptions, &SynthesisOptions::long_text>("long_text"),
+    json_field<SynthesisOptions, &SynthesisOptions::paragraph_pause>("paragraph_pause"),
     json_field<SynthesisOptions, &SynthesisOptions::max_new_tokens>("max_new_tokens"),
     json_field<SynthesisOptions, &SynthesisOptions::max_frames>("max_frames"),
     json_field<SynthesisOptions, &SynthesisOptions::min_frames>("min_frames"),
@@ -46,6 +48,7 @@ inline constexpr JsonField<SynthesisStats> kStatsFields[] = {
     json_field<SynthesisStats, &SynthesisStats::cached_frames>("cached_frames"),
     json_field<SynthesisStats, &SynthesisStats::frames>("frames"),
     json_field<SynthesisStats, &SynthesisStats::samples>("samples"),
+    json_field<SynthesisStats, &SynthesisStats::pause_samples>("pause_samples"),
     json_field<SynthesisStats, &SynthesisStats::load_ms>("load_ms"),
     json_field<SynthesisStats, &SynthesisStats::prompt_ms>("prompt_ms"),
     json_field<SynthesisStats, &SynthesisStats::prefill_ms>("prefill_ms"),

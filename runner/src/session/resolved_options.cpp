@@ -5,6 +5,8 @@
 #include <sstream>
 #include <string>
 
+#include "text/pause_markup.h"
+
 namespace qwen3_tts {
 namespace {
 
@@ -35,6 +37,8 @@ Status check(const ResolvedOptions& o) {
       require(std::isfinite(o.draw.repetition_penalty) && o.draw.repetition_penalty > 0.0F, "repetition_penalty",
               o.draw.repetition_penalty, "above 0 (1 is off)"),
       require(o.max_new_tokens >= 1, "max_new_tokens", o.max_new_tokens, "1 or more"),
+      require(o.paragraph_pause >= 0 && o.paragraph_pause <= kLongestPause, "paragraph_pause", o.paragraph_pause,
+              "0 (none) to 60 seconds"),
       require(o.frame_budget.value_or(0) >= 0, "frame_budget", o.frame_budget.value_or(0), "0 (off) or more"),
       require(o.first_chunk_frames >= 1, "first_chunk_frames", o.first_chunk_frames, "1 or more"),
       require(o.chunk_frames >= 1, "chunk_frames", o.chunk_frames, "1 or more"),
@@ -67,6 +71,7 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
   ResolvedOptions resolved{
       options.text_layout.value_or(metadata.text_layout),
       options.long_text,
+      options.paragraph_pause,
       options.max_new_tokens.value_or(metadata.max_new_tokens),
       options.max_new_tokens.has_value() || options.max_frames.has_value(),
       options.frame_budget,

@@ -15,6 +15,7 @@ namespace qwen3_tts {
 struct ResolvedOptions {
   TextLayout text_layout;
   LongText long_text;
+  double paragraph_pause;  ///< Seconds.
   int64_t max_new_tokens;
   bool limits_utterance;  ///< max_new_tokens was given: it counts over all pieces, the checkpoint's own for each.
   std::optional<int64_t> frame_budget;  ///< 0: off. Unset: from the length of the text.

@@ -57,19 +57,36 @@ Result<AudioChunk> SpeechLoop::next() {
     utterance_.finish(FinishReason::kStopped);
   }
   while (!is_finished_ && samples_.empty()) {
-    RETURN_IF_ERROR(make_samples(first_frame == 0 ? options.first_chunk_frames : options.chunk_frames));
-    if (options.trim_silence) {
-      leading_silence_.trim(samples_);
-    }
-    is_finished_ = utterance_.has_ended() && (decoded_frames_ == utterance_.num_frames() || options.codes_only);
+    RETURN_IF_ERROR(make_samples(stats_.samples == 0 ? options.first_chunk_frames : options.chunk_frames));
+    const bool is_all_heard = decoded_frames_ == utterance_.num_frames() && utterance_.pause_samples() == 0;
+    is_finished_ = utterance_.has_ended() && (is_all_heard || options.codes_only);
   }
   stats_.samples += static_cast<int64_t>(samples_.size());
   return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), parts_.metadata.sample_rate,
                     first_frame,     decoded_frames_ - first_frame,         is_finished_};
 }
 
-/// The samples of `num_frames` frames more; fewer at the end of the utterance.
+/// Of `num_frames` frames at most: silence where a pause is next, else speech that ends before the next one.
 Status SpeechLoop::make_samples(int64_t num_frames) {
+  if (decoded_frames_ == utterance_.num_frames() && utterance_.pause_samples() > 0) {
+    make_silence(std::min(num_frames, parts_.metadata.max_decode_frames));
+    return {};
+  }
+  RETURN_IF_ERROR(make_speech(num_frames));
+  if (utterance_.options().trim_silence) {
+    leading_silence_.trim(samples_);
+  }
+  return {};
+}
+
+/// What was said before it was heard: a stop no longer takes it back.
+void SpeechLoop::make_silence(int64_t num_frames) {
+  samples_.assign(static_cast<size_t>(utterance_.take_pause(num_frames * parts_.metadata.samples_per_frame)), 0.0F);
+  stats_.pause_samples += static_cast<int64_t>(samples_.size());
+  decoded_tokens_ = utterance_.tokens().size();
+}
+
+Status SpeechLoop::make_speech(int64_t num_frames) {
   Status made = make_frames(utterance_.options().codes_only ? utterance_.num_frames() : decoded_frames_, num_frames);
   Status decoded = wait_for_samples();  // The decoder writes to samples_, whatever happened beside it.
   note_progress();
@@ -80,7 +97,7 @@ Status SpeechLoop::make_samples(int64_t num_frames) {
 /// the last ones are being decoded, makes some of the next frames: as many as one call decodes or one delivery holds.
 Status SpeechLoop::make_frames(int64_t first, int64_t count) {
   const int64_t most = parts_.metadata.max_decode_frames;
-  while (!utterance_.has_ended() && utterance_.num_frames() - first < count) {
+  while (makes_frames() && utterance_.num_frames() - first < count) {
     if (utterance_.num_frames() - decoded_frames_ == most) {
       RETURN_IF_ERROR(decode_pending());
     }
@@ -88,30 +105,24 @@ Status SpeechLoop::make_frames(int64_t first, int64_t count) {
   }
   RETURN_IF_ERROR(decode_pending());
   const int64_t most_ahead = std::min(most, utterance_.options().chunk_frames);
-  while (!utterance_.has_ended() && utterance_.num_frames() - decoded_frames_ < most_ahead &&
-         decode_worker_.is_busy()) {
+  while (makes_frames() && utterance_.num_frames() - decoded_frames_ < most_ahead && decode_worker_.is_busy()) {
     RETURN_IF_ERROR(make_frame());
   }
   return {};
 }
 
-/// One frame more, or the end of a piece.
+/// One frame more, or the end of a piece, or the begin of the next one.
 Status SpeechLoop::make_frame() {
   const SamplingTimer sampling_timer(stats_.sampler_ms);
   if (is_stopped_) {
     utterance_.finish(FinishReason::kStopped);
     return {};
   }
-  RETURN_IF_ERROR(draw_token());
-  switch (utterance_.accept_token(stream_->tokens.back())) {
-    case Utterance::Next::kFrame:
-      return complete_frame();
-    case Utterance::Next::kPiece:
-      return begin_piece();
-    case Utterance::Next::kEnd:
-      return {};
+  if (utterance_.is_between_pieces()) {
+    return begin_piece();
   }
-  return {};
+  RETURN_IF_ERROR(draw_token());
+  return utterance_.accept_token(stream_->tokens.back()) == Utterance::Next::kFrame ? complete_frame() : Status();
 }
 
 Status SpeechLoop::draw_token() {
@@ -139,7 +150,7 @@ Status SpeechLoop::decode_pending() {
   }
   RETURN_IF_ERROR(wait_for_samples());
   const ScopedTimer wait_timer(stats_.decode_wait_ms);
-  const bool is_beside = parts_.decodes_beside && !utterance_.has_ended() && decoded_frames_ > 0;
+  const bool is_beside = parts_.decodes_beside && makes_frames() && decoded_frames_ > 0;
   const size_t size = samples_.size();
   samples_.resize(size + static_cast<size_t>(count * parts_.metadata.samples_per_frame));
   const int64_t num_groups = parts_.metadata.num_code_groups;

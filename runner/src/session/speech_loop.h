@@ -75,8 +75,11 @@ class SpeechLoop {
 
   // Frames and samples: speech_loop.cpp
   Status make_samples(int64_t num_frames);
+  Status make_speech(int64_t num_frames);
+  void make_silence(int64_t num_frames);
   Status make_frames(int64_t first, int64_t count);
   Status make_frame();
+  bool makes_frames() const { return !utterance_.has_ended() && utterance_.pause_samples() == 0; }
   Status draw_token();
   Status complete_frame();
   Status decode_pending();

@@ -11,8 +11,8 @@ namespace qwen3_tts {
 
 Status SpeechLoop::start(UtterancePlan plan, const ResolvedOptions& options) {
   stats_.pieces = static_cast<int64_t>(plan.pieces.size());
-  for (const auto& piece : plan.pieces) {
-    stats_.text_tokens += static_cast<int64_t>(piece.size());
+  for (const Piece& piece : plan.pieces) {
+    stats_.text_tokens += static_cast<int64_t>(piece.text_ids.size());
   }
   utterance_ = Utterance(std::move(plan), options, parts_.metadata);
   stream_->draw = options.draw;

@@ -108,10 +108,15 @@ Result<AudioChunk> Impl::next() {
   }
   SynthesisStats& stats = loop_->stats();
   stats.total_ms = elapsed_ms(start_time_);
-  if (chunk.first_frame == 0 && chunk.num_samples > 0) {
+  if (is_first(chunk)) {
     stats.ttfa_ms = stats.total_ms;
   }
   return chunk;
+}
+
+/// Before it nothing was heard.
+bool Impl::is_first(const AudioChunk& chunk) const {
+  return chunk.num_samples > 0 && chunk.num_samples == loop_->stats().samples;
 }
 
 void Impl::finish() {
@@ -142,7 +147,7 @@ Status Impl::write(const AudioChunk& chunk, AudioSink& sink) {
     status = sink.write(chunk.samples, chunk.num_samples);
   }
   stats.total_ms = elapsed_ms(start_time_);
-  if (chunk.first_frame == 0) {
+  if (is_first(chunk)) {
     stats.ttfa_ms = stats.total_ms;
   }
   return status;

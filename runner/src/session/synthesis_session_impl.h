@@ -56,6 +56,7 @@ struct SynthesisSession::Impl {
   Status load_methods(Workload workload);
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
   Status write(const AudioChunk& chunk, AudioSink& sink);
+  bool is_first(const AudioChunk& chunk) const;
   Status decode_into(const std::vector<int64_t>& codes, AudioSink& sink);
   /// A stop() was about the utterance that has now ended.
   void finish();

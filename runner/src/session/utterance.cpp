@@ -1,15 +1,19 @@
 #include "session/utterance.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace qwen3_tts {
 
 Utterance::Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata)
-    : plan_(std::move(plan)), options_(options), metadata_(&metadata) {}
+    : plan_(std::move(plan)), options_(options), metadata_(&metadata) {
+  begin_pause(plan_.pieces.empty() ? 0 : plan_.pieces.front().pause_before);
+}
 
 PromptPlan Utterance::begin_piece() {
   const bool is_first = next_piece_ == 0;
-  const std::vector<int64_t>& text_ids = plan_.pieces[next_piece_++];
+  const std::vector<int64_t>& text_ids = plan_.pieces[next_piece_++].text_ids;
+  is_between_pieces_ = false;
   PromptPlan prompt = plan_prompt(plan_.request, text_ids, options_.text_layout, *metadata_);
   limit_ = piece_limit(prompt, static_cast<int64_t>(text_ids.size()));
   num_piece_tokens_ = 0;
@@ -57,10 +61,22 @@ Utterance::Next Utterance::end_piece(FinishReason reason) {
   const bool is_last = next_piece_ == plan_.pieces.size();
   const bool is_full = options_.limits_utterance && num_frames_ + 1 >= options_.max_new_tokens;
   if (!is_last && !is_full) {
+    is_between_pieces_ = true;
+    begin_pause(plan_.pieces[next_piece_].pause_before);
     return Next::kPiece;
   }
   finish(is_last && reason != FinishReason::kMaxNewTokens ? end_reason_ : FinishReason::kMaxNewTokens);
+  begin_pause(is_last ? plan_.final_pause : 0);
   return Next::kEnd;
+}
+
+/// Without samples there is no silence.
+void Utterance::begin_pause(int64_t num_samples) { pause_samples_ = options_.codes_only ? 0 : num_samples; }
+
+int64_t Utterance::take_pause(int64_t most) {
+  const int64_t taken = std::min(most, pause_samples_);
+  pause_samples_ -= taken;
+  return taken;
 }
 
 void Utterance::drop_after(int64_t num_frames, size_t num_tokens) {
@@ -72,6 +88,7 @@ void Utterance::drop_after(int64_t num_frames, size_t num_tokens) {
 void Utterance::finish(FinishReason reason) {
   has_ended_ = true;
   finish_reason_ = reason;
+  pause_samples_ = 0;
 }
 
 }  // namespace qwen3_tts

@@ -19,7 +19,7 @@ class Utterance {
  public:
   enum class Next {
     kFrame,  ///< The rest of the token's frame, for accept_codes().
-    kPiece,  ///< No frame: the token ended a piece, and begin_piece() gives the next one.
+    kPiece,  ///< No frame: the token ended a piece. A pause may come, and then begin_piece() gives the next one.
     kEnd,    ///< No frame: the utterance has ended.
   };
 
@@ -31,6 +31,11 @@ class Utterance {
 
   /// Tokens that may be drawn for the piece, the last one of which becomes no frame.
   int64_t max_tokens() const { return limit_.num_tokens; }
+
+  /// Samples of silence that come before any other frame.
+  int64_t pause_samples() const { return pause_samples_; }
+  /// At most `most` samples of it were heard; how many.
+  int64_t take_pause(int64_t most);
 
   /// Takes a token that was drawn. The last one of a piece never becomes a frame.
   Next accept_token(int64_t token);
@@ -44,7 +49,10 @@ class Utterance {
   /// Ends the utterance, whatever else there was to say.
   void finish(FinishReason reason);
 
+  /// No other token is drawn; a pause may still be heard.
   bool has_ended() const { return has_ended_; }
+  /// Another piece is to be begun.
+  bool is_between_pieces() const { return is_between_pieces_; }
   /// Once it has ended. When limits ended some of its pieces and others followed, it is the first such limit.
   FinishReason finish_reason() const { return finish_reason_; }
 
@@ -64,6 +72,7 @@ class Utterance {
 
   PieceLimit piece_limit(const PromptPlan& prompt, int64_t num_text_tokens) const;
   Next end_piece(FinishReason reason);
+  void begin_pause(int64_t num_samples);
 
   UtterancePlan plan_;
   ResolvedOptions options_{};
@@ -71,6 +80,8 @@ class Utterance {
   size_t next_piece_ = 0;          ///< Of the plan.
   PieceLimit limit_{};             ///< Of the piece that is spoken.
   int64_t num_piece_tokens_ = 0;   ///< Drawn in it.
+  bool is_between_pieces_ = false;
+  int64_t pause_samples_ = 0;
   int64_t num_cut_pieces_ = 0;
   FinishReason end_reason_ = FinishReason::kEos;  ///< Of the first piece that a limit ended.
   FinishReason finish_reason_ = FinishReason::kEos;

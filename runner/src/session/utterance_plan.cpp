@@ -1,12 +1,16 @@
 #include "session/utterance_plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "base/try.h"
+#include "text/pause_markup.h"
 #include "text/prompt_plan.h"
+#include "text/text_breaks.h"
 #include "text/text_splitter.h"
 
 namespace qwen3_tts {
@@ -17,10 +21,7 @@ constexpr int64_t kFramesPerToken = 12;
 constexpr int64_t kExtraFrames = 75;
 constexpr int64_t kSlowerThanRecording = 3;
 
-// Where the checkpoint does not say what a piece carries well: two or three sentences, eight to twenty seconds; with a
-// missed end token less than a minute.
-constexpr int64_t kPieceTokens = 56;
-// Below that, a small capacity may end a piece before its frame budget does.
+// With fewer tokens, a small capacity may end a piece before its frame budget does.
 constexpr int64_t kFewestPieceTokens = 16;
 
 /// Positions that `num_tokens` text tokens take before or beside speech: trailing text rows take one each, with the
@@ -36,7 +37,7 @@ Status check_capacity(int64_t num_rows, const ResolvedOptions& options, const Mo
   if (num_rows < metadata.max_seq_len) {
     return {};
   }
-  const bool is_split = options.long_text == LongText::kSplit;
+  const bool is_split = options.long_text != LongText::kError;
   return Error{ErrorCode::kInvalidArgument,
                (is_split ? "a piece of the text makes, with what comes before it, " : "the text makes ") +
                    std::to_string(num_rows) + " rows, which leaves no room to speak: the model holds " +
@@ -46,29 +47,104 @@ Status check_capacity(int64_t num_rows, const ResolvedOptions& options, const Mo
                    ", or export with a larger --max-seq-len"};
 }
 
-/// Most tokens of a piece: its rows and its frame budget fit the capacity.
-int64_t piece_tokens(const ResolvedRequest& request, const ResolvedOptions& options, const ModelMetadata& metadata) {
+/// What a piece carries well. Its rows and its frame budget fit the capacity.
+PieceLimits piece_limits(const ResolvedRequest& request, const ResolvedOptions& options,
+                         const ModelMetadata& metadata) {
   ResolvedOptions automatic = options;
   automatic.frame_budget.reset();
   const int64_t rows_of_one = num_text_rows(1, request, options.text_layout, metadata);
-  int64_t num_tokens = metadata.max_piece_tokens.value_or(kPieceTokens);
+  int64_t num_tokens = metadata.piece_tokens();
   while (num_tokens > kFewestPieceTokens &&
          rows_of_one + num_tokens + frame_budget(num_tokens, request, automatic, metadata) > metadata.max_seq_len) {
     --num_tokens;
   }
-  return num_tokens;
+  return {num_tokens, metadata.max_piece_sentences.value_or(PieceLimits::kNone)};
 }
 
-/// `text`, which the tokenizer takes, piece by piece.
-std::vector<std::vector<int64_t>> split(std::string_view text, int64_t max_tokens, const TextTokenizer& tokenizer) {
-  // A part of a text that can be tokenized can be tokenized.
-  const auto encode = [&](std::string_view part) { return tokenizer.encode(part).value(); };
-  std::vector<std::vector<int64_t>> pieces;
-  for (const std::string_view piece :
-       split_text(text, max_tokens, [&](std::string_view part) { return static_cast<int64_t>(encode(part).size()); })) {
-    pieces.push_back(encode(piece));
+/// Cuts texts that the tokenizer takes into pieces, one after the other.
+class PieceMaker {
+ public:
+  PieceMaker(const PieceLimits& limits, const TextTokenizer& tokenizer, int64_t sample_rate)
+      : limits_(limits), tokenizer_(tokenizer), sample_rate_(sample_rate) {}
+
+  /// Silence before the next text, in seconds.
+  void pause(double seconds) { pause_ += std::llround(seconds * static_cast<double>(sample_rate_)); }
+
+  /// Pieces without words, such as a row of stars, are left out: nobody can say them.
+  void add(std::string_view text) {
+    const auto count = [&](std::string_view part) { return static_cast<int64_t>(encode(part).size()); };
+    for (const std::string_view piece : split_text(text, limits_, count)) {
+      if (has_words(piece)) {
+        pieces_.push_back({encode(piece), std::exchange(pause_, 0)});
+      }
+    }
   }
-  return pieces;
+
+  void add_paragraphs(std::string_view text, double pause_between) {
+    double seconds = 0;
+    for (const std::string_view paragraph : cut_text(text, TextBreak::kParagraph)) {
+      if (has_words(paragraph)) {
+        pause(std::exchange(seconds, pause_between));
+        add(paragraph);
+      }
+    }
+  }
+
+  std::vector<Piece> take() { return std::move(pieces_); }
+  /// Samples of silence after the last piece.
+  int64_t final_pause() const { return pause_; }
+
+ private:
+  /// A part of a text that can be tokenized can be tokenized.
+  std::vector<int64_t> encode(std::string_view part) const { return tokenizer_.encode(part).value(); }
+
+  PieceLimits limits_;
+  const TextTokenizer& tokenizer_;
+  int64_t sample_rate_;
+  std::vector<Piece> pieces_;
+  int64_t pause_ = 0;
+};
+
+/// Is a text without pauses of its own spoken in pieces?
+bool is_to_be_split(std::string_view text, int64_t num_tokens, const PieceLimits& limits, LongText choice) {
+  const auto has_more = [&](TextBreak kind, int64_t count) {
+    return static_cast<int64_t>(cut_text(text, kind).size()) > count;
+  };
+  if (choice == LongText::kError) {
+    return false;
+  }
+  return num_tokens > limits.max_tokens || has_more(TextBreak::kSentence, limits.max_sentences) ||
+         (choice == LongText::kSplit && has_more(TextBreak::kParagraph, 1));
+}
+
+/// The pieces of the text, and the silence between them. `body`: its ids.
+Status plan_pieces(const SynthesisRequest& request, std::vector<int64_t> body, const ResolvedOptions& options,
+                   const ModelMetadata& metadata, const TextTokenizer& tokenizer, UtterancePlan& plan) {
+  const bool is_in_one_go = options.long_text == LongText::kError;
+  const PieceLimits limits = is_in_one_go ? PieceLimits() : piece_limits(plan.request, options, metadata);
+  // Without what was dropped of it: there may be more of that than can be tokenized.
+  ASSIGN_OR_RETURN(const std::string_view spoken, normalize_text(request.text));
+  std::vector<Stretch> stretches = {{spoken}};
+  if (request.markup) {
+    ASSIGN_OR_RETURN(stretches, about("text", read_pauses(request.text)));
+  }
+  if (stretches.size() == 1 &&
+      !is_to_be_split(spoken, static_cast<int64_t>(body.size()), limits, options.long_text)) {
+    plan.pieces.push_back({std::move(body)});
+    return {};
+  }
+  PieceMaker maker(limits, tokenizer, metadata.sample_rate);
+  for (const Stretch& stretch : stretches) {
+    maker.pause(stretch.pause_before);
+    if (is_in_one_go) {
+      maker.add(stretch.text);
+    } else {
+      maker.add_paragraphs(stretch.text, options.paragraph_pause);
+    }
+  }
+  plan.pieces = maker.take();
+  plan.final_pause = maker.final_pause();
+  return plan.pieces.empty() ? invalid_argument("the text has no words; give at least one to speak") : Status();
 }
 
 }  // namespace
@@ -92,17 +168,10 @@ Result<UtterancePlan> plan_utterance(const SynthesisRequest& request, const Reso
   ASSIGN_OR_RETURN(PromptText text, tokenize_request(request, tokenizer));
   UtterancePlan plan;
   ASSIGN_OR_RETURN(plan.request, resolve_request(request, std::move(text.instruct), metadata));
-  const int64_t max_tokens = piece_tokens(plan.request, options, metadata);
-  if (options.long_text == LongText::kSplit && static_cast<int64_t>(text.body.size()) > max_tokens) {
-    // Without what was dropped of it: there may be more of that than can be tokenized.
-    ASSIGN_OR_RETURN(const std::string_view spoken, normalize_text(request.text));
-    plan.pieces = split(spoken, max_tokens, tokenizer);
-  } else {
-    plan.pieces.push_back(std::move(text.body));
-  }
+  RETURN_IF_ERROR(plan_pieces(request, std::move(text.body), options, metadata, tokenizer, plan));
   size_t longest = 0;
-  for (const auto& piece : plan.pieces) {
-    longest = std::max(longest, piece.size());
+  for (const Piece& piece : plan.pieces) {
+    longest = std::max(longest, piece.text_ids.size());
   }
   const int64_t num_rows = num_text_rows(static_cast<int64_t>(longest), plan.request, options.text_layout, metadata);
   RETURN_IF_ERROR(check_capacity(num_rows, options, metadata));

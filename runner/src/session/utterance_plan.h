@@ -13,14 +13,21 @@
 
 namespace qwen3_tts {
 
+/// A piece of the text.
+struct Piece {
+  std::vector<int64_t> text_ids;
+  int64_t pause_before = 0;  ///< Samples of silence.
+};
+
 /// What is said in one utterance: the text's pieces, in order, and by whom.
 struct UtterancePlan {
   ResolvedRequest request;
-  std::vector<std::vector<int64_t>> pieces;  ///< Text ids of each; one piece unless the text was split.
+  std::vector<Piece> pieces;  ///< One unless the text was split.
+  int64_t final_pause = 0;    ///< Samples of silence after the last one.
 };
 
-/// Checks the request, tokenizes its text, splits that if `options` say so, and checks that every piece has room to
-/// speak.
+/// Checks the request, tokenizes its text, splits that if it is long or `options` say so, and checks that every piece
+/// has room to speak.
 Result<UtterancePlan> plan_utterance(const SynthesisRequest& request, const ResolvedOptions& options,
                                      const ModelMetadata& metadata, const TextTokenizer& tokenizer);
 

@@ -66,6 +66,8 @@ class BreakFinder {
 
   bool is_break(size_t at, TextBreak kind) const {
     switch (kind) {
+      case TextBreak::kParagraph:
+        return !is_space(at) && begins_paragraph(at);
       case TextBreak::kSentence:
         return !is_space(at) && ends_sentence(at);
       case TextBreak::kClause:
@@ -79,11 +81,13 @@ class BreakFinder {
   }
 
  private:
+  bool begins_paragraph(size_t at) const { return num_line_breaks(visible_end(at), at) > 1; }
+
   bool ends_sentence(size_t at) const {
-    const size_t end = visible_end(at);
-    if (num_line_breaks(end, at) > 1) {
+    if (begins_paragraph(at)) {
       return true;
     }
+    const size_t end = visible_end(at);
     const char32_t mark = closes(at) ? 0 : last_mark(at);
     if (is_one_of(kWideStops, mark)) {
       return mark != U'．' || char_class(text_[at]) != CharClass::kNumber;
@@ -226,6 +230,17 @@ std::vector<std::string_view> cut_text(std::string_view utf8, TextBreak kind) {
   }
   parts.push_back(utf8.substr(begin));
   return parts;
+}
+
+bool has_words(std::string_view utf8) {
+  while (const auto decoded = decode_char(utf8)) {
+    const CharClass value = char_class(decoded->code);
+    if (value == CharClass::kLetter || value == CharClass::kNumber) {
+      return true;
+    }
+    utf8.remove_prefix(decoded->size);
+  }
+  return false;
 }
 
 }  // namespace qwen3_tts

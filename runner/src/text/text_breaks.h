@@ -7,6 +7,7 @@ namespace qwen3_tts {
 
 /// Where a text may be cut, best first.
 enum class TextBreak {
+  kParagraph,  ///< At blank lines.
   kSentence,   ///< After a full stop and what closes with it, and at blank lines.
   kClause,     ///< After a comma and the like, and where a line begins that does not go on small.
   kWord,       ///< After whitespace.
@@ -17,5 +18,8 @@ enum class TextBreak {
 /// Whitespace at a break ends the part before it. Knows the punctuation of the ten languages of the published models,
 /// and errs towards no break: a stop before a small letter, or after an initial or a usual abbreviation, ends nothing.
 std::vector<std::string_view> cut_text(std::string_view utf8, TextBreak kind);
+
+/// Is there anything to say in it: a letter or a number?
+bool has_words(std::string_view utf8);
 
 }  // namespace qwen3_tts
