@@ -8,7 +8,7 @@ import layout
 import snapshot
 import vocabulary
 from models import DEMO_SNAPSHOT
-from qwen3_tts.config import ModelConfig, read_json
+from qwen3_tts.convert.snapshot import Snapshot
 
 LARGEST = 20_000_000  # bytes of all files
 
@@ -32,6 +32,5 @@ def test_configuration_is_that_of_the_training_code() -> None:
 
 
 def test_conversion_learns_what_a_piece_carries() -> None:
-    names = ("config.json", "speech_tokenizer/config.json", "generation_config.json")
-    config = ModelConfig.read(*(read_json(DEMO_SNAPSHOT / name) for name in names))
+    config = Snapshot(DEMO_SNAPSHOT).config
     assert (config.max_piece_sentences, config.max_piece_tokens) == (1, 24)

@@ -113,12 +113,14 @@ TEST(JsonTest, WrongValuesAreNamed) {
 }
 
 TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
-  EXPECT_EQ(error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, language, speaker,", 0),
-            0U);
+  EXPECT_EQ(
+      error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, language, speaker,", 0),
+      0U);
   SynthesisRequest request;
   const Status status = from_json(R"({"top_k": 2})", request);
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().message, "there is no key 'top_k'; use text, markup, language, speaker, instruct, voice_mode");
+  EXPECT_EQ(status.error().message,
+            "there is no key 'top_k'; use text, markup, language, speaker, instruct, voice_mode");
 }
 
 TEST(JsonTest, WhatIsNoObjectIsRefused) {

@@ -35,15 +35,16 @@ TEST(PauseMarkupTest, PausesDivideAText) {
 }
 
 TEST(PauseMarkupTest, PausesAreWrittenInSeveralWays) {
-  for (const char* pause : {"[pause 500ms]", "[Pause 0.5 s]", "[PAUSE\t.5S ]", "[pause  500.0 MS]", "<break time=\"500ms\"/>",
-                            "<break time='0.5s' />", "<BREAK\nTIME = \"500 ms\" />"}) {
+  for (const char* pause : {"[pause 500ms]", "[Pause 0.5 s]", "[PAUSE\t.5S ]", "[pause  500.0 MS]",
+                            "<break time=\"500ms\"/>", "<break time='0.5s' />", "<BREAK\nTIME = \"500 ms\" />"}) {
     EXPECT_EQ(read(std::string("A") + pause + "b"), (Read{{0, "A"}, {0.5, "b"}})) << pause;
   }
   EXPECT_EQ(read("A [pause 0s] b [pause 60s] c"), (Read{{0, "A"}, {0, "b"}, {60, "c"}}));
 }
 
 TEST(PauseMarkupTest, AllElseIsText) {
-  for (const std::string text : {" As it came.\n", "[sic] <b>[pauses] <breakfast> [pause_1s] 1 < 2 [[<", "", "[paus", "pause 1s]"}) {
+  for (const std::string text :
+       {" As it came.\n", "[sic] <b>[pauses] <breakfast> [pause_1s] 1 < 2 [[<", "", "[paus", "pause 1s]"}) {
     EXPECT_EQ(read(text), (Read{{0, text}}));
   }
   EXPECT_EQ(read("<b>One</b> [[pause 1s]"), (Read{{0, "<b>One</b> ["}, {1, ""}})) << "what is left behind has no words";
@@ -59,10 +60,27 @@ TEST(PauseMarkupTest, MalformedOnesAreShownWhereTheyAre) {
             "'[pause soon]' in line 1, column 6 is no pause; write [pause 500ms], [pause 1.5s] or <break "
             "time=\"500ms\"/>");
   EXPECT_EQ(error_of("Größe:\r\nÄh [pause 1 h]").rfind("'[pause 1 h]' in line 2, column 4 is no pause; ", 0), 0U);
-  for (const char* text : {"[pause]", "[pause 500]", "[pause ms]", "[pause . s]", "[pause -1s]", "[pause 1,5s]", "[pause:1s]",
-                           "[pause 1s", "[pause 1.5.0s]", "[pause 1e3ms]", "[pause 5sec]", "[pause 1s>", "<break/>",
-                           "<break time=500ms/>", "<break time=\"500ms'/>", "<break time=\"500ms\">", "<break time=\"\"/>",
-                           "<break strength=\"weak\"/>", "<break time=\"1s\" strength=\"weak\"/>", "<break", "</break>"}) {
+  for (const char* text : {"[pause]",
+                           "[pause 500]",
+                           "[pause ms]",
+                           "[pause . s]",
+                           "[pause -1s]",
+                           "[pause 1,5s]",
+                           "[pause:1s]",
+                           "[pause 1s",
+                           "[pause 1.5.0s]",
+                           "[pause 1e3ms]",
+                           "[pause 5sec]",
+                           "[pause 1s>",
+                           "<break/>",
+                           "<break time=500ms/>",
+                           "<break time=\"500ms'/>",
+                           "<break time=\"500ms\">",
+                           "<break time=\"\"/>",
+                           "<break strength=\"weak\"/>",
+                           "<break time=\"1s\" strength=\"weak\"/>",
+                           "<break",
+                           "</break>"}) {
     EXPECT_NE(error_of(text).find(" in line 1, column 1 is no pause"), std::string::npos) << text << error_of(text);
   }
 }

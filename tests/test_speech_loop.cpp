@@ -229,9 +229,10 @@ TEST_P(SpeechLoopTest, PausesAreDeliveredAsSpeechIs) {
     deliveries.emplace_back(chunk.num_frames, chunk.num_samples);
   }
   const int64_t three = 3 * metadata_.samples_per_frame;
-  const std::vector<std::pair<int64_t, int64_t>> expected = {
-      {0, 7},     {3, three}, {3, three}, {3, three}, {1, three / 3},    {0, three}, {0, three},
-      {0, three}, {0, 20000 - 3 * three}, {3, three}, {0, 5000}};
+  const std::vector<std::pair<int64_t, int64_t>> expected = {{0, 7},     {3, three},     {3, three},
+                                                             {3, three}, {1, three / 3}, {0, three},
+                                                             {0, three}, {0, three},     {0, 20000 - 3 * three},
+                                                             {3, three}, {0, 5000}};
   EXPECT_EQ(deliveries, expected) << "ten frames, three frames; a pause is no part of a delivery of frames";
 }
 
@@ -240,8 +241,7 @@ TEST_P(SpeechLoopTest, LongPausesComeInSmallDeliveries) {
   options_.first_chunk_frames = options_.chunk_frames = INT64_MAX;
   ASSERT_TRUE(speak(plan_with_pauses()).ok());
   for (const AudioChunk& chunk : chunks_) {
-    EXPECT_TRUE(chunk.num_frames > 0 ||
-                chunk.num_samples <= metadata_.max_decode_frames * metadata_.samples_per_frame);
+    EXPECT_TRUE(chunk.num_frames > 0 || chunk.num_samples <= metadata_.max_decode_frames * metadata_.samples_per_frame);
   }
 }
 

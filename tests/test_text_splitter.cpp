@@ -233,8 +233,8 @@ TEST(TextSplitterTest, NothingIsLostOrDoubledInRandomText) {
   std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed): the same texts every time
   for (int round = 0; round < 2000; ++round) {
     const std::string text = random_text(random, static_cast<int>(random() % 200));
-    for (const TextBreak kind : {TextBreak::kParagraph, TextBreak::kSentence, TextBreak::kClause, TextBreak::kWord,
-                                 TextBreak::kCharacter}) {
+    for (const TextBreak kind :
+         {TextBreak::kParagraph, TextBreak::kSentence, TextBreak::kClause, TextBreak::kWord, TextBreak::kCharacter}) {
       ASSERT_EQ(joined(cut(text, kind)), text);
     }
     const auto max_tokens = static_cast<int64_t>(1 + random() % 20);

@@ -40,8 +40,8 @@ std::string describe_limit(const SynthesisStats& stats, const SynthesisOptions& 
       return options.frame_budget.has_value()
                  ? "it reached --frame_budget " + std::to_string(*options.frame_budget) +
                        "; a larger number lets it go on"
-                 : "it took three times as long as slow speech, and so has missed its end; " + remedy(stats, options, metadata) +
-                       ", or give a larger --frame_budget";
+                 : "it took three times as long as slow speech, and so has missed its end; " +
+                       remedy(stats, options, metadata) + ", or give a larger --frame_budget";
     default:
       return "prompt and speech fill the model, which holds " + std::to_string(metadata.max_seq_len) + " positions; " +
              remedy(stats, options, metadata);

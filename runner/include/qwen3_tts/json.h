@@ -25,10 +25,9 @@ namespace qwen3_tts {
 
 /// Reads an object in UTF-8 whose keys are names of members: {"text": "Hello.", "speaker": "ryan", "top_k": 20}. A
 /// member that it does not name stays as it is, and null unsets one that may be unset. Enums are text: voice_mode
-/// "xvector" or "icl", text_layout "streaming" or "full", long_text "auto", "error" or "split". kInvalidArgument names the key
-/// and what it must be, and lists the keys when there is no such one; what was read
-/// before it stays read. What a model refuses is not known here: Engine::check(). A voice is no text:
-/// SynthesisRequest::voice stays.
+/// "xvector" or "icl", text_layout "streaming" or "full", long_text "auto", "error" or "split". kInvalidArgument names
+/// the key and what it must be, and lists the keys when there is no such one; what was read before it stays read. What
+/// a model refuses is not known here: Engine::check(). A voice is no text: SynthesisRequest::voice stays.
 QWEN3_TTS_API Status from_json(std::string_view json, SynthesisRequest& request, SynthesisOptions& options);
 QWEN3_TTS_API Status from_json(std::string_view json, SynthesisRequest& request);
 QWEN3_TTS_API Status from_json(std::string_view json, SynthesisOptions& options);

@@ -35,8 +35,8 @@ struct SynthesisRequest {
   /// before and behind one is spoken in pieces of its own, whatever SynthesisOptions::long_text is.
   bool markup = false;
   std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
-  std::string speaker;            ///< CustomVoice: a name of ModelMetadata::speakers; any case.
-  std::string instruct;           ///< Style description; VoiceDesign and 1.7B CustomVoice.
+  std::string speaker;  ///< CustomVoice: a name of ModelMetadata::speakers; any case.
+  std::string instruct;  ///< Style description; VoiceDesign and 1.7B CustomVoice.
   std::shared_ptr<const Voice> voice;  ///< Base: a cloned voice, which requests may share; null: none.
   std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
 };
@@ -44,7 +44,7 @@ struct SynthesisRequest {
 /// What becomes of a long text: one of more tokens or sentences than a piece carries well
 /// (ModelMetadata::max_piece_tokens, max_piece_sentences).
 enum class LongText {
-  kAuto,   ///< It is spoken in pieces: whole sentences, no piece across paragraphs, one after the other, in one voice.
+  kAuto,  ///< It is spoken in pieces: whole sentences, no piece across paragraphs, one after the other, in one voice.
   kError,  ///< It is spoken in one go, and refused when it leaves no room to speak.
   kSplit,  ///< As kAuto; and a short text is spoken paragraph by paragraph.
 };
@@ -70,15 +70,15 @@ struct SynthesisOptions {
   /// each of its own if that is more, and 75.
   std::optional<int64_t> frame_budget;
   std::optional<float> temperature;  ///< 0: greedy.
-  std::optional<int64_t> top_k;      ///< 0: off.
-  std::optional<float> top_p;        ///< 1: off.
+  std::optional<int64_t> top_k;  ///< 0: off.
+  std::optional<float> top_p;  ///< 1: off.
   std::optional<float> repetition_penalty;
   std::optional<float> subtalker_temperature;
   std::optional<int64_t> subtalker_top_k;
   std::optional<float> subtalker_top_p;
   uint64_t seed = 42;
   int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
-  int64_t chunk_frames = 4;        ///< Frames of the later ones.
+  int64_t chunk_frames = 4;  ///< Frames of the later ones.
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
   bool trim_silence = false;
   /// Make codes() and no samples: the codec decoder is not even loaded. One empty chunk comes when all codes are made.

@@ -128,8 +128,7 @@ Status plan_pieces(const SynthesisRequest& request, std::vector<int64_t> body, c
   if (request.markup) {
     ASSIGN_OR_RETURN(stretches, about("text", read_pauses(request.text)));
   }
-  if (stretches.size() == 1 &&
-      !is_to_be_split(spoken, static_cast<int64_t>(body.size()), limits, options.long_text)) {
+  if (stretches.size() == 1 && !is_to_be_split(spoken, static_cast<int64_t>(body.size()), limits, options.long_text)) {
     plan.pieces.push_back({std::move(body)});
     return {};
   }

@@ -40,9 +40,9 @@ class Scanner {
 
   /// ASCII letters in any case.
   bool take(std::string_view lower) {
-    const bool is_there = text_.size() >= lower.size() &&
-                          std::equal(lower.begin(), lower.end(), text_.begin(),
-                                     [](char wanted, char found) { return wanted == to_lower(found); });
+    const bool is_there =
+        text_.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text_.begin(),
+                                                   [](char wanted, char found) { return wanted == to_lower(found); });
     text_.remove_prefix(is_there ? lower.size() : 0);
     return is_there;
   }
@@ -138,7 +138,8 @@ std::string place(std::string_view utf8, size_t offset) {
                                        [](char c) { return (static_cast<uint8_t>(c) & 0xC0U) != 0x80U; });
   const std::string_view found = utf8.substr(offset);
   const size_t end = found.find(found.front() == '[' ? ']' : '>');
-  std::string shown(found.substr(0, std::min({end == std::string_view::npos ? kShown : end + 1, kShown, found.find('\n')})));
+  std::string shown(
+      found.substr(0, std::min({end == std::string_view::npos ? kShown : end + 1, kShown, found.find('\n')})));
   while (!decode_utf8(shown).ok()) {
     shown.pop_back();
   }

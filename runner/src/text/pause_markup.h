@@ -17,8 +17,8 @@ struct Stretch {
   double pause_before = 0;  ///< Seconds.
 };
 
-/// Cuts valid UTF-8 at its pauses: `[pause 500ms]`, `[pause 1.5s]`, `<break time="500ms"/>`. All else is text. Without a
-/// pause it is one stretch, as it came. An error shows what is malformed, and where.
+/// Cuts valid UTF-8 at its pauses: `[pause 500ms]`, `[pause 1.5s]`, `<break time="500ms"/>`. All else is text. Without
+/// a pause it is one stretch, as it came. An error shows what is malformed, and where.
 Result<std::vector<Stretch>> read_pauses(std::string_view utf8);
 
 /// The text alone, without its pauses. They can be read.
