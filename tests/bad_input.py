@@ -390,7 +390,7 @@ CASES = [
     Case(
         "prompts file with an unknown key",
         line('{"text": "a", "pitch": 2}'),
-        ("line 2", "'pitch'", "text, language, speaker", "voice, seed, output, speed"),
+        ("line 2", "'pitch'", "text, markup, language, speaker", "voice, seed, output, speed"),
     ),
     Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
     Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),

@@ -256,8 +256,10 @@ def test_pauses_are_silence_between_the_pieces(runner: Path, model: Path, tmp_pa
         assert run.stats["audio_s"] == pytest.approx(plain.stats["audio_s"] + pause)
         assert run.stats["rtf"] == pytest.approx(run.stats["total_ms"] / 1000 / plain.stats["audio_s"])
     assert said("One. [pause 1s] Two.").stats["pieces"] == 1, "text is text"
-    told = succeed(runner, model_path=model, output_wav=tmp_path / "a.wav", **ryan(text="A [pause 1s] b", markup=True))
-    assert ", 2 pieces, 1.00 s of pauses" in told.stderr.decode()
+    flags = ryan(text="A [pause 1s] b", markup=True, frame_budget=5)
+    told = succeed(runner, model_path=model, output=tmp_path / "a.wav", **flags).stderr.decode()
+    assert ", 2 pieces, " in told
+    assert ", 1.00 s of pauses" in told
 
 
 def test_memory_does_not_grow_with_the_pieces(runner: Path, model: Path, tmp_path: Path) -> None:
