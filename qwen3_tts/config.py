@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, read_json
+from qwen3_tts.names import find_same_names
 
 MODEL_TYPES = ("base", "custom_voice", "voice_design")
 CODEC_SECTION = "speech_tokenizer_config"  # key of a converted config.json: speech_tokenizer/config.json
@@ -258,9 +259,10 @@ class ModelConfig:
             if id_ >= size:
                 raise ConfigError(f"{path}: token id {id_} of {name} is not below the vocabulary's size {size}")
         for names in (self.languages, self.speakers):
-            if len({name.lower() for name in names}) < len(names):
+            if same := find_same_names(names):
                 raise ConfigError(
-                    f"{path}: two of {', '.join(names)} differ only in case; names are matched in any case"
+                    f"{path}: '{same[0]}' and '{same[1]}' are one name but for case; rename one, as names are found "
+                    "in any case"
                 )
         rows = {**self.languages, **self.speakers}
         for name, row in rows.items():

@@ -1,11 +1,12 @@
-"""Writes runner/src/text/unicode_tables.cpp: character classes and NFC data, probed out of Hugging Face `tokenizers`.
+"""Writes runner/src/base/unicode_tables.cpp: character classes and NFC data, probed out of Hugging Face `tokenizers`.
 
 Usage: python scripts/generate_unicode_tables.py    (needs the pinned `tokenizers`; takes about half a minute)
 
 The runner's tokenizer has to agree with `tokenizers` on every code point, and that library's regex engine and its
 normaliser each carry a Unicode version of their own (Python's unicodedata is a third one). So each fact is asked of
 the library itself: the split's classes with `Split`, decompositions with `NFD`, which of them compose with `NFC`, and
-a combining class from the side on which NFD sorts the character beside marks whose class is known.
+a combining class from the side on which NFD sorts the character beside marks whose class is known. Case folding, by
+which names are found, is that of Python's str.casefold(), which conversion compares them with.
 """
 
 from __future__ import annotations
@@ -129,6 +130,15 @@ def probe_decompositions() -> list[tuple[int, int, int, bool]]:
     return rows
 
 
+def probe_case_foldings() -> list[tuple[int, str]]:
+    """(code point, what it folds to), ascending, of those that do not stay as they are."""
+    return [(code, folded) for code in code_points() if (folded := chr(code).casefold()) != chr(code)]
+
+
+def folding_row(code: int, folded: str) -> str:
+    return f"{{{code:#x},{{{','.join(hex(ord(char)) for char in folded)}}}}}"
+
+
 def wrap(items: Iterable[str]) -> str:
     """The items as comma-separated lines of the body of an initializer."""
     lines, line = [], "   "
@@ -157,9 +167,11 @@ def render() -> str:
         raise ValueError("two characters compose from the same pair")
     logging.info("%d class ranges, %d combining ranges", len(classes), len(combining))
     logging.info("%d decompositions, %d compositions", len(decompositions), len(pairs))
+    foldings = [folding_row(code, folded) for code, folded in probe_case_foldings()]
+    versions = f"tokenizers {tokenizers.__version__} and Unicode {unicodedata.unidata_version}"
     sections = [
-        f"// Made by scripts/generate_unicode_tables.py from tokenizers {tokenizers.__version__}; do not edit.",
-        '#include "text/unicode_tables.h"\n\n#include <iterator>\n\nnamespace qwen3_tts {\n\nnamespace {\n',
+        f"// Made by scripts/generate_unicode_tables.py from {versions}; do not edit.",
+        '#include "base/unicode_tables.h"\n\n#include <iterator>\n\nnamespace qwen3_tts {\n\nnamespace {\n',
         "// One letter each, for short rows.",
         *(f"constexpr CharClass {name[1]} = CharClass::{name};" for name, _ in CLASSES),
         "\n}  // namespace\n\n// clang-format off",
@@ -171,6 +183,7 @@ def render() -> str:
         array("CombiningRange", "kCombiningRanges", [f"{{{a:#x},{b:#x},{value}}}" for a, b, value in combining]),
         array("Decomposition", "kDecompositions", [f"{{{a:#x},{b:#x},{c:#x}}}" for a, b, c, _ in decompositions]),
         array("uint16_t", "kCompositions", [str(row) for _, _, row in sorted(pairs)]),
+        array("CaseFolding", "kCaseFoldings", foldings),
         "// clang-format on\n\n}  // namespace qwen3_tts\n",
     ]
     return "\n".join(sections)
@@ -178,7 +191,7 @@ def render() -> str:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = Path(__file__).parent.parent / "runner/src/text/unicode_tables.cpp"
+    path = Path(__file__).parent.parent / "runner/src/base/unicode_tables.cpp"
     path.write_text(render(), encoding="utf-8")
     logging.info("wrote %s, %d bytes", path.name, path.stat().st_size)
 

@@ -1,5 +1,6 @@
 #include <qwen3_tts/json.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -105,11 +106,23 @@ TEST(JsonTest, WrongValuesAreNamed) {
   EXPECT_EQ(error_of(R"({"top_k": "7"})"), "key 'top_k' must be a whole number");
   EXPECT_EQ(error_of(R"({"top_k": 7.5})"), "key 'top_k' must be a whole number");
   EXPECT_EQ(error_of(R"({"top_p": "half"})"), "key 'top_p' must be a number");
-  EXPECT_EQ(error_of(R"({"seed": -1})"), "key 'seed' must be a whole number of 0 or more, and below 2^64");
-  EXPECT_EQ(error_of(R"({"seed": null})"), "key 'seed' must be a whole number of 0 or more, and below 2^64");
+  EXPECT_EQ(error_of(R"({"seed": -1})"),
+            "key 'seed' must be a whole number of 0 or more, and below 2^64, or \"random\"");
+  EXPECT_EQ(error_of(R"({"seed": null})"),
+            "key 'seed' must be a whole number of 0 or more, and below 2^64, or \"random\"");
   EXPECT_EQ(error_of(R"({"trim_silence": 1})"), "key 'trim_silence' must be true or false");
   EXPECT_EQ(error_of(R"({"voice_mode": "both"})"),
             "key 'voice_mode' 'both' is none of its values; write \"xvector\" or \"icl\"");
+}
+
+TEST(JsonTest, RandomSeedIsDrawnOnce) {
+  SynthesisOptions options;
+  ASSERT_TRUE(from_json(R"({"seed": "random"})", options).ok());
+  SynthesisOptions other;
+  ASSERT_TRUE(from_json(R"({"seed": "random"})", other).ok());
+  EXPECT_NE(options.seed, other.seed);
+  EXPECT_LE(std::max(options.seed, other.seed), UINT32_MAX);
+  EXPECT_EQ(json::parse(to_json(options))["seed"], options.seed) << "the number, so that it can be given again";
 }
 
 TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
@@ -154,6 +167,7 @@ TEST(JsonTest, ModelInfoTellsWhatARequestMayName) {
   EXPECT_EQ(info["model_type"], "custom_voice");
   EXPECT_EQ(info["languages"][0], "auto");
   EXPECT_NE(std::find(info["speakers"].begin(), info["speakers"].end(), "ryan"), info["speakers"].end());
+  EXPECT_EQ(info["default_speaker"], "");
   EXPECT_FALSE(info["takes_voices"]);
   EXPECT_EQ(info["defaults"]["text_layout"], to_string(TextLayout::kFull));
   EXPECT_EQ(info["methods"][0]["name"], "encode_text");

@@ -35,6 +35,11 @@ def wavs(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
 
 
+def told(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """The lines on standard error, but for the one about voices, which the model of these tests has none of."""
+    return [line for line in done.stderr.decode().splitlines() if not line.startswith("no voice is given")]
+
+
 def manifest(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -168,7 +173,7 @@ def test_wrong_lines_of_a_file_are_told_first(runner: Path, flags: dict[str, Any
     source = {"prompts_path": tmp_path / "lines", **flags}
     done = call(runner, output_dir=tmp_path / "out", **source)
     assert done.returncode == 2
-    said = done.stderr.decode().splitlines()
+    said = told(done)
     assert f"error: lines 2, 5, 6 of '{tmp_path / 'lines'}': " in said[0] and "empty" in said[0]
     assert f"error: line 3 of '{tmp_path / 'lines'}': there is no key 'txt'" in said[1]
     assert "prompt_0_repeat_0.wav: " in said[2]
@@ -176,7 +181,7 @@ def test_wrong_lines_of_a_file_are_told_first(runner: Path, flags: dict[str, Any
 
     strict = call(runner, output_dir=tmp_path / "strict", strict=True, **source)
     assert strict.returncode == 1
-    assert strict.stderr.decode().splitlines() == said[:2]
+    assert told(strict) == said[:2]
     assert not (tmp_path / "strict").exists()
 
 
@@ -192,7 +197,7 @@ def test_existing_outputs_are_skipped(
     done = call(runner, prompts_path=lines, output_dir=out, skip_existing=True, **flags)
     assert done.returncode == 0, done.stderr
     assert wavs(out) == whole | {"prompt_0_repeat_0.wav": b"mine"}
-    said = done.stderr.decode().splitlines()
+    said = told(done)
     assert len(said) == 2 and "three.wav: 8 frames" in said[0]
     assert said[1] == "3 outputs exist already, and were skipped"
 

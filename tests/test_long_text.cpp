@@ -312,6 +312,28 @@ TEST_F(LongTextTest, PieceWithoutRoomIsRefused) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Limits
 
+TEST_F(LongTextTest, PieceThatCannotBeCutIsNamed) {
+  std::string text = kText + " Then a";
+  const size_t at = text.size() - 1;
+  for (int64_t i = 0; i < metadata().max_seq_len; ++i) {
+    text += "\u0301\u0323";
+  }
+  const auto status = session_->start(request(text), split());
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+  const std::string& message = status.error().message;
+  EXPECT_NE(message.find("one character that cannot be cut (U+0061 U+0301 U+0323 and "), std::string::npos) << message;
+  EXPECT_NE(message.find(" more at byte " + std::to_string(at) + "), makes "), std::string::npos) << message;
+}
+
+TEST_F(LongTextTest, PieceWithNothingToSayIsLeftOut) {
+  std::string invisible;
+  while (invisible.size() < kSentenceTokens) {
+    invisible += "\u200B";
+  }
+  EXPECT_EQ(speak(*session_, request(kPieces[0] + "\n\n" + invisible + "\n\n" + kPieces[1]), split()).stats.pieces, 2);
+}
+
 TEST_F(LongTextTest, LimitOfFramesCountsOverAllPieces) {
   for (const int64_t max_frames : {1, 9, 15, 39}) {
     SynthesisOptions options = split();

@@ -96,6 +96,16 @@ TEST(ModelMetadataTest, NamesKeepTheirSpelling) {
   EXPECT_EQ(parsed->speakers.count("Анна"), 1);
 }
 
+TEST(ModelMetadataTest, TwoSpellingsOfOneNameAreRefused) {
+  json contract = tiny_contract();
+  contract["speakers"] = {{"Анна", 20}, {"АННА", 21}};
+  contract["speaker_dialects"] = json::object();
+  expect_refused(contract, {"'speakers'", "'АННА' and 'Анна'"});
+  contract = tiny_contract();
+  contract["languages"] = {{"STRASSE", 15}, {"straße", 16}};
+  expect_refused(contract, {"'languages'", "'STRASSE' and 'straße'"});
+}
+
 TEST(ModelMetadataTest, ReadsStreamingLayout) {
   json contract = tiny_contract();
   contract["text_layout"] = "streaming";

@@ -69,7 +69,7 @@ def test_bad_style_is_refused(repository: Path, name: str, text: str, word: str)
 def test_good_style_and_other_files_pass(repository: Path) -> None:
     stage(repository, "a.py", GOOD_PYTHON)
     stage(repository, "runner/a.cpp", GOOD_CPP)
-    stage(repository, "runner/src/text/unicode_tables.cpp", BAD_CPP)  # a program writes it
+    stage(repository, "runner/src/base/unicode_tables.cpp", BAD_CPP)  # a program writes it
     stage(repository, "other/a.cpp", BAD_CPP)
     stage(repository, "a.txt", BAD_PYTHON)
     done = commit(repository)

@@ -316,6 +316,36 @@ TEST_F(PromptTest, AnotherLanguageWinsOverTheDialect) {
   EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(15) + "95+21 " + kBos + "40+9");
 }
 
+TEST_F(PromptTest, CodeOfChineseGivesWayToTheDialectToo) {
+  request_.speaker = "eric";
+  request_.language = "zh-CN";
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(17) + "95+21 " + kBos + "40+9");
+}
+
+TEST_F(PromptTest, CodesStandForLanguages) {
+  for (const char* code : {"en", "EN", "en-US", "en_GB", "eng"}) {
+    request_.language = code;
+    EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + language(15) + kRyan + kBos + "40+9") << code;
+  }
+}
+
+TEST_F(PromptTest, NoLanguageIsAuto) {
+  request_.language = "";
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + kNoLanguage + kRyan + kBos + "40+9");
+}
+
+TEST_F(PromptTest, CodeOfALanguageThatTheModelHasNotSaysWhichItIs) {
+  request_.language = "fr-CA";
+  const std::string message = plan_error();
+  EXPECT_TRUE(mentions(message, {"'fr-CA' (french)", "auto, chinese, english"})) << message;
+}
+
+TEST_F(PromptTest, CodeOfADialectIsNoLanguage) {
+  request_.language = "zh-CN-sichuan";
+  const std::string message = plan_error();
+  EXPECT_TRUE(mentions(message, {"'zh-CN-sichuan'", "dialect", "speaker"})) << message;
+}
+
 TEST_F(PromptTest, DialectIsNoLanguage) {
   request_.language = "sichuan_dialect";
   const std::string message = plan_error();
@@ -360,6 +390,31 @@ TEST_F(PromptTest, UnknownSpeakerListsTheKnownOnes) {
 TEST_F(PromptTest, MissingSpeakerListsTheKnownOnes) {
   request_.speaker.clear();
   EXPECT_TRUE(mentions(plan_error(), {"no speaker", "eric, ryan"}));
+}
+
+TEST_F(PromptTest, OnlySpeakerNeedsNoName) {
+  metadata_.speakers.erase("eric");
+  request_.speaker.clear();
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + kNoLanguage + kRyan + kBos + "40+9");
+  EXPECT_EQ(metadata_.default_speaker(), "ryan");
+  request_.speaker = "eric";
+  EXPECT_TRUE(mentions(plan_error(), {"'eric'", "ryan"}));
+}
+
+TEST_F(PromptTest, VoiceTakesThePlaceOfTheOnlySpeaker) {
+  use_voice(0);
+  metadata_.speakers = {{"ann", 20}};
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + kNoLanguage + kVoice + kBos + "40+9");
+}
+
+TEST_F(PromptTest, NamesAreFoundInAnyCaseOfAnyAlphabet) {
+  metadata_.speakers = {{"Анна", 20}, {"Élodie", 21}};
+  request_.speaker = "анна";
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + kNoLanguage + kRyan + kBos + "40+9");
+  request_.speaker = "E\u0301LODIE";
+  EXPECT_EQ(describe(plan(TextLayout::kStreaming)), kRole + kNoLanguage + "95+21 " + kBos + "40+9");
+  request_.speaker = "Anna";
+  EXPECT_TRUE(mentions(plan_error(), {"'Anna'", "Élodie, Анна"}));
 }
 
 TEST_F(PromptTest, SpeakerOnAModelWithoutSpeakersIsRefused) {

@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unicode_nfc.h"
 #include "text/text_breaks.h"
-#include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

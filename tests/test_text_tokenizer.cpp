@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "text/unicode_nfc.h"
+#include "base/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

@@ -158,7 +158,8 @@ TEST_F(UtterancePlanTest, EveryPieceNeedsRoom) {
             std::string::npos);
   options_.long_text = LongText::kAuto;
   request_.instruct = std::string(30, 'a');
-  EXPECT_NE(error_of("Few.").find("shorten the style description"), std::string::npos);
+  EXPECT_NE(error_of("Few.").find("rows with the 30 of the style description"), std::string::npos) << error_of("Few.");
+  EXPECT_NE(error_of("Few.").find("shorten that"), std::string::npos);
 }
 
 }  // namespace

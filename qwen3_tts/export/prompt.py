@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.config import ModelConfig
+from qwen3_tts.names import find_name, folded_name
 from qwen3_tts.text_tokenizer import TextTokenizer, normalize_text
 from qwen3_tts.voice import Voice
 
@@ -93,19 +94,19 @@ class PromptBuilder:
 
     def _language_row(self, request: Request) -> int | None:
         """The language's row; a speaker's dialect stands in for Chinese and for auto."""
-        name = request.language.lower()
-        dialects = {speaker.lower(): dialect for speaker, dialect in self.config.speaker_dialects.items()}
-        dialect = dialects.get(request.speaker.lower())
-        if dialect is not None and name in ("auto", "chinese"):
+        speaker = find_name(self.config.speakers, request.speaker)
+        dialect = None if speaker is None else self.config.speaker_dialects.get(speaker)
+        language = folded_name(request.language)
+        if dialect is not None and language in ("auto", "chinese"):
             return self.config.languages[dialect]
-        return None if name == "auto" else self._lookup(self.config.languages, name, "language")
+        return None if language == "auto" else self._lookup(self.config.languages, request.language, "language")
 
     @staticmethod
     def _lookup(names: dict[str, int], name: str, kind: str) -> int:
-        rows = {known.lower(): row for known, row in names.items()}
-        if name.lower() not in rows:
+        known = find_name(names, name)
+        if known is None:
             raise ValueError(f"unknown {kind} '{name}'; this model knows {', '.join(sorted(names)) or 'none'}")
-        return rows[name.lower()]
+        return names[known]
 
     def _instruct(self, instruct: str) -> Tensor:
         if not instruct:

@@ -21,6 +21,7 @@ struct RunnerOptions {
   EngineOptions engine;
   SynthesisRequest request;  ///< Of every text that says nothing else; without the text and the voice, read later.
   SynthesisOptions synthesis;
+  bool has_random_seed = false;  ///< That of `synthesis` was drawn.
   // Exactly one of these four, unless there is a question.
   std::optional<std::string> text;
   std::optional<std::string> text_file;

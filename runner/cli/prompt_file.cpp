@@ -11,6 +11,7 @@
 #include "base/request_json.h"
 #include "base/try.h"
 #include "sound_format.h"
+#include "text/text_checks.h"
 
 namespace qwen3_tts {
 namespace {
@@ -55,7 +56,7 @@ Status read_voice(const Json& value, PromptLine& line) {
   return {};
 }
 
-Status read_seed(const Json& value, PromptLine& line) { return read_value(value, line.seed.emplace()); }
+Status read_first_seed(const Json& value, PromptLine& line) { return read_seed(value, line.seed.emplace()); }
 
 Status read_output(const Json& value, PromptLine& line) {
   ASSIGN_OR_RETURN(line.output, as_output(value));
@@ -66,7 +67,7 @@ Status read_speed(const Json& value, PromptLine& line) { return read_value(value
 
 constexpr JsonField<PromptLine> kLineFields[] = {
     {"voice", read_voice, nullptr},
-    {"seed", read_seed, nullptr},
+    {"seed", read_first_seed, nullptr},
     {"output", read_output, nullptr},
     {"speed", read_speed, nullptr},
 };
@@ -127,6 +128,7 @@ Result<std::optional<PromptLine>> PromptLines::next() {
     }
     if (++number_ == 1) {
       remove_byte_order_mark(*text);
+      RETURN_IF_ERROR(about(name_, check_encoding(*text)));  // Of the whole file, most likely.
     }
     if (text->find_first_not_of(kWhitespace) != std::string::npos) {
       return std::optional<PromptLine>(read_line(*std::move(text), number_, name_));
@@ -137,6 +139,7 @@ Result<std::optional<PromptLine>> PromptLines::next() {
 Result<PromptLine> read_text_file(const std::string& path) {
   ASSIGN_OR_RETURN(std::string content, read_file(path == "-" ? "/dev/stdin" : path));
   remove_byte_order_mark(content);
+  RETURN_IF_ERROR(about("'" + path + "'", check_encoding(content)));
   content.erase(content.find_last_not_of("\r\n") + 1);
   PromptLine line;
   line.source = "'" + path + "'";

@@ -7,6 +7,7 @@
 
 #include "base/names.h"
 #include "sound_format.h"
+#include "text/text_checks.h"
 
 namespace qwen3_tts {
 namespace {
@@ -126,6 +127,17 @@ std::string name_of_output(const RunRecord& record) {
   return is_stdout ? "standard output" : record.output_path;
 }
 
+std::string describe_voice_choice(const SynthesisRequest& request, const ModelMetadata& metadata) {
+  if (!metadata.speakers.empty() || request.voice != nullptr || has_something_to_say(request.instruct)) {
+    return "";
+  }
+  return metadata.takes_voices()
+             ? "no voice is given: a Base model then speaks in any voice, a different one for each text and seed; "
+               "--voice or --ref_audio chooses one\n"
+             : "no style is described: a VoiceDesign model then speaks in any voice, a different one for each text and "
+               "seed; --instruct describes one\n";
+}
+
 std::string describe_run(const RunRecord& record) {
   std::string line = name_of_output(record) +
                      format(": %lld frames, %.2f s", static_cast<long long>(record.stats.frames), record.audio_s);
@@ -196,7 +208,8 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
   text += format("capacity        %lld positions of prompt and speech; at most %lld new tokens by default\n",
                  static_cast<long long>(m.max_seq_len), static_cast<long long>(m.max_new_tokens));
   text += "languages       " + join(languages(m)) + "\n";
-  text += "speakers        " + join(speakers(m)) + "\n";
+  text +=
+      "speakers        " + join(speakers(m)) + (m.default_speaker().empty() ? "" : ", who needs no --speaker") + "\n";
   text += std::string("instruct        ") + (m.supports_instruct ? "yes" : "no") + "\n";
   text += std::string("voice files     ") + (m.takes_voices() ? "yes" : "no") + "\n";
   text += std::string("text layout     ") + to_string(m.text_layout) + "\n";

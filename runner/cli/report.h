@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <qwen3_tts/engine.h>
+#include <qwen3_tts/request.h>
 
 #include "run_record.h"
 
@@ -19,6 +20,8 @@ std::string describe_load(const std::string& path, const Engine& engine);
 
 /// Where a run's speech went.
 std::string name_of_output(const RunRecord& record);
+/// A line of advice if the request leaves it to the model who speaks; empty if not.
+std::string describe_voice_choice(const SynthesisRequest& request, const ModelMetadata& metadata);
 
 /// One line about a run: file, length, speed, end, seed.
 std::string describe_run(const RunRecord& record);

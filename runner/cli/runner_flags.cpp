@@ -76,6 +76,12 @@ std::string refuse_minus(const std::string& value) {
   return value.empty() || value.front() != '-' ? "" : value + " is below 0";
 }
 
+/// "random" becomes a number.
+std::string drawn_seed(const std::string& value, RunnerOptions& options) {
+  options.has_random_seed = value == kRandomSeed;
+  return options.has_random_seed ? std::to_string(random_seed()) : value;
+}
+
 void add_input_flags(CLI::App& app, RunnerOptions& options) {
   const std::string group = "Input";
   app.add_option("--model_path", options.engine.model_path, "Model file, made by export_unified.py")
@@ -107,11 +113,13 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
 void add_voice_flags(CLI::App& app, CommandLine& line) {
   const std::string group = "Voice";
   RunnerOptions& options = line.options;
-  app.add_option("--language", options.request.language, "Language of the text, or auto")
+  app.add_option("--language", options.request.language,
+                 "Language of the text: a name (--list_languages), a code such as en or zh-CN, or auto")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(group);
-  app.add_option("--speaker", options.request.speaker, "Speaker of a CustomVoice model (--list_speakers)")
+  app.add_option("--speaker", options.request.speaker,
+                 "Speaker of a CustomVoice model (--list_speakers); not needed if it has only one")
       ->type_name("NAME")
       ->group(group);
   app.add_option("--voice", options.voice, "Voice file of a cloned speaker: Base models")
@@ -233,11 +241,13 @@ void add_generation_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--subtalker_top_p", synthesis.subtalker_top_p, "Code predictor: 1 is off")
       ->type_name("X")
       ->group(group);
-  app.add_option("--seed", synthesis.seed, "Prompt i of repeat r uses seed + r * prompts + i")
+  app.add_option("--seed", synthesis.seed,
+                 "Prompt i of repeat r uses seed + r * prompts + i; random: another one each time, which is told")
       ->capture_default_str()
       ->type_name("N")
       ->group(group)
-      ->check(refuse_minus);
+      ->check(refuse_minus)
+      ->transform([&options = line.options](const std::string& value) { return drawn_seed(value, options); });
 }
 
 void add_run_flags(CLI::App& app, CommandLine& line) {
@@ -254,7 +264,7 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
   app.add_flag("--strict", options.strict,
                "Speak nothing when a line of --prompts_path is wrong, and exit with 3 when speech was cut off")
       ->group(group);
-  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores")
+  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores, or a container's share of them")
       ->capture_default_str()
       ->type_name("N")
       ->group(group);

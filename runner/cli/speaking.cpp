@@ -80,6 +80,7 @@ class Speaker {
  private:
   Status read_voice(const std::string& path);
   Status read_named_voice();
+  void tell_voice_choice(const SynthesisRequest& request);
   Status open_voice_maker();
   /// The methods that the runs need, so that the first one is as fast as the others.
   Status load();
@@ -108,6 +109,7 @@ class Speaker {
   std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
   std::optional<Manifest> manifest_;
   std::vector<RunRecord> records_;
+  bool has_told_voice_choice_ = false;
   int64_t num_skipped_ = 0;
   int64_t num_cut_ = 0;
 };
@@ -180,6 +182,17 @@ Status Speaker::read_named_voice() {
   return voice;
 }
 
+/// Once, however many runs leave it to the model.
+void Speaker::tell_voice_choice(const SynthesisRequest& request) {
+  if (options_.codes_path.has_value()) {
+    return;
+  }
+  const std::string advice = describe_voice_choice(request, engine_->metadata());
+  if (!advice.empty() && !std::exchange(has_told_voice_choice_, true)) {
+    console_.tell(advice);
+  }
+}
+
 SynthesisRequest Speaker::request_of(const Run& run) const {
   SynthesisRequest request = run.request;
   if (!run.voice.empty()) {
@@ -242,6 +255,7 @@ bool Speaker::is_spoken(const Run& run) {
 
 /// In a folder of outputs, a file that has its name is complete: somebody may go on after the program was killed.
 Status Speaker::speak_one(const Run& run) {
+  tell_voice_choice(request_of(run));
   const ModelMetadata& metadata = engine_->metadata();
   const Clock::time_point start = Clock::now();
   const bool is_moved = !options_.output_dir.empty();
@@ -365,6 +379,9 @@ Result<int> speak_all(const RunnerOptions& options, Console& console) {
                                         [] { return received_signal() != 0; }, console));
   RETURN_IF_ERROR(speaker.open());
   RETURN_IF_ERROR(runs->read_ahead());
+  if (options.has_random_seed) {
+    console.tell("seed " + std::to_string(options.synthesis.seed) + ", drawn at random\n");
+  }
   const Status spoken = speaker.speak(*runs);
   const Status reported = speaker.report();  // Of the runs before an error, too.
   RETURN_IF_ERROR(spoken);

@@ -1,9 +1,8 @@
 #include "stats_json.h"
 
-#include <thread>
-
 #include "base/file.h"
 #include "base/request_json.h"
+#include "program/thread_pool.h"
 
 namespace qwen3_tts {
 namespace {
@@ -24,7 +23,6 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
   object.update(write_fields(kStatsFields, record.stats));
   object.erase("samples");  // audio_s and pause_s say it.
   object.erase("pause_samples");
-  const uint32_t all_cores = std::thread::hardware_concurrency();
   object.update({
       {"complete", record.is_complete()},
       {"load_ms", engine.load_ms()},
@@ -34,7 +32,7 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
       {"rtf", record.audio_s > 0 ? OrderedJson(record.rtf()) : OrderedJson()},
       {"peak_rss_mb", record.peak_rss_mb},
       {"fused", options.fused_code_predictor},
-      {"threads", options.num_threads != 0 ? static_cast<uint32_t>(options.num_threads) : all_cores},
+      {"threads", thread_count()},
       {"talker_tokens", record.talker_tokens},
   });
   return object;

@@ -63,12 +63,14 @@ CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options) {
       ->required()
       ->type_name("FILE");
   command->add_option("--text", options.text, "What is said in the recording, UTF-8; without it an x-vector only");
-  command->add_option("--language", options.language, "Language of the recording, or auto")
+  command
+      ->add_option("--language", options.language,
+                   "Language of the recording: a name, a code such as en or zh-CN, or auto")
       ->capture_default_str()
       ->type_name("NAME");
   command->add_flag("--trim_silence", options.recording.trim_silence,
                     "Drop what comes before the first and after the last sample of magnitude 0.005, but for 20 ms");
-  command->add_option("--threads", options.encoder.num_threads, "Threads; 0: all cores")
+  command->add_option("--threads", options.encoder.num_threads, "Threads; 0: all cores, or a container's share of them")
       ->capture_default_str()
       ->type_name("N");
   add_output_flags(*command, options);

@@ -23,8 +23,8 @@ struct EngineOptions {
   std::string data_path;
   /// Models for a GPU: what every frame needs is recorded while it is warmed up, and then replayed as one.
   bool cuda_graphs = true;
-  /// 0: all cores. Set once a process, before the first engine. With two, sessions decode on a thread of their own,
-  /// beside the other stages.
+  /// 0: all cores of its affinity, but no more than its container may use. Set once a process, before the first engine.
+  /// With two, sessions decode on a thread of their own, beside the other stages.
   int32_t num_threads = 0;
   /// As few calls a frame as the model has methods for: cp_generate, and on a GPU frame. false: code_predictor and
   /// cp_head for every code, same codes.

@@ -82,6 +82,9 @@ struct QWEN3_TTS_API ModelMetadata {
   /// Only these models speak with a cloned voice.
   bool takes_voices() const { return model_type == "base"; }
 
+  /// Who speaks when a request names nobody: the only speaker there is. Empty when there are several, or none.
+  std::string default_speaker() const { return speakers.size() == 1 ? speakers.begin()->first : std::string(); }
+
   /// Parses the JSON text. Every field is required; another `contract_version` or a
   /// missing or mistyped key is kInvalidModel with "re-export with export_unified.py".
   static Result<ModelMetadata> parse(std::string_view json);

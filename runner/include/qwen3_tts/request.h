@@ -30,12 +30,17 @@ QWEN3_TTS_API const char* to_string(VoiceMode mode);  ///< "xvector" or "icl".
 
 /// What to say and who says it.
 struct SynthesisRequest {
-  std::string text;  ///< UTF-8. Leading whitespace with a newline in it is dropped; what is left must not be empty.
+  /// UTF-8. Leading whitespace with a newline in it is dropped. What is left must have a character that can be seen:
+  /// punctuation and emoji are spoken as the model does, but nothing can say white space and the like.
+  std::string text;
   /// `[pause 500ms]`, `[pause 1.5s]` and `<break time="500ms"/>` in the text are silence, of at most 60 s each. What is
   /// before and behind one is spoken in pieces of its own, whatever SynthesisOptions::long_text is.
   bool markup = false;
-  std::string language = "auto";  ///< A name of ModelMetadata::languages (not a dialect), or "auto"; any case.
-  std::string speaker;  ///< CustomVoice: a name of ModelMetadata::speakers; any case.
+  /// A name of ModelMetadata::languages (not a dialect) in any case, its code ("en", "en-US", "cmn"), or "auto" or
+  /// nothing: the model finds it out.
+  std::string language = "auto";
+  /// CustomVoice: a name of ModelMetadata::speakers in any case. Empty: the only speaker, where there is one.
+  std::string speaker;
   std::string instruct;  ///< Style description; VoiceDesign and 1.7B CustomVoice.
   std::shared_ptr<const Voice> voice;  ///< Base: a cloned voice, which requests may share; null: none.
   std::optional<VoiceMode> voice_mode;  ///< Only with a voice. Unset: in context when the voice has what that needs.
@@ -49,6 +54,9 @@ enum class LongText {
   kSplit,  ///< As kAuto; and a short text is spoken paragraph by paragraph.
 };
 QWEN3_TTS_API const char* to_string(LongText choice);  ///< "auto", "error" or "split".
+
+/// A seed that nobody can foresee, below 2^32 so that it is easy to write down. JSON: "seed": "random".
+QWEN3_TTS_API uint64_t random_seed();
 
 /// How to say it. Unset values are the checkpoint's defaults.
 struct SynthesisOptions {
@@ -76,7 +84,7 @@ struct SynthesisOptions {
   std::optional<float> subtalker_temperature;
   std::optional<int64_t> subtalker_top_k;
   std::optional<float> subtalker_top_p;
-  uint64_t seed = 42;
+  uint64_t seed = 42;  ///< The same one, the same speech; random_seed() for another each time.
   int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
   int64_t chunk_frames = 4;  ///< Frames of the later ones.
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.

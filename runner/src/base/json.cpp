@@ -97,6 +97,7 @@ std::string to_json(const ModelInfo& info) {
       {"max_seq_len", metadata.max_seq_len},
       {"languages", languages_of(metadata)},
       {"speakers", speakers_of(metadata)},
+      {"default_speaker", metadata.default_speaker()},
       {"takes_voices", metadata.takes_voices()},
       {"supports_instruct", metadata.supports_instruct},
       {"defaults", defaults_of(metadata)},

@@ -17,6 +17,9 @@ namespace qwen3_tts {
 /// The language of a request that lets the model find it out.
 inline constexpr char kAutoLanguage[] = "auto";
 
+/// In place of a seed: random_seed().
+inline constexpr char kRandomSeed[] = "random";
+
 template <typename Enum>
 struct Name {
   Enum value;

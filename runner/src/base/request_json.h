@@ -1,11 +1,23 @@
 #pragma once
 
+#include <cstdint>
+
 #include <qwen3_tts/request.h>
 #include <qwen3_tts/stats.h>
 
 #include "base/json_fields.h"
 
 namespace qwen3_tts {
+
+/// A number, or "random": then one is drawn here, and can be read from `seed`.
+inline Status read_seed(const Json& json, uint64_t& seed) {
+  if (json == kRandomSeed) {
+    seed = random_seed();
+    return {};
+  }
+  const Status status = read_value(json, seed);
+  return status.ok() ? status : invalid_argument(status.error().message + ", or \"" + kRandomSeed + "\"");
+}
 
 /// The keys of requests, options and statistics: names of the members, of the runner's flags and of a prompts file.
 inline constexpr JsonField<SynthesisRequest> kRequestFields[] = {
@@ -32,7 +44,8 @@ inline constexpr JsonField<SynthesisOptions> kOptionFields[] = {
     json_field<SynthesisOptions, &SynthesisOptions::subtalker_temperature>("subtalker_temperature"),
     json_field<SynthesisOptions, &SynthesisOptions::subtalker_top_k>("subtalker_top_k"),
     json_field<SynthesisOptions, &SynthesisOptions::subtalker_top_p>("subtalker_top_p"),
-    json_field<SynthesisOptions, &SynthesisOptions::seed>("seed"),
+    {"seed", [](const Json& json, SynthesisOptions& options) { return read_seed(json, options.seed); },
+     json_field<SynthesisOptions, &SynthesisOptions::seed>("seed").write},
     json_field<SynthesisOptions, &SynthesisOptions::first_chunk_frames>("first_chunk_frames"),
     json_field<SynthesisOptions, &SynthesisOptions::chunk_frames>("chunk_frames"),
     json_field<SynthesisOptions, &SynthesisOptions::trim_silence>("trim_silence"),

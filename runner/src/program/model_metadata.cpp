@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/folded_name.h"
 #include "base/json_reader.h"
 #include "base/names.h"
 #include "base/try.h"
@@ -218,6 +219,10 @@ class ContractReader {
       const auto number = integer_in(row, 0, last);
       if (!number || name.empty()) {
         return wrong_value(std::string(key) + "." + name, "a name with " + range_text(0, last), row);
+      }
+      if (const std::string* other = find_name(rows, name)) {
+        return invalid("two of '" + std::string(key) + "' are one name but for case, '" + *other + "' and '" + name +
+                       "'");
       }
       rows.emplace(name, *number);
     }

@@ -11,6 +11,7 @@
 #include "text/pause_markup.h"
 #include "text/prompt_plan.h"
 #include "text/text_breaks.h"
+#include "text/text_checks.h"
 #include "text/text_splitter.h"
 
 namespace qwen3_tts {
@@ -33,19 +34,62 @@ int64_t num_text_rows(int64_t num_tokens, const ResolvedRequest& request, TextLa
   return static_cast<int64_t>(plan.rows.size() + plan.trailing_ids.size());
 }
 
-Status check_capacity(int64_t num_rows, const ResolvedOptions& options, const ModelMetadata& metadata) {
-  if (num_rows < metadata.max_seq_len) {
-    return {};
+/// What comes before the text and has most rows: "the 3000 of the style description". Empty: nothing was given.
+std::string longest_addition(const ResolvedRequest& request, const ModelMetadata& metadata) {
+  const auto num_instruct = static_cast<int64_t>(request.instruct.size());
+  const int64_t num_frames = request.num_context_frames(metadata);
+  if (num_instruct == 0 && num_frames == 0) {
+    return "";
   }
-  const bool is_split = options.long_text != LongText::kError;
-  return Error{ErrorCode::kInvalidArgument,
-               (is_split ? "a piece of the text makes, with what comes before it, " : "the text makes ") +
-                   std::to_string(num_rows) + " rows, which leaves no room to speak: the model holds " +
-                   std::to_string(metadata.max_seq_len) +
-                   (is_split ? "; shorten the style description or the recording of the voice"
-                             : "; shorten the text, have it split (long_text)") +
-                   ", or export with a larger --max-seq-len"};
+  return num_instruct >= num_frames
+             ? "the " + std::to_string(num_instruct) + " of the style description"
+             : "the " + std::to_string(num_frames) + " of the recording of the voice '" + request.voice->name + "'";
 }
+
+/// Refuses a longest piece of a text that leaves no room to speak, and names what is too long.
+class RoomCheck {
+ public:
+  RoomCheck(const UtterancePlan& plan, const ResolvedOptions& options, const ModelMetadata& metadata)
+      : plan_(plan), options_(options), metadata_(metadata) {}
+
+  /// `piece` is a part of `text`, of `num_tokens` tokens; `max_tokens` may be exceeded by what cannot be cut.
+  Status check(std::string_view piece, std::string_view text, int64_t num_tokens, int64_t max_tokens) const {
+    const int64_t num_rows = rows(num_tokens);
+    if (num_rows < metadata_.max_seq_len) {
+      return {};
+    }
+    const bool is_split = options_.long_text != LongText::kError;
+    if (is_split ? num_tokens <= max_tokens + 1 : rows(1) >= metadata_.max_seq_len) {
+      return too_long_before(num_rows);
+    }
+    const std::string makes = " makes " + std::to_string(num_rows) + " rows";
+    return is_split ? no_room("a piece of the text, one character that cannot be cut (" + describe_start(piece) +
+                                  " at byte " + std::to_string(piece.data() - text.data()) + ")," + makes,
+                              "shorten it, or ")
+                    : no_room("the text" + makes, "shorten the text, have it split (long_text), or ");
+  }
+
+ private:
+  int64_t rows(int64_t num_tokens) const {
+    return num_text_rows(num_tokens, plan_.request, options_.text_layout, metadata_);
+  }
+
+  Error too_long_before(int64_t num_rows) const {
+    const std::string addition = longest_addition(plan_.request, metadata_);
+    const std::string what = "a piece of the text makes " + std::to_string(num_rows) + " rows";
+    return addition.empty() ? no_room(what, "") : no_room(what + " with " + addition, "shorten that, or ");
+  }
+
+  Error no_room(const std::string& what, const std::string& remedy) const {
+    return {ErrorCode::kInvalidArgument, what + ", which leaves no room to speak: the model holds " +
+                                             std::to_string(metadata_.max_seq_len) + "; " + remedy +
+                                             "export with a larger --max-seq-len"};
+  }
+
+  const UtterancePlan& plan_;
+  const ResolvedOptions& options_;
+  const ModelMetadata& metadata_;
+};
 
 /// What a piece carries well. Its rows and its frame budget fit the capacity.
 PieceLimits piece_limits(const ResolvedRequest& request, const ResolvedOptions& options,
@@ -76,6 +120,7 @@ class PieceMaker {
     for (const std::string_view piece : split_text(text, limits_, count)) {
       if (has_words(piece)) {
         pieces_.push_back({encode(piece), std::exchange(pause_, 0)});
+        texts_.push_back(piece);
       }
     }
   }
@@ -91,6 +136,8 @@ class PieceMaker {
   }
 
   std::vector<Piece> take() { return std::move(pieces_); }
+  /// What the pieces are made of.
+  std::vector<std::string_view> take_texts() { return std::move(texts_); }
   /// Samples of silence after the last piece.
   int64_t final_pause() const { return pause_; }
 
@@ -102,6 +149,7 @@ class PieceMaker {
   const TextTokenizer& tokenizer_;
   int64_t sample_rate_;
   std::vector<Piece> pieces_;
+  std::vector<std::string_view> texts_;
   int64_t pause_ = 0;
 };
 
@@ -117,9 +165,10 @@ bool is_to_be_split(std::string_view text, int64_t num_tokens, const PieceLimits
          (choice == LongText::kSplit && has_more(TextBreak::kParagraph, 1));
 }
 
-/// The pieces of the text, and the silence between them. `body`: its ids.
+/// The pieces of the text, with the silence between them, and what they are made of. `body`: the ids of the text.
 Status plan_pieces(const SynthesisRequest& request, std::vector<int64_t> body, const ResolvedOptions& options,
-                   const ModelMetadata& metadata, const TextTokenizer& tokenizer, UtterancePlan& plan) {
+                   const ModelMetadata& metadata, const TextTokenizer& tokenizer, UtterancePlan& plan,
+                   std::vector<std::string_view>& texts) {
   const bool is_in_one_go = options.long_text == LongText::kError;
   const PieceLimits limits = is_in_one_go ? PieceLimits() : piece_limits(plan.request, options, metadata);
   // Without what was dropped of it: there may be more of that than can be tokenized.
@@ -130,6 +179,7 @@ Status plan_pieces(const SynthesisRequest& request, std::vector<int64_t> body, c
   }
   if (stretches.size() == 1 && !is_to_be_split(spoken, static_cast<int64_t>(body.size()), limits, options.long_text)) {
     plan.pieces.push_back({std::move(body)});
+    texts = {spoken};
     return {};
   }
   PieceMaker maker(limits, tokenizer, metadata.sample_rate);
@@ -142,6 +192,7 @@ Status plan_pieces(const SynthesisRequest& request, std::vector<int64_t> body, c
     }
   }
   plan.pieces = maker.take();
+  texts = maker.take_texts();
   plan.final_pause = maker.final_pause();
   return plan.pieces.empty() ? invalid_argument("the text has no words; give at least one to speak") : Status();
 }
@@ -167,13 +218,15 @@ Result<UtterancePlan> plan_utterance(const SynthesisRequest& request, const Reso
   ASSIGN_OR_RETURN(PromptText text, tokenize_request(request, tokenizer));
   UtterancePlan plan;
   ASSIGN_OR_RETURN(plan.request, resolve_request(request, std::move(text.instruct), metadata));
-  RETURN_IF_ERROR(plan_pieces(request, std::move(text.body), options, metadata, tokenizer, plan));
-  size_t longest = 0;
-  for (const Piece& piece : plan.pieces) {
-    longest = std::max(longest, piece.text_ids.size());
-  }
-  const int64_t num_rows = num_text_rows(static_cast<int64_t>(longest), plan.request, options.text_layout, metadata);
-  RETURN_IF_ERROR(check_capacity(num_rows, options, metadata));
+  std::vector<std::string_view> texts;
+  RETURN_IF_ERROR(plan_pieces(request, std::move(text.body), options, metadata, tokenizer, plan, texts));
+  const auto longest = std::max_element(plan.pieces.begin(), plan.pieces.end(), [](const Piece& a, const Piece& b) {
+    return a.text_ids.size() < b.text_ids.size();
+  });
+  RETURN_IF_ERROR(RoomCheck(plan, options, metadata)
+                      .check(texts[static_cast<size_t>(longest - plan.pieces.begin())], request.text,
+                             static_cast<int64_t>(longest->text_ids.size()),
+                             piece_limits(plan.request, options, metadata).max_tokens));
   return plan;
 }
 

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/try.h"
+#include "base/unicode_nfc.h"
 #include "text/text_breaks.h"
 #include "text/text_splitter.h"
-#include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

@@ -6,9 +6,11 @@
 
 #include "base/codes.h"
 #include "base/error.h"
+#include "base/folded_name.h"
 #include "base/names.h"
 #include "base/try.h"
-#include "text/names.h"
+#include "text/language_names.h"
+#include "text/text_checks.h"
 #include "text/text_tokenizer.h"
 
 namespace qwen3_tts {
@@ -47,7 +49,7 @@ std::string language_names(const ModelMetadata& metadata) {
   return join(names);
 }
 
-/// The named speaker as the model spells it; empty when the model has none to name.
+/// The speaker as the model spells it: the named one, or the only one there is; empty when nobody of them speaks.
 Result<std::string> resolve_speaker(const SynthesisRequest& request, const ModelMetadata& metadata) {
   if (metadata.speakers.empty()) {
     if (!request.speaker.empty()) {
@@ -56,33 +58,45 @@ Result<std::string> resolve_speaker(const SynthesisRequest& request, const Model
     }
     return std::string();
   }
-  if (request.speaker.empty()) {
-    return invalid_argument("no speaker given; choose one of: " + speaker_names(metadata));
+  if (request.speaker.empty() && request.voice != nullptr) {
+    return std::string();
   }
-  const auto speaker = find_name(metadata.speakers, request.speaker);
-  if (speaker == metadata.speakers.end()) {
+  if (request.speaker.empty()) {
+    const std::string speaker = metadata.default_speaker();
+    return speaker.empty() ? invalid_argument("no speaker given; choose one of: " + speaker_names(metadata))
+                           : Result<std::string>(speaker);
+  }
+  const std::string* speaker = find_name(metadata.speakers, request.speaker);
+  if (speaker == nullptr) {
     return invalid_argument("unknown speaker '" + request.speaker + "'; choose one of: " + speaker_names(metadata));
   }
-  return speaker->first;
+  return *speaker;
 }
 
-/// The language whose row stands in the prompt, as the model spells it; "auto" when none does.
+/// "'nl' (dutch)": what was asked for, and what its code says.
+std::string asked_language(const std::string& given) {
+  const std::vector<std::string> names = names_of_language_tag(given);
+  return "'" + given + "'" + (names.empty() ? "" : " (" + names.back() + ")");
+}
+
+/// The language, as the model spells it, whose row stands in the prompt; "auto" when none does.
 Result<std::string> resolve_language(const SynthesisRequest& request, const std::string& speaker,
                                      const ModelMetadata& metadata) {
-  const auto known = find_name(metadata.languages, request.language);
-  const bool is_auto = is_same_name(request.language, kAutoLanguage);
-  if (known != metadata.languages.end() && contains(metadata.dialects, known->first)) {
+  const bool is_auto = is_auto_language(request.language);
+  const std::string* language = is_auto ? nullptr : find_language(metadata.languages, request.language);
+  if (language != nullptr && contains(metadata.dialects, *language)) {
     return invalid_argument("language '" + request.language +
                             "' is a dialect, which comes with its speaker; choose one of: " + language_names(metadata));
   }
-  if (known == metadata.languages.end() && !is_auto) {
-    return invalid_argument("unknown language '" + request.language + "'; choose one of: " + language_names(metadata));
+  if (!is_auto && language == nullptr) {
+    return invalid_argument("unknown language " + asked_language(request.language) +
+                            "; choose one of: " + language_names(metadata));
   }
   const auto dialect = metadata.speaker_dialects.find(speaker);
-  if (dialect != metadata.speaker_dialects.end() && (is_auto || is_same_name(known->first, kDialectLanguage))) {
+  if (dialect != metadata.speaker_dialects.end() && (is_auto || is_same_name(*language, kDialectLanguage))) {
     return dialect->second;
   }
-  return is_auto ? kAutoLanguage : known->first;
+  return is_auto ? kAutoLanguage : *language;
 }
 
 Status check_voice(const Voice& voice, const ModelMetadata& metadata) {
@@ -127,15 +141,14 @@ Result<bool> resolve_voice_mode(const SynthesisRequest& request) {
 }  // namespace
 
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
-  const auto body = normalize_text(request.text);
-  // After a line break all leading whitespace goes: what is empty then was blank.
-  if (!body.ok() || !normalize_text("\n" + request.text).ok()) {
-    return invalid_argument("the text is empty; give at least one character to speak");
-  }
+  RETURN_IF_ERROR(check_text(request.text));
+  ASSIGN_OR_RETURN(const std::string_view body, normalize_text(request.text));
   PromptText text;
-  ASSIGN_OR_RETURN(text.body, about("text", tokenizer.encode(*body)));
-  if (const auto instruct = normalize_text(request.instruct); instruct.ok()) {
-    ASSIGN_OR_RETURN(text.instruct, about("instruct", tokenizer.encode(*instruct)));
+  ASSIGN_OR_RETURN(text.body, about("text", tokenizer.encode(body)));
+  if (has_something_to_say(request.instruct)) {
+    RETURN_IF_ERROR(about("instruct", check_encoding(request.instruct)));
+    ASSIGN_OR_RETURN(const std::string_view instruct, normalize_text(request.instruct));
+    ASSIGN_OR_RETURN(text.instruct, about("instruct", tokenizer.encode(instruct)));
   }
   return text;
 }

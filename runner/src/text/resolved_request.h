@@ -19,7 +19,7 @@ struct PromptText {
   std::vector<int64_t> instruct;  ///< Empty: none.
 };
 
-/// Refuses empty text and invalid UTF-8.
+/// Refuses text that has nothing to say, and what is not in UTF-8. A style description that says nothing is none.
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer);
 
 /// A request that was checked against its model, without its text: who speaks, and how. From here on nothing about it

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <string>
 
-#include "text/unicode_nfc.h"
-#include "text/unicode_tables.h"
+#include "base/unicode_nfc.h"
+#include "base/unicode_tables.h"
 
 namespace qwen3_tts {
 namespace {

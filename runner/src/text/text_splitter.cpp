@@ -5,8 +5,8 @@
 #include <iterator>
 #include <optional>
 
+#include "base/unicode_nfc.h"
 #include "text/text_breaks.h"
-#include "text/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

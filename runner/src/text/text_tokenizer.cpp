@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/try.h"
-#include "text/unicode_nfc.h"
+#include "base/unicode_nfc.h"
 
 namespace qwen3_tts {
 

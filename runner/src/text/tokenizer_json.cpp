@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/json_reader.h"
 #include "base/try.h"
-#include "text/unicode_nfc.h"
+#include "base/unicode_nfc.h"
 
 namespace qwen3_tts {
 namespace {

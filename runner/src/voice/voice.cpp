@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "base/try.h"
-#include "text/names.h"
-#include "text/unicode_nfc.h"
+#include "base/unicode_nfc.h"
+#include "text/language_names.h"
 #include "voice/other_file.h"
 #include "voice/safetensors.h"
 
@@ -101,8 +101,8 @@ class VoiceReader {
                                       std::pair{kModelTypeKey, &voice_.model_type}}) {
       ASSIGN_OR_RETURN(*target, text(key));
     }
-    if (model_ != nullptr && voice_.language != kAutoLanguage &&
-        find_name(model_->languages, voice_.language) == model_->languages.end()) {
+    if (model_ != nullptr && !is_auto_language(voice_.language) &&
+        find_language(model_->languages, voice_.language) == nullptr) {
       return invalid_argument("its language '" + voice_.language + "' is not one of this model");
     }
     return {};

@@ -16,7 +16,8 @@
 #include "program/program.h"
 #include "program/signature.h"
 #include "program/thread_pool.h"
-#include "text/names.h"
+#include "text/language_names.h"
+#include "text/text_checks.h"
 #include "text/text_tokenizer.h"
 #include "text/tokenizer_tables.h"
 #include "voice/voice_encoder_contract.h"
@@ -86,14 +87,12 @@ Status check_samples(const std::vector<float>& samples, const VoiceEncoderContra
   return {};
 }
 
-/// The language as voice files name it.
+/// The language as the model spells it; "auto" when it is left open.
 Result<std::string> check_language(const std::string& language, const std::set<std::string>& languages) {
-  if (is_same_name(language, kAutoLanguage)) {
+  if (is_auto_language(language)) {
     return std::string(kAutoLanguage);
   }
-  const auto known = std::find_if(languages.begin(), languages.end(),
-                                  [&](const std::string& name) { return is_same_name(name, language); });
-  if (known != languages.end()) {
+  if (const std::string* known = find_language(languages, language)) {
     return *known;
   }
   std::string names = kAutoLanguage;
@@ -206,6 +205,7 @@ VoiceEncoder::~VoiceEncoder() = default;
 int64_t VoiceEncoder::sample_rate() const { return impl_->contract.sample_rate; }
 
 Result<std::vector<int64_t>> VoiceEncoder::tokenize(const std::string& transcript) const {
+  RETURN_IF_ERROR(about("transcript", check_text(transcript)));
   ASSIGN_OR_RETURN(const std::string_view text, about("transcript", normalize_text(transcript)));
   return about("transcript", impl_->tokenizer.encode(text));
 }

@@ -7,7 +7,7 @@
 
 #include <qwen3_tts/result.h>
 
-#include "text/unicode_tables.h"
+#include "base/unicode_tables.h"
 
 namespace qwen3_tts {
 
@@ -28,6 +28,10 @@ void append_utf8(char32_t code, std::string& utf8);
 
 /// Unicode's normalization form C, in the Unicode version that the reference's normalizer has.
 std::u32string to_nfc(std::u32string text);
+
+/// Unicode's full case folding, which does not depend on a language: what differs in case alone becomes the same, and
+/// "ß" becomes "ss". The same as Python's str.casefold().
+std::u32string fold_case(std::u32string_view text);
 
 /// Does the code point's canonical combining class say that it is written on the one before it?
 bool is_combining_mark(char32_t code);

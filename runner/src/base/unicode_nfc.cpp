@@ -1,7 +1,8 @@
-#include "text/unicode_nfc.h"
+#include "base/unicode_nfc.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <vector>
 
 #include "base/error.h"
@@ -31,11 +32,12 @@ const Range* find_range(const UnicodeTable<Range>& ranges, char32_t code) {
   return range != ranges.end() && range->first <= code ? range : nullptr;
 }
 
-const Decomposition* find_decomposition(char32_t code) {
-  const Decomposition* row =
-      std::lower_bound(kDecompositions.begin(), kDecompositions.end(), code,
-                       [](const Decomposition& entry, char32_t value) { return entry.whole < value; });
-  return row != kDecompositions.end() && row->whole == code ? row : nullptr;
+/// The row whose `kCode` is the code point, or nullptr. Rows ascend.
+template <auto kCode, typename Row>
+const Row* find_row(const UnicodeTable<Row>& rows, char32_t code) {
+  const Row* row = std::lower_bound(rows.begin(), rows.end(), code,
+                                    [](const Row& entry, char32_t value) { return entry.*kCode < value; });
+  return row != rows.end() && row->*kCode == code ? row : nullptr;
 }
 
 /// A code point with its combining class, so that each is looked up once.
@@ -59,7 +61,8 @@ void append_decomposed(char32_t code, std::vector<Mark>& marks) {
     }
     return;
   }
-  const Decomposition* row = code < kFirstDecomposing ? nullptr : find_decomposition(code);
+  const Decomposition* row =
+      code < kFirstDecomposing ? nullptr : find_row<&Decomposition::whole>(kDecompositions, code);
   if (row == nullptr) {
     marks.push_back(make_mark(code));
     return;
@@ -210,6 +213,22 @@ std::u32string to_nfc(std::u32string text) {
   }
   sort_marks(marks);
   return compose(marks);
+}
+
+std::u32string fold_case(std::u32string_view text) {
+  std::u32string folded;
+  folded.reserve(text.size());
+  for (const char32_t code : text) {
+    const CaseFolding* row = find_row<&CaseFolding::code>(kCaseFoldings, code);
+    if (row == nullptr) {
+      folded.push_back(code);
+      continue;
+    }
+    for (const char32_t* next = row->folded; next != std::end(row->folded) && *next != 0; ++next) {
+      folded.push_back(*next);
+    }
+  }
+  return folded;
 }
 
 bool is_combining_mark(char32_t code) { return make_mark(code).combining_class != 0; }

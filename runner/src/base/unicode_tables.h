@@ -25,6 +25,12 @@ struct Decomposition {
   char32_t whole, first, second;
 };
 
+/// What a character becomes where case does not matter: up to three characters, 0 behind the last one.
+struct CaseFolding {
+  char32_t code;
+  char32_t folded[3];
+};
+
 template <typename Row>
 struct UnicodeTable {
   const Row* rows;
@@ -39,5 +45,6 @@ extern const UnicodeTable<ClassRange> kClassRanges;          ///< Ascending.
 extern const UnicodeTable<CombiningRange> kCombiningRanges;  ///< Ascending.
 extern const UnicodeTable<Decomposition> kDecompositions;    ///< By `whole`.
 extern const UnicodeTable<uint16_t> kCompositions;  ///< Rows of kDecompositions that compose, by (first, second).
+extern const UnicodeTable<CaseFolding> kCaseFoldings;  ///< Unicode's full case folding (C + F); by `code`.
 
 }  // namespace qwen3_tts
