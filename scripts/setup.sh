@@ -36,6 +36,7 @@ missing_packages() {
 nlohmann/json.hpp nlohmann-json3-dev the library
 xxhash.h libxxhash-dev the library
 sndfile.h libsndfile1-dev its component audio
+mpg123.h libmpg123-dev its component audio
 soxr.h libsoxr-dev its component audio
 sonic.h libsonic-dev its component audio
 CLI/CLI.hpp libcli11-dev the programs

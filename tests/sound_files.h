@@ -22,14 +22,18 @@ inline std::vector<float> sine(double hertz, double seconds, int64_t sample_rate
   return samples;
 }
 
-/// Writes `samples`, [n * num_channels] interleaved, in a format of libsndfile.
+/// Writes `samples`, [n * num_channels] interleaved, in a format of libsndfile; `bitrate_mode` is for MP3.
 inline void write_sound(const std::string& path, const std::vector<float>& samples, int64_t sample_rate,
-                        int format = SF_FORMAT_WAV | SF_FORMAT_FLOAT, int num_channels = 1) {
+                        int format = SF_FORMAT_WAV | SF_FORMAT_FLOAT, int num_channels = 1,
+                        int bitrate_mode = SF_BITRATE_MODE_VARIABLE) {
   SF_INFO info{};
   info.samplerate = static_cast<int>(sample_rate);
   info.channels = num_channels;
   info.format = format;
   SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
+  if (file != nullptr && (format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG) {
+    sf_command(file, SFC_SET_BITRATE_MODE, &bitrate_mode, sizeof(bitrate_mode));
+  }
   const auto count = static_cast<sf_count_t>(samples.size());
   if (file == nullptr || sf_write_float(file, samples.data(), count) != count || sf_close(file) != SF_ERR_NO_ERROR) {
     throw std::runtime_error("cannot write " + path + ": " + sf_strerror(file));

@@ -172,6 +172,7 @@ def test_project_speaks_with_a_library_that_needs_no_sound_library(
     build = project(component)
     libraries = loaded_libraries(build / "speak")
     assert "sndfile" not in libraries
+    assert "mpg123" not in libraries
     assert "soxr" not in libraries
     assert ("libqwen3_tts" in libraries) == (component == "core" and libraries != "")
     run(build / "speak", model, TEXT, tmp_path / "speech.wav")
@@ -220,14 +221,14 @@ def test_parent_project_gets_the_core_alone(tmp_path: Path) -> None:
     cache = (tmp_path / "build" / "CMakeCache.txt").read_text(encoding="utf-8").lower()
     assert [
         name
-        for name in ("tts_sndfile", "tts_soxr", "tts_sonic", "cli11_dir", "gtest_dir", "install_libdir")
+        for name in ("tts_sndfile", "tts_mpg123", "tts_soxr", "tts_sonic", "cli11_dir", "gtest_dir", "install_libdir")
         if name in cache
     ] == []
 
 
 def test_runner_without_audio_speaks(build_dir: Path, model: Path, expected: bytes, tmp_path: Path) -> None:
     program = build_dir / "tests" / "runner_without_audio"
-    assert re.findall("sndfile|soxr|sonic", loaded_libraries(program)) == []
+    assert re.findall("sndfile|mpg123|soxr|sonic", loaded_libraries(program)) == []
     assert speak(program, model, tmp_path) == expected
 
 
@@ -249,7 +250,7 @@ def test_runner_without_audio_says_what_it_lacks(
     assert done.returncode == 1
     said = done.stderr.decode()
     assert re.search(way_out, said)
-    assert re.search("libsndfile and libsoxr.*QWEN3_TTS_AUDIO=ON", said) or "mp4" in said
+    assert re.search("libsndfile, libmpg123 and libsoxr.*QWEN3_TTS_AUDIO=ON", said) or "mp4" in said
     assert list(tmp_path.iterdir()) == []
 
 

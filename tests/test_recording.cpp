@@ -161,7 +161,7 @@ TEST_F(RecordingTest, RefusesWhatIsNoFile) {
   expect_refused("not a regular file", ErrorCode::kIo);
   ASSERT_EQ(::rmdir(path_.c_str()), 0);
   ASSERT_EQ(::mkfifo(path_.c_str(), 0666), 0);
-  expect_refused("not a regular file", ErrorCode::kIo);
+  expect_refused("nobody writes to this pipe", ErrorCode::kIo);
 }
 
 TEST_F(RecordingTest, RefusesWhatIsNoSoundFile) {

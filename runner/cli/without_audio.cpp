@@ -11,8 +11,8 @@ namespace qwen3_tts {
 namespace {
 
 Error missing(const std::string& consequence, const std::string& way_out) {
-  return invalid_argument("this program was built without libsndfile and libsoxr and " + consequence +
-                          "; install both and build it with QWEN3_TTS_AUDIO=ON, or " + way_out);
+  return invalid_argument("this program was built without libsndfile, libmpg123 and libsoxr and " + consequence +
+                          "; install them and build it with QWEN3_TTS_AUDIO=ON, or " + way_out);
 }
 
 }  // namespace

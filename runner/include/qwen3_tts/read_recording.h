@@ -26,10 +26,14 @@ struct RecordingOptions {
   bool trim_silence = false;
 };
 
-/// Reads a sound file as libsndfile does (WAV, FLAC, OGG, MP3), of any number of channels, whose mean is taken, and of
-/// 8 kHz or more, resampled to `sample_rate` in Hz as the reference does it. kIo or kInvalidArgument, naming the file,
-/// when it is no sound file, damaged, empty, longer than 10 minutes, holds what is no number, or is clipped: one sample
-/// in a hundred at full scale.
+/// Reads a sound file (WAV, FLAC, OGG, MP3 and what else libsndfile reads), of any number of channels, whose mean is
+/// taken, and of 8 kHz or more, resampled to `sample_rate` in Hz as the reference does it. `path` may be a pipe, of up
+/// to 256 MiB; "-" is standard input.
+///
+/// A note of the recording says that an OGG file has no mark of its end: it states no length.
+///
+/// kIo or kInvalidArgument, naming the file, when it is no sound file, damaged, empty, longer than 10 minutes, ends 50
+/// ms or more before its header says, holds what is no number, or is clipped: one sample in a hundred at full scale.
 QWEN3_TTS_API Result<Recording> read_recording(const std::string& path, int64_t sample_rate,
                                                const RecordingOptions& options);
 

@@ -1,99 +1,91 @@
 #include "recording/audio_file.h"
 
-#include <fcntl.h>
-#include <sndfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "base/error.h"
-#include "base/file_descriptor.h"
-#include "base/io_error.h"
 #include "base/try.h"
+#include "recording/foreign_formats.h"
+#include "recording/mp3_frames.h"
+#include "recording/ogg_links.h"
 
 namespace qwen3_tts {
 namespace {
 
 constexpr int64_t kBlockSamples = 1 << 16;  // Of all channels together.
+constexpr int64_t kSlackMs = 50;  // Headers count themselves, or a codec's padding: less than this is no loss.
 
-/// A file to read from its begin, with something in it.
-Result<FileDescriptor> open_regular(const std::string& path) {
-  // O_NONBLOCK: a pipe that nobody writes to is refused below, not waited for.
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info{};
-  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
-    return io_error("open", path, errno);
+Result<std::unique_ptr<SoundDecoder>> open_decoder(ByteSource& source) {
+  const int64_t begin = skip_tags(source);
+  if (const auto frames = find_mp3(source, begin)) {
+    return open_mp3(source, *frames);
   }
-  if (!S_ISREG(info.st_mode)) {
-    return Error{ErrorCode::kIo, "cannot read '" + path + "': it is not a regular file; name a sound file"};
+  if (looks_like_mp3(source, begin)) {
+    return invalid_argument("MPEG audio without three frames in a row");
   }
-  if (info.st_size == 0) {
-    return invalid_argument("'" + path + "' is empty; name a sound file");
-  }
-  return file;
+  return open_sndfile(source, begin);
 }
 
 }  // namespace
 
-struct AudioFile::Handle {
-  SNDFILE* file = nullptr;
-  SF_INFO info{};
-  FileDescriptor descriptor;  ///< Closed after the file.
-
-  explicit Handle(FileDescriptor opened) : descriptor(std::move(opened)) {
-    file = sf_open_fd(descriptor.get(), SFM_READ, &info, SF_FALSE);
+Result<AudioFile> AudioFile::open(ByteSource& source) {
+  RETURN_IF_ERROR(refuse_foreign(source));
+  auto decoder = open_decoder(source);
+  RETURN_IF_ERROR(source.check());
+  if (!decoder.ok()) {
+    return invalid_argument(source.name() + " is not a sound file that can be read (" + decoder.error().message +
+                            "); convert it to WAV or FLAC: " + conversion_of(source));
   }
-  ~Handle() {
-    if (file != nullptr) {
-      sf_close(file);
-    }
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-};
-
-Result<AudioFile> AudioFile::open(const std::string& path) {
-  ASSIGN_OR_RETURN(FileDescriptor descriptor, open_regular(path));
-  auto handle = std::make_unique<Handle>(std::move(descriptor));
-  if (handle->file == nullptr || handle->info.channels < 1 || handle->info.samplerate < 1) {
-    const std::string reason = handle->file == nullptr ? sf_strerror(nullptr) : "it has no channel or no sample rate";
-    return invalid_argument("'" + path + "' is not a sound file that can be read (libsndfile: " + reason +
-                            "); convert it to WAV or FLAC");
-  }
-  return AudioFile(path, std::move(handle));
+  return AudioFile(source, *std::move(decoder));
 }
 
-AudioFile::AudioFile(std::string path, std::unique_ptr<Handle> handle)
-    : path_(std::move(path)),
-      handle_(std::move(handle)),
-      sample_rate_(handle_->info.samplerate),
-      num_channels_(handle_->info.channels),
-      moments_left_(handle_->info.frames) {}
+Result<int64_t> AudioFile::read_moments(float* samples, int64_t num_moments) {
+  while (true) {
+    const Result<int64_t> count = decoder_->read(samples, num_moments);
+    if (!count.ok() || *count > 0) {
+      return count;
+    }
+    const OggLink link = read_ogg_link(*source_, link_);
+    has_end_ = has_end_ && link.has_end;
+    if (!link.next) {
+      return count;
+    }
+    ASSIGN_OR_RETURN(auto decoder, open_sndfile(*source_, *link.next));
+    if (decoder->sample_rate() != sample_rate() || decoder->num_channels() != num_channels()) {
+      return invalid_argument("its sample rate or its channels change on the way");
+    }
+    decoder_ = std::move(decoder);
+    link_ = *link.next;
+  }
+}
 
-AudioFile::AudioFile(AudioFile&&) noexcept = default;
+bool AudioFile::is_cut_off() const {
+  const auto stated = decoder_->stated_moments();
+  return stated && (*stated - num_read_) * 1000 > kSlackMs * sample_rate();
+}
 
-AudioFile::~AudioFile() = default;
-
-Error AudioFile::damaged(const std::string& what) const {
-  return invalid_argument("'" + path_ + "' is damaged or cut off: " + what + "; copy or make it again");
+std::string AudioFile::seconds(int64_t num_moments) const {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f s", static_cast<double>(num_moments) / static_cast<double>(sample_rate()));
+  return text;
 }
 
 Status AudioFile::read(std::vector<float>& samples) {
-  const int64_t block_moments = std::max<int64_t>(1, kBlockSamples / num_channels_);
-  samples.resize(static_cast<size_t>(block_moments * num_channels_));
-  const int64_t num_moments = sf_readf_float(handle_->file, samples.data(), block_moments);
-  samples.resize(static_cast<size_t>(num_moments * num_channels_));
-  if (sf_error(handle_->file) != SF_ERR_NO_ERROR) {
-    return damaged(std::string("libsndfile says ") + sf_strerror(handle_->file));
+  const int64_t block_moments = std::max<int64_t>(1, kBlockSamples / num_channels());
+  samples.resize(static_cast<size_t>(block_moments * num_channels()));
+  const Result<int64_t> num_moments = read_moments(samples.data(), block_moments);
+  RETURN_IF_ERROR(source_->check());
+  num_read_ += num_moments.ok() ? *num_moments : 0;
+  samples.resize(num_moments.ok() ? static_cast<size_t>(*num_moments * num_channels()) : 0);
+  if (samples.empty() && is_cut_off()) {
+    return invalid_argument(source_->name() + " is damaged or cut off: its header states " +
+                            seconds(*decoder_->stated_moments()) + " of sound, " + seconds(num_read_) +
+                            " are there; copy or make it again");
   }
-  moments_left_ -= num_moments;
-  // SF_COUNT_MAX: the header does not say.
-  if (num_moments == 0 && moments_left_ > 0 && handle_->info.frames != SF_COUNT_MAX) {
-    return damaged("its header promises " + std::to_string(handle_->info.frames) + " samples, " +
-                   std::to_string(handle_->info.frames - moments_left_) + " are there");
+  if (!num_moments.ok()) {
+    return invalid_argument(source_->name() + " cannot be read to its end (" + num_moments.error().message +
+                            "); copy it again, or convert it: " + conversion_of(*source_));
   }
   return {};
 }

@@ -7,35 +7,46 @@
 
 #include <qwen3_tts/result.h>
 
+#include "recording/byte_source.h"
+#include "recording/sound_decoder.h"
+
 namespace qwen3_tts {
 
 /// A sound file, read from the begin to the end: WAV, FLAC, OGG, MP3 and whatever else the installed libsndfile reads.
+///
+/// What can be decoded is what is there. A length that a header states exactly is checked, in every format alike: a
+/// file that ends more than 50 ms before is cut off, and an error. WAV, AIFF, CAF, AU and FLAC state one; MP3 does with
+/// an Xing, Info or VBRI frame; OGG does not, but marks its end.
 class AudioFile {
  public:
-  /// kIo when the file cannot be read, kInvalidArgument when it is no such sound file.
-  static Result<AudioFile> open(const std::string& path);
-  AudioFile(AudioFile&& other) noexcept;
-  AudioFile& operator=(AudioFile&&) = delete;
-  ~AudioFile();
+  /// The source's sound, which stays readable, for another time, until the source goes. kInvalidArgument when it is
+  /// no such sound file.
+  static Result<AudioFile> open(ByteSource& source);
 
-  int64_t sample_rate() const { return sample_rate_; }    ///< Hz.
-  int64_t num_channels() const { return num_channels_; }  ///< 1 or more.
+  int64_t sample_rate() const { return decoder_->sample_rate(); }    ///< Hz.
+  int64_t num_channels() const { return decoder_->num_channels(); }  ///< 1 or more.
 
   /// Replaces `samples` with the next ones, [n * num_channels], the channels of one moment side by side, full scale
   /// at -1 and 1; none at the end. They may be anything that floats can be. kInvalidArgument when the file is damaged
-  /// or ends before its header says.
+  /// or cut off.
   Status read(std::vector<float>& samples);
 
+  /// After the last read(): false where a format that marks its end has no such mark.
+  bool has_end() const { return has_end_; }
+
  private:
-  struct Handle;
+  AudioFile(ByteSource& source, std::unique_ptr<SoundDecoder> decoder)
+      : source_(&source), decoder_(std::move(decoder)) {}
+  /// As SoundDecoder::read(), of one link of a chained file after the other.
+  Result<int64_t> read_moments(float* samples, int64_t num_moments);
+  bool is_cut_off() const;
+  std::string seconds(int64_t num_moments) const;
 
-  AudioFile(std::string path, std::unique_ptr<Handle> handle);
-  Error damaged(const std::string& what) const;
-
-  std::string path_;
-  std::unique_ptr<Handle> handle_;
-  int64_t sample_rate_, num_channels_;
-  int64_t moments_left_;  ///< That the header promises.
+  ByteSource* source_;
+  std::unique_ptr<SoundDecoder> decoder_;
+  int64_t link_ = 0;  ///< Where the decoder's part of the source begins.
+  int64_t num_read_ = 0;  ///< Moments.
+  bool has_end_ = true;
 };
 
 }  // namespace qwen3_tts

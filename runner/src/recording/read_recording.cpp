@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/try.h"
 #include "recording/audio_file.h"
+#include "recording/byte_source.h"
 #include "recording/resampler.h"
 
 namespace qwen3_tts {
@@ -99,8 +100,10 @@ void trim(std::vector<float>& samples, int64_t sample_rate) {
 }  // namespace
 
 Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
-  ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(path));
-  const std::string subject = "recording '" + path + "'";
+  const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
+  const std::string subject = "recording " + name;
+  ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
+  ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(source));
   if (file.sample_rate() < kMinSampleRate || file.sample_rate() > kMaxSampleRate) {
     return invalid_argument(subject + ": its sample rate is " + std::to_string(file.sample_rate()) +
                             " Hz; give one of " + std::to_string(kMinSampleRate) + " to " +
@@ -116,7 +119,10 @@ Result<Recording> read_recording(const std::string& path, int64_t sample_rate, c
     RETURN_IF_ERROR(about(subject, reader.take(block)));
   }
   ASSIGN_OR_RETURN(Recording recording, about(subject, reader.finish()));
-  recording.source = "'" + path + "'";
+  recording.source = name;
+  if (!file.has_end()) {
+    recording.notes.push_back(subject + ": it has no mark of its end, so it may be cut off");
+  }
   if (options.trim_silence) {
     trim(recording.samples, sample_rate);
   }
