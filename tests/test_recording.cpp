@@ -38,7 +38,9 @@ class RecordingTest : public ::testing::Test {
   const std::string path_ = folder_.file("a sound");  // Names do not tell formats.
 
   std::vector<float> read(bool trim_silence = false) const {
-    return must(read_recording(path_, kRate, {trim_silence})).samples;
+    RecordingOptions options;
+    options.trim_silence = trim_silence;
+    return must(read_recording(path_, kRate, options)).samples;
   }
 
   void expect_refused(const std::string& word, ErrorCode code = ErrorCode::kInvalidArgument) const {
@@ -205,6 +207,11 @@ TEST_F(RecordingTest, RefusesClipping) {
   expect_refused("clipped, 39");
   write_sound(path_, sine(440, 2, kRate, 1.0), kRate, SF_FORMAT_WAV | SF_FORMAT_FLOAT);
   expect_refused("clipped, 2.");
+  RecordingOptions options;
+  options.allow_clipping = true;
+  EXPECT_EQ(must(read_recording(path_, kRate, options)).samples, sine(440, 2, kRate, 1.0));
+  write_sound(path_, sine(440, 2, kRate, 1.5), kRate);  // Floats may go beyond full scale.
+  expect_refused("or beyond, up to 1.5; lower its level, or allow clipping");
 }
 
 TEST_F(RecordingTest, TakesALoudRecording) {

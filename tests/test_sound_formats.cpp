@@ -39,9 +39,13 @@ class SoundFormatsTest : public ::testing::Test {
     return read_bytes(path_);
   }
 
-  Result<Recording> read(const std::string& bytes) const {
+  Result<Recording> read(const std::string& bytes, double duration_s = 0) const {
     write_bytes(path_, bytes);
-    return read_recording(path_, kRate, {});
+    RecordingOptions options;
+    if (duration_s > 0) {
+      options.duration_s = duration_s;
+    }
+    return read_recording(path_, kRate, options);
   }
 
   /// Codecs begin and end with some padding.
@@ -100,7 +104,10 @@ TEST_F(SoundFormatsTest, RefusesWhatIsCutOffInEveryFormatAlike) {
     const std::string whole = made(format, 10);
     expect_seconds(whole, 10, std::to_string(format));
     expect_refused(whole.substr(0, whole.size() / 2),
-                   {"'" + path_ + "' is damaged or cut off: its header states 10.0", " are there"});
+                   {"'" + path_ + "' is damaged or cut off: its header states 10.0", " are there", "take a part"});
+    const auto part = read(whole.substr(0, whole.size() / 2), 2);
+    ASSERT_TRUE(part.ok()) << part.error().message;
+    EXPECT_EQ(part->samples.size(), 2U * kRate);
   }
 }
 
@@ -112,6 +119,7 @@ TEST_F(SoundFormatsTest, SaysThatAnOggHasNoEnd) {
     EXPECT_NEAR(static_cast<double>(half.samples.size()) / kRate, 9, 3);
     ASSERT_EQ(half.notes.size(), 1U);
     EXPECT_NE(half.notes[0].find("may be cut off"), std::string::npos) << half.notes[0];
+    EXPECT_TRUE(must(read(whole.substr(0, whole.size() / 2), 2)).notes.empty());  // The end is not part of this.
   }
 }
 

@@ -57,6 +57,15 @@ def test_recording_speaks_as_its_voice_file_does(
     assert nobody.wav != once.wav
 
 
+def test_part_of_a_recording_comes_from_a_pipe(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path) -> None:
+    flags: dict[str, Any] = {"text": "Just once.", "max_frames": 6, "voice_encoder_path": encoder, "ref_start": "0.2"}
+    of_file = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio=RECORDING, **flags)
+    of_pipe = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio="-", stdin=RECORDING.read_bytes(), **flags)
+    whole = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio=RECORDING, **flags | {"ref_start": None})
+    assert of_pipe.wav == of_file.wav
+    assert of_file.wav != whole.wav
+
+
 def test_recording_is_the_voice_of_lines_that_name_none(
     runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path
 ) -> None:

@@ -69,9 +69,9 @@ def header_of(path: Path) -> tuple[dict[str, Any], bytes]:
     return json.loads(content[8:size]), content[size:]
 
 
-def write_wav(path: Path, samples: NDArray[np.float32]) -> Path:
+def write_wav(path: Path, samples: NDArray[np.float32], channels: int = 1) -> Path:
     with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 24000, 0, "NONE", ""))
+        file.setparams((channels, 2, 24000, 0, "NONE", ""))
         file.writeframes((samples * 32767).astype("<i2").tobytes())
     return path
 
@@ -225,6 +225,41 @@ def test_output_is_replaced(maker: VoiceMaker, tmp_path: Path) -> None:
     (tmp_path / "a.voice").write_bytes(b"old")
     maker.create(RECORDINGS / "glide.wav", tmp_path / "a.voice")
     assert [path.name for path in tmp_path.iterdir()] == ["a.voice"]
+
+
+def same(one: Voice, other: Voice) -> bool:
+    assert one.codes is not None and other.codes is not None
+    return np.array_equal(one.x_vector, other.x_vector) and np.array_equal(one.codes, other.codes)
+
+
+def test_part_of_a_recording_is_a_recording(build_dir: Path, maker: VoiceMaker, tmp_path: Path) -> None:
+    samples = read_samples(build_dir, RECORDINGS / "librivox.wav")
+    whole = write_wav(tmp_path / "whole.wav", samples)
+    part = write_wav(tmp_path / "part.wav", samples[12000:60000])
+    silent = write_wav(tmp_path / "silent.wav", np.concatenate([samples[12000:60000], np.zeros(12000, np.float32)]))
+    out = tmp_path / "a.voice"
+    expected = maker.create(part, out, text="a")
+    taken: dict[str, Any] = {"start": "0:00.5", "duration": 2, "text": "a"}
+    assert same(maker.create(whole, out, **taken), expected)
+    assert same(maker.create(Path("-"), out, stdin=whole.read_bytes(), **taken), expected)
+    assert same(maker.create(whole, out, append_silence=0.5, **taken), maker.create(silent, out, text="a"))
+
+
+def test_channel_is_taken_and_told(build_dir: Path, maker: VoiceMaker, tmp_path: Path) -> None:
+    mono = read_samples(build_dir, RECORDINGS / "glide.wav")
+    expected = maker.create(write_wav(tmp_path / "mono.wav", mono), tmp_path / "a.voice", text="a")
+    opposite = write_wav(tmp_path / "opposite.wav", np.stack([mono / 2, -mono], axis=1).astype(np.float32), channels=2)
+    flags: dict[str, Any] = {
+        "voice_encoder_path": maker.encoder, "audio": opposite, "output": tmp_path / "b.voice", "text": "a",
+    }  # fmt: skip
+    told = maker.call("create", **flags).stderr
+    assert b"channels cancel each other, so the right one, the loudest, is taken alone" in told
+    assert maker.call("create", quiet=True, **flags).stderr == b""
+    chosen = maker.call("create", channel="left", **flags)
+    assert (chosen.returncode, chosen.stderr.count(b"\n")) == (0, 1), chosen.stderr
+    left = maker.create(write_wav(tmp_path / "left.wav", (mono / 2).astype(np.float32)), tmp_path / "c.voice", text="a")
+    assert same(Voice.load(tmp_path / "b.voice"), left)
+    assert not same(left, expected)
 
 
 def test_threads_change_nothing(maker: VoiceMaker, tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ void Console::tell(const std::string& text) {
   }
 }
 
+void Console::tell_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    tell(std::string(program_) + ": note: " + note + "\n");
+  }
+}
+
 void Console::detail(const std::string& text) {
   if (verbosity_ == Verbosity::kVerbose) {
     tell(text);

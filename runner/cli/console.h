@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace qwen3_tts {
 
@@ -20,6 +21,8 @@ class Console {
   void warn(const std::string& message);
   /// Unless --quiet.
   void tell(const std::string& text);
+  /// What nobody asked for and everybody should know: a line for each. Unless --quiet.
+  void tell_notes(const std::vector<std::string>& notes);
   /// With --verbose.
   void detail(const std::string& text);
   /// What the program is doing now; on a terminal, until the next thing is said.

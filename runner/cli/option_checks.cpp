@@ -54,6 +54,9 @@ Status check_voice(const RunnerOptions& options) {
   if (options.ref_text && options.ref_audio.empty()) {
     return invalid_argument("--ref_text says what is said in a recording, but there is none; give --ref_audio");
   }
+  if (options.ref_audio == "-" && (options.text_file == "-" || options.prompts_path == "-")) {
+    return invalid_argument("--ref_audio - and the text both come from standard input; name a file for one of them");
+  }
   if (!options.ref_audio.empty() && !options.ref_text && options.request.voice_mode == VoiceMode::kInContext) {
     return invalid_argument("--voice_mode icl needs to know what is said in --ref_audio; give --ref_text");
   }

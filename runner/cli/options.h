@@ -7,6 +7,7 @@
 #include <qwen3_tts/audio_format.h>
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine_options.h>
+#include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/request.h>
 
 #include "console.h"
@@ -28,21 +29,22 @@ struct RunnerOptions {
   std::optional<std::string> prompts_path;
   std::optional<std::string> codes_path;
   std::string voice;                       ///< Path of a voice file.
-  std::string ref_audio;                   ///< Path of a recording that stands for a voice file.
-  std::optional<std::string> ref_text;     ///< What is said in it.
-  std::string voice_encoder_path;          ///< Makes voices of `ref_audio` and of what was spoken.
-  std::string save_voice;                  ///< Voice file of what was spoken; empty: none.
-  std::string output;                      ///< Sound file, or "-": standard output; empty: the samples go elsewhere.
-  std::string output_dir;                  ///< Set for several runs, or when it was given.
+  std::string ref_audio;  ///< Path of a recording that stands for a voice file; "-": standard input.
+  std::optional<std::string> ref_text;  ///< What is said in it.
+  RecordingOptions ref_recording;  ///< How it is read.
+  std::string voice_encoder_path;  ///< Makes voices of `ref_audio` and of what was spoken.
+  std::string save_voice;  ///< Voice file of what was spoken; empty: none.
+  std::string output;  ///< Sound file, or "-": standard output; empty: the samples go elsewhere.
+  std::string output_dir;  ///< Set for several runs, or when it was given.
   std::optional<AudioFormat> output_format;  ///< Of names without an ending, and of those that the program makes.
-  std::optional<PcmFormat> stdout_format;    ///< Samples go to standard output (too).
-  double speed = 1;                          ///< Of the sound: 2 takes half the time.
+  std::optional<PcmFormat> stdout_format;  ///< Samples go to standard output (too).
+  double speed = 1;  ///< Of the sound: 2 takes half the time.
   std::string codes_output;
   std::string stats_json;
-  std::string manifest;        ///< File that gets a line for every output of `output_dir`.
+  std::string manifest;  ///< File that gets a line for every output of `output_dir`.
   std::string profile;
   bool skip_existing = false;  ///< Leave alone what stands in `output_dir`.
-  bool strict = false;         ///< Refused lines end the run, and so does a cut off speech in the exit code.
+  bool strict = false;  ///< Refused lines end the run, and so does a cut off speech in the exit code.
   int64_t repeat = 1;
   int64_t warmup = 0;
   Question question = Question::kNone;

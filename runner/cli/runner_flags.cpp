@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "command_line.h"
 #include "option_checks.h"
+#include "recording_flags.h"
 
 namespace qwen3_tts {
 
@@ -47,6 +48,7 @@ Exit codes: 0: all is spoken; 1: an error; 2: lines of --prompts_path are wrong,
 /// What CLI11 fills in; finish() makes RunnerOptions of it.
 struct CommandLine {
   RunnerOptions options;
+  RecordingFlags ref{"ref_"};
   std::string text_layout;
   std::string long_text;
   std::string voice_mode;
@@ -60,16 +62,6 @@ struct CommandLine {
   bool verbose = false;
   bool quiet = false;
 };
-
-/// The values that a flag takes.
-template <typename Enum>
-std::vector<std::string> choices() {
-  std::vector<std::string> texts;
-  for (const Name<Enum>& name : Names<Enum>::kAll) {
-    texts.emplace_back(name.text);
-  }
-  return texts;
-}
 
 /// CLI11 would take -1 for a large number.
 std::string refuse_minus(const std::string& value) {
@@ -128,11 +120,13 @@ void add_voice_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--voice_mode", line.voice_mode, "Speak with its x-vector alone, or in context (icl) of its recording")
       ->check(CLI::IsMember(choices<VoiceMode>()))
       ->group(group);
-  app.add_option("--ref_audio", options.ref_audio, "Recording of a speaker in place of a voice file: Base models")
+  app.add_option("--ref_audio", options.ref_audio,
+                 "Recording of a speaker in place of a voice file: Base models; -: standard input")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--ref_text", options.ref_text, "What is said in --ref_audio; without it only its x-vector is used")
       ->group(group);
+  line.ref.add_to(app, group);
   app.add_option("--voice_encoder_path", options.voice_encoder_path,
                  "Voice encoder for --ref_audio and --save_voice, made by export_unified.py")
       ->type_name("FILE")
@@ -345,6 +339,11 @@ Result<RunnerOptions> finish(CommandLine line) {
     return options;
   }
   RETURN_IF_ERROR(check_inputs(options));
+  if (options.ref_audio.empty() && !line.ref.first_given().empty()) {
+    return invalid_argument(line.ref.first_given() +
+                            " says how to read a recording, but there is none; give --ref_audio");
+  }
+  ASSIGN_OR_RETURN(options.ref_recording, line.ref.options());
   choose_output(options);
   RETURN_IF_ERROR(check_outputs(options));
   return options;

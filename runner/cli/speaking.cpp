@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <qwen3_tts/engine.h>
+#include <qwen3_tts/read_recording.h>
 #include <qwen3_tts/synthesis_session.h>
 #include <qwen3_tts/voice.h>
 
@@ -82,6 +83,8 @@ class Speaker {
   Status read_named_voice();
   void tell_voice_choice(const SynthesisRequest& request);
   Status open_voice_maker();
+  /// What is said to be spoken like.
+  Result<Recording> read_reference() const;
   /// The methods that the runs need, so that the first one is as fast as the others.
   Status load();
   /// Before the first one that is heard.
@@ -154,13 +157,19 @@ Status Speaker::open_voice_maker() {
     return {};
   }
   console_.progress("listening to " + options_.ref_audio + " ...");
-  auto voice = voice_maker_->of_recording(options_.ref_audio, options_.ref_text);
-  if (!voice.ok() && Voice::read(options_.ref_audio).ok()) {
+  ASSIGN_OR_RETURN(const Recording recording, read_reference());
+  console_.tell_notes(recording.notes);
+  ASSIGN_OR_RETURN(Voice voice, voice_maker_->of_recording(recording, options_.ref_audio, options_.ref_text));
+  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(voice)));
+  return {};
+}
+
+Result<Recording> Speaker::read_reference() const {
+  auto recording = read_recording(options_.ref_audio, voice_maker_->sample_rate(), options_.ref_recording);
+  if (!recording.ok() && options_.ref_audio != "-" && Voice::read(options_.ref_audio).ok()) {
     return invalid_argument("--ref_audio '" + options_.ref_audio + "' is a voice file; give it as --voice");
   }
-  RETURN_IF_ERROR(voice);
-  voices_.emplace(options_.ref_audio, std::make_shared<const Voice>(std::move(*voice)));
-  return {};
+  return recording;
 }
 
 /// Each file once, however many runs speak with it.

@@ -68,6 +68,7 @@ Status create(const VoiceProgramOptions& options, Console& console) {
   ASSIGN_OR_RETURN(const auto encoder, VoiceEncoder::create(options.encoder));
   const double load_ms = elapsed_ms(start);
   ASSIGN_OR_RETURN(const Recording recording, read_recording(options.audio, encoder->sample_rate(), options.recording));
+  console.tell_notes(recording.notes);
   const double read_ms = elapsed_ms(start) - load_ms;
   std::vector<int64_t> transcript_ids;
   if (options.text.has_value()) {

@@ -3,8 +3,6 @@
 #include <filesystem>
 #include <utility>
 
-#include <qwen3_tts/read_recording.h>
-
 #include "base/names.h"
 #include "base/try.h"
 #include "text/pause_markup.h"
@@ -31,12 +29,12 @@ Result<VoiceMaker> VoiceMaker::open(const VoiceEncoderOptions& options, const Mo
   return VoiceMaker(std::move(encoder));
 }
 
-Result<Voice> VoiceMaker::of_recording(const std::string& path, const std::optional<std::string>& transcript) {
+Result<Voice> VoiceMaker::of_recording(const Recording& recording, const std::string& path,
+                                       const std::optional<std::string>& transcript) {
   std::vector<int64_t> ids;
   if (transcript.has_value()) {
     ASSIGN_OR_RETURN(ids, encoder_->tokenize(*transcript));
   }
-  ASSIGN_OR_RETURN(const Recording recording, read_recording(path, encoder_->sample_rate(), {}));
   return encoder_->encode(recording, stem_of(path), kAutoLanguage, ids);
 }
 

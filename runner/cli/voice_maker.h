@@ -7,6 +7,7 @@
 
 #include <qwen3_tts/audio_sink.h>
 #include <qwen3_tts/engine.h>
+#include <qwen3_tts/recording.h>
 #include <qwen3_tts/result.h>
 #include <qwen3_tts/synthesis_session.h>
 #include <qwen3_tts/voice.h>
@@ -37,8 +38,12 @@ class VoiceMaker {
   /// Opens a voice encoder for the engine's threads. Its sound must be that of `model`.
   static Result<VoiceMaker> open(const VoiceEncoderOptions& options, const ModelMetadata& model);
 
-  /// The voice of a sound file; in context when there is a transcript of it. Its name is that of the file.
-  Result<Voice> of_recording(const std::string& path, const std::optional<std::string>& transcript);
+  int64_t sample_rate() const { return encoder_->sample_rate(); }  ///< Hz, of recordings.
+
+  /// The voice of a recording that was read from the sound file `path`; in context when there is a transcript of it.
+  /// Its name is that of the file.
+  Result<Voice> of_recording(const Recording& recording, const std::string& path,
+                             const std::optional<std::string>& transcript);
 
   /// What save() would refuse in `request` after all the speaking.
   Status check(const SynthesisRequest& request) const;

@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "command_line.h"
 #include "output_paths.h"
+#include "recording_flags.h"
 
 namespace qwen3_tts {
 namespace {
@@ -33,6 +34,10 @@ constexpr char kCreateExamples[] = R"(Examples:
   qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio ann.mp3 --output ann.voice
   qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio ann.wav --trim_silence \
       --text "What Ann says." --name Ann --language english --output ann.voice
+  qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio talk.flac --start 1:02.5 --duration 12 \
+      --channel left --output ann.voice
+  ffmpeg -i talk.m4a -f wav - | qwen3_tts_voice create --voice_encoder_path voice_encoder.pte --audio - \
+      --output ann.voice
 
 Five to fifteen seconds of clear speech without music or echo do best. With --text the voice also holds the
 recording itself, as codes, and the model goes on speaking from there; without, it is an x-vector only.
@@ -51,7 +56,7 @@ void add_output_flags(CLI::App& command, VoiceProgramOptions& options) {
       ->type_name("FILE");
 }
 
-CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options) {
+CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options, RecordingFlags& recording) {
   CLI::App* command = app.add_subcommand("create", "Make a voice file of a recording");
   command
       ->add_option("--voice_encoder_path", options.encoder.path,
@@ -59,7 +64,8 @@ CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options) {
       ->required()
       ->type_name("FILE");
   command
-      ->add_option("--audio", options.audio, "Recording of 0.5 to 60 s: WAV, FLAC, OGG or MP3, any rate, any channels")
+      ->add_option("--audio", options.audio,
+                   "Recording of 0.5 to 60 s: WAV, FLAC, OGG or MP3, any rate, any channels; -: standard input")
       ->required()
       ->type_name("FILE");
   command->add_option("--text", options.text, "What is said in the recording, UTF-8; without it an x-vector only");
@@ -68,8 +74,7 @@ CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options) {
                    "Language of the recording: a name, a code such as en or zh-CN, or auto")
       ->capture_default_str()
       ->type_name("NAME");
-  command->add_flag("--trim_silence", options.recording.trim_silence,
-                    "Drop what comes before the first and after the last sample of magnitude 0.005, but for 20 ms");
+  recording.add_to(*command, "");
   command->add_option("--threads", options.encoder.num_threads, "Threads; 0: all cores, or a container's share of them")
       ->capture_default_str()
       ->type_name("N");
@@ -132,10 +137,11 @@ Result<ParsedVoiceCommandLine> parse_voice_command_line(int argc, char** argv) {
   app.set_version_flag("--version", kVersion, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this and exit");
   VoiceProgramOptions options;
+  RecordingFlags recording("");
   bool verbose = false;
   bool quiet = false;
   const std::pair<CLI::App*, VoiceCommand> commands[] = {
-      {add_create(app, options), VoiceCommand::kCreate},
+      {add_create(app, options, recording), VoiceCommand::kCreate},
       {add_info(app, options), VoiceCommand::kInfo},
       {add_list(app, options), VoiceCommand::kList},
       {add_mix(app, options), VoiceCommand::kMix},
@@ -162,6 +168,7 @@ Result<ParsedVoiceCommandLine> parse_voice_command_line(int argc, char** argv) {
   if (quiet || verbose) {
     options.verbosity = quiet ? Verbosity::kQuiet : Verbosity::kVerbose;
   }
+  ASSIGN_OR_RETURN(options.recording, recording.options());
   RETURN_IF_ERROR(finish(options));
   return ParsedVoiceCommandLine{std::move(options), ""};
 }

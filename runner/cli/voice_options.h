@@ -20,7 +20,7 @@ struct VoiceProgramOptions {
   VoiceCommand command = VoiceCommand::kInfo;
   // create
   VoiceEncoderOptions encoder;
-  std::string audio;
+  std::string audio;  ///< Path of a recording; "-": standard input.
   std::optional<std::string> text;
   std::string language = kAutoLanguage;
   RecordingOptions recording;

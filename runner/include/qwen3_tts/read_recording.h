@@ -12,6 +12,7 @@
 /// \endcode
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <qwen3_tts/export.h>
@@ -20,20 +21,40 @@
 
 namespace qwen3_tts {
 
+/// What becomes the one channel of a recording: the mean of all channels, or one of them.
+enum class RecordingChannel { kMix, kLeft, kRight };
+
 struct RecordingOptions {
   /// Drops what comes before the first and after the last sample of magnitude 0.005 (-46 dB of full scale), but for the
   /// 20 ms next to them.
   bool trim_silence = false;
+
+  /// The part that is taken, in seconds: where it begins, 0 or more, and how long it is, more than 0, or all that
+  /// follows. Nothing behind the part is read, or judged.
+  double start_s = 0;
+  std::optional<double> duration_s;
+
+  /// The left channel is the first one of any number of channels, the right one the second of two or more.
+  RecordingChannel channel = RecordingChannel::kMix;
+
+  /// Takes a recording of which more than one sample in a hundred is at full scale.
+  bool allow_clipping = false;
+
+  /// Silence that follows the samples, in seconds, 0 to 60; after what trim_silence drops. A voice that repeats the end
+  /// of its recording may stop doing so.
+  double append_silence_s = 0;
 };
 
-/// Reads a sound file (WAV, FLAC, OGG, MP3 and what else libsndfile reads), of any number of channels, whose mean is
-/// taken, and of 8 kHz or more, resampled to `sample_rate` in Hz as the reference does it. `path` may be a pipe, of up
-/// to 256 MiB; "-" is standard input.
+/// Reads a sound file (WAV, FLAC, OGG, MP3 and what else libsndfile reads), or a part of it, of any number of channels
+/// and of 8 kHz or more, resampled to `sample_rate` in Hz as the reference does it. `path` may be a pipe, of up to 256
+/// MiB; "-" is standard input.
 ///
-/// A note of the recording says that an OGG file has no mark of its end: it states no length.
+/// Where the mean of the channels would lose the sound, since they cancel each other, the loudest channel is taken, and
+/// a note of the recording says so. Other notes say that a part ends early, with the recording, and that an OGG file
+/// has no mark of its end: it states no length.
 ///
 /// kIo or kInvalidArgument, naming the file, when it is no sound file, damaged, empty, longer than 10 minutes, ends 50
-/// ms or more before its header says, holds what is no number, or is clipped: one sample in a hundred at full scale.
+/// ms or more before its header says, holds what is no number, or is clipped; and when an option has no such value.
 QWEN3_TTS_API Result<Recording> read_recording(const std::string& path, int64_t sample_rate,
                                                const RecordingOptions& options);
 

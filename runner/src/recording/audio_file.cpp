@@ -81,7 +81,7 @@ Status AudioFile::read(std::vector<float>& samples) {
   if (samples.empty() && is_cut_off()) {
     return invalid_argument(source_->name() + " is damaged or cut off: its header states " +
                             seconds(*decoder_->stated_moments()) + " of sound, " + seconds(num_read_) +
-                            " are there; copy or make it again");
+                            " are there; copy or make it again, or take a part of what is there");
   }
   if (!num_moments.ok()) {
     return invalid_argument(source_->name() + " cannot be read to its end (" + num_moments.error().message +

@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <optional>
+#include <utility>
 
 #include <qwen3_tts/read_recording.h>
 
@@ -9,6 +12,8 @@
 #include "base/try.h"
 #include "recording/audio_file.h"
 #include "recording/byte_source.h"
+#include "recording/channel_mixer.h"
+#include "recording/recording_part.h"
 #include "recording/resampler.h"
 
 namespace qwen3_tts {
@@ -18,69 +23,109 @@ constexpr int64_t kMinSampleRate = 8000;  // Of a telephone; below it, much of a
 constexpr int64_t kMaxSampleRate = 768000;
 constexpr int64_t kMaxSeconds = 600;  // Bounds the memory; what an encoder takes is less.
 constexpr float kFullScale = 0.9995F;
+constexpr float kBeyondFullScale = 1.01F;
 constexpr double kMaxClipped = 0.01;  // Of all samples. A recording that is only loud touches full scale much less.
 
-/// A recording while it is read: checked, mixed to one channel and resampled block by block. A message names no file.
+std::string seconds(int64_t num_moments, int64_t sample_rate) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f s", static_cast<double>(num_moments) / static_cast<double>(sample_rate));
+  return text;
+}
+
+/// Reads a sound once: checks the part that was asked for, makes it one channel and resamples it, block by block. A
+/// message names no file, unless it is the file's.
 class RecordingReader {
  public:
-  RecordingReader(const AudioFile& file, Resampler& resampler) : file_(file), resampler_(resampler) {}
+  /// `channel` counts from 0; without one, the mean is taken.
+  RecordingReader(AudioFile& file, Resampler& resampler, const RecordingOptions& options, std::optional<size_t> channel)
+      : file_(file),
+        resampler_(resampler),
+        allow_clipping_(options.allow_clipping),
+        channel_(channel),
+        part_(options, file.sample_rate(), file.num_channels()),
+        mixer_(static_cast<size_t>(file.num_channels()), channel) {}
 
-  Status take(const std::vector<float>& block) {
-    const int64_t num_channels = file_.num_channels();
-    const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !std::isfinite(sample); });
-    if (bad != block.end()) {
-      return invalid_argument("sample " + std::to_string(num_moments_ + (bad - block.begin()) / num_channels) +
-                              " is not a finite number; make the file again");
+  /// `subject` is what messages are about. Once.
+  Result<Recording> read(const std::string& subject) {
+    for (std::vector<float> block; !part_.is_over();) {
+      RETURN_IF_ERROR(file_.read(block));
+      if (block.empty()) {
+        break;
+      }
+      const int64_t first_moment = part_.cut(block);
+      RETURN_IF_ERROR(about(subject, take(block, first_moment)));
     }
-    num_clipped_ += std::count_if(block.begin(), block.end(), [](float s) { return std::abs(s) >= kFullScale; });
-    mix(block, static_cast<size_t>(num_channels));
-    num_moments_ += static_cast<int64_t>(mono_.size());
-    if (num_moments_ > kMaxSeconds * file_.sample_rate()) {
-      return invalid_argument("it is longer than " + std::to_string(kMaxSeconds) +
-                              " s; cut out some seconds of clear speech");
+    RETURN_IF_ERROR(about(subject, check_part()));
+    RETURN_IF_ERROR(about(subject, check_levels()));
+    RETURN_IF_ERROR(about(subject, resampler_.finish(recording_.samples)));
+    if (!file_.has_end()) {
+      recording_.notes.push_back(subject + ": it has no mark of its end, so it may be cut off; " +
+                                 seconds(part_.num_passed(), file_.sample_rate()) + " are there");
     }
-    return resampler_.write(mono_.data(), mono_.size(), recording_.samples);
-  }
-
-  /// Once, after the last block.
-  Result<Recording> finish() {
-    RETURN_IF_ERROR(check_levels());
-    RETURN_IF_ERROR(resampler_.finish(recording_.samples));
+    if (part_.num_missing() > 0) {
+      recording_.notes.push_back(subject + ": it ends " + seconds(part_.num_missing(), file_.sample_rate()) +
+                                 " before the part does that was asked for");
+    }
     return std::move(recording_);
   }
 
+  std::optional<size_t> loudest_of_cancelled() const { return mixer_.loudest_of_cancelled(); }
+
  private:
-  /// The mean of the channels into mono_.
-  void mix(const std::vector<float>& block, size_t num_channels) {
-    mono_.resize(block.size() / num_channels);
-    for (size_t i = 0; i < mono_.size(); ++i) {
-      float sum = 0;
-      for (size_t channel = 0; channel < num_channels; ++channel) {
-        sum += block[i * num_channels + channel];
-      }
-      mono_[i] = sum / static_cast<float>(num_channels);
+  Status take(const std::vector<float>& block, int64_t first_moment) {
+    const auto num_channels = static_cast<size_t>(file_.num_channels());
+    const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !std::isfinite(sample); });
+    if (bad != block.end()) {
+      const int64_t place = first_moment + (bad - block.begin()) / file_.num_channels();
+      return invalid_argument("sample " + std::to_string(place) + " is not a finite number; make the file again");
     }
+    for (size_t i = channel_.value_or(0); i < block.size(); i += channel_ ? num_channels : 1) {
+      num_clipped_ += std::abs(block[i]) >= kFullScale ? 1 : 0;
+      peak_ = std::max(peak_, std::abs(block[i]));
+    }
+    const std::vector<float>& mono = mixer_.mix(block);
+    if (part_.num_taken() > kMaxSeconds * file_.sample_rate()) {
+      return invalid_argument("it is longer than " + std::to_string(kMaxSeconds) +
+                              " s; take a part of it, some seconds of clear speech");
+    }
+    return resampler_.write(mono.data(), mono.size(), recording_.samples);
   }
 
-  Status check_levels() const {
-    if (num_moments_ == 0) {
+  Status check_part() const {
+    if (part_.num_passed() == 0) {
       return invalid_argument("it holds no samples; record it again");
     }
-    const double clipped = static_cast<double>(num_clipped_) / static_cast<double>(num_moments_ * file_.num_channels());
-    if (clipped > kMaxClipped) {
-      char percent[32];
-      std::snprintf(percent, sizeof(percent), "%.1f", 100 * clipped);
-      return invalid_argument(std::string("it is clipped, ") + percent +
-                              " % of its samples are at full scale; record it softer");
+    if (part_.num_taken() == 0) {
+      return invalid_argument("it lasts " + seconds(part_.num_passed(), file_.sample_rate()) +
+                              ", and the part that was asked for begins behind its end; begin earlier");
     }
     return {};
   }
 
-  const AudioFile& file_;
+  Status check_levels() const {
+    const int64_t num_judged = part_.num_taken() * (channel_ ? 1 : file_.num_channels());
+    const double clipped = static_cast<double>(num_clipped_) / static_cast<double>(num_judged);
+    if (clipped <= kMaxClipped || allow_clipping_) {
+      return {};
+    }
+    char text[128];
+    std::snprintf(text, sizeof(text), "it is clipped, %.1f %% of its samples are at full scale", 100 * clipped);
+    if (peak_ > kBeyondFullScale) {  // Floats may be.
+      std::snprintf(text + std::strlen(text), sizeof(text) - std::strlen(text), " or beyond, up to %.4g", peak_);
+    }
+    return invalid_argument(text + std::string(peak_ > kBeyondFullScale ? "; lower its level" : "; record it softer") +
+                            ", or allow clipping");
+  }
+
+  AudioFile& file_;
   Resampler& resampler_;
+  bool allow_clipping_;
+  std::optional<size_t> channel_;
+  RecordingPart part_;
+  ChannelMixer mixer_;
   Recording recording_;
-  std::vector<float> mono_;  ///< The block that is read.
-  int64_t num_moments_ = 0, num_clipped_ = 0;
+  int64_t num_clipped_ = 0;
+  float peak_ = 0;
 };
 
 /// Keeps what lies between the first and the last loud sample, and a little beside them; all when there is none.
@@ -97,35 +142,67 @@ void trim(std::vector<float>& samples, int64_t sample_rate) {
   samples.erase(samples.begin(), samples.begin() + std::max<std::ptrdiff_t>(0, lead - margin));
 }
 
+Status check_file(const AudioFile& file, const RecordingOptions& options) {
+  if (file.sample_rate() < kMinSampleRate || file.sample_rate() > kMaxSampleRate) {
+    return invalid_argument("its sample rate is " + std::to_string(file.sample_rate()) + " Hz; give one of " +
+                            std::to_string(kMinSampleRate) + " to " + std::to_string(kMaxSampleRate) + " Hz");
+  }
+  if (options.channel == RecordingChannel::kRight && file.num_channels() == 1) {
+    return invalid_argument("it has one channel, no right one; take the mix");
+  }
+  return {};
+}
+
+std::optional<size_t> channel_of(RecordingChannel channel) {
+  if (channel == RecordingChannel::kMix) {
+    return std::nullopt;
+  }
+  return channel == RecordingChannel::kLeft ? 0 : 1;
+}
+
+std::string name_of_channel(size_t channel, int64_t num_channels) {
+  if (num_channels > 2) {
+    return "channel " + std::to_string(channel + 1);
+  }
+  return channel == 0 ? "the left one" : "the right one";
+}
+
+/// Reads the sound of `source`, and again, the loudest channel alone, when the channels cancel each other.
+Result<Recording> read_source(ByteSource& source, const std::string& subject, int64_t sample_rate,
+                              const RecordingOptions& options) {
+  std::optional<size_t> channel = channel_of(options.channel);
+  std::vector<std::string> notes;
+  while (true) {
+    ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(source));
+    RETURN_IF_ERROR(about(subject, check_file(file, options)));
+    ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(file.sample_rate(), sample_rate)));
+    RecordingReader reader(file, resampler, options, channel);
+    ASSIGN_OR_RETURN(Recording recording, reader.read(subject));
+    const auto loudest = channel ? std::nullopt : reader.loudest_of_cancelled();
+    if (!loudest) {
+      recording.notes.insert(recording.notes.begin(), notes.begin(), notes.end());
+      return recording;
+    }
+    channel = loudest;
+    notes.push_back(subject + ": its channels cancel each other, so " + name_of_channel(*loudest, file.num_channels()) +
+                    ", the loudest, is taken alone");
+  }
+}
+
 }  // namespace
 
 Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
   const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
   const std::string subject = "recording " + name;
+  RETURN_IF_ERROR(about(subject, check_options(options)));
   ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
-  ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(source));
-  if (file.sample_rate() < kMinSampleRate || file.sample_rate() > kMaxSampleRate) {
-    return invalid_argument(subject + ": its sample rate is " + std::to_string(file.sample_rate()) +
-                            " Hz; give one of " + std::to_string(kMinSampleRate) + " to " +
-                            std::to_string(kMaxSampleRate) + " Hz");
-  }
-  ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(file.sample_rate(), sample_rate)));
-  RecordingReader reader(file, resampler);
-  for (std::vector<float> block; true;) {
-    RETURN_IF_ERROR(file.read(block));
-    if (block.empty()) {
-      break;
-    }
-    RETURN_IF_ERROR(about(subject, reader.take(block)));
-  }
-  ASSIGN_OR_RETURN(Recording recording, about(subject, reader.finish()));
+  ASSIGN_OR_RETURN(Recording recording, read_source(source, subject, sample_rate, options));
   recording.source = name;
-  if (!file.has_end()) {
-    recording.notes.push_back(subject + ": it has no mark of its end, so it may be cut off");
-  }
   if (options.trim_silence) {
     trim(recording.samples, sample_rate);
   }
+  const auto silence = std::llround(options.append_silence_s * static_cast<double>(sample_rate));
+  recording.samples.resize(recording.samples.size() + static_cast<size_t>(silence));
   return recording;
 }
 
