@@ -184,7 +184,7 @@ Status Speaker::read_voice(const std::string& path) {
 
 /// The voice of the command line, whose error may name the flag that was meant.
 Status Speaker::read_named_voice() {
-  const Status voice = read_voice(options_.voice);
+  Status voice = read_voice(options_.voice);
   if (!voice.ok() && engine_->metadata().takes_voices() && is_recording(options_.voice)) {
     return Error{voice.error().code, voice.error().message + "; or give it as --ref_audio"};
   }

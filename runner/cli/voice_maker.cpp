@@ -45,7 +45,7 @@ Status VoiceMaker::check(const SynthesisRequest& request) const {
 
 Status VoiceMaker::save(const std::string& path, const SynthesisRequest& request, std::vector<float> samples) {
   ASSIGN_OR_RETURN(const auto ids, encoder_->tokenize(transcript(request)));
-  const Recording recording{std::move(samples), "of this speech"};
+  const Recording recording{std::move(samples), "of this speech", {}};
   ASSIGN_OR_RETURN(const Voice voice, encoder_->encode(recording, stem_of(path), request.language, ids));
   return voice.save(path);
 }

@@ -17,7 +17,7 @@ namespace qwen3_tts {
 struct Recording {
   std::vector<float> samples;
   std::string source;  ///< What errors call it, such as the file it is from; may be empty.
-  std::vector<std::string> notes = {};  ///< What whoever reads a sound file should be told: sentences without an end.
+  std::vector<std::string> notes;  ///< What whoever reads a sound file should be told: sentences without an end.
 };
 
 }  // namespace qwen3_tts

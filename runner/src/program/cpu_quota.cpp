@@ -34,7 +34,10 @@ std::optional<int64_t> quota_of_1(const fs::path& group) {
 }
 
 std::optional<int64_t> smaller(std::optional<int64_t> a, std::optional<int64_t> b) {
-  return a && b ? std::min(a, b) : (a ? a : b);
+  if (a && b) {
+    return std::min(a, b);
+  }
+  return a ? a : b;
 }
 
 /// The smallest quota of the group and of those around it, up to `mount`. In a container the group's path may be the

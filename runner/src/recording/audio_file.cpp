@@ -42,7 +42,7 @@ Result<AudioFile> AudioFile::open(ByteSource& source) {
 
 Result<int64_t> AudioFile::read_moments(float* samples, int64_t num_moments) {
   while (true) {
-    const Result<int64_t> count = decoder_->read(samples, num_moments);
+    Result<int64_t> count = decoder_->read(samples, num_moments);
     if (!count.ok() || *count > 0) {
       return count;
     }

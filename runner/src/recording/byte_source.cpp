@@ -133,7 +133,10 @@ int64_t ByteCursor::read(void* data, int64_t count) {
 }
 
 int64_t ByteCursor::seek(int64_t offset, int whence) {
-  const int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? position_ : size();
+  int64_t from = 0;
+  if (whence != SEEK_SET) {
+    from = whence == SEEK_CUR ? position_ : size();
+  }
   if (from + offset < 0) {
     return -1;
   }

@@ -61,8 +61,10 @@ std::optional<FrameHeader> parse_header(uint32_t bits) {
   header.layer = 4 - static_cast<int>(layer_bits);
   header.is_mpeg1 = version == 3;
   header.is_mono = (bits >> 6 & 3) == 3;
-  header.rate = kRates.at(rate) >> (version == 3 ? 0 : version == 2 ? 1 : 2);
-  header.moments = header.layer == 1 ? 384 : header.layer == 3 && !header.is_mpeg1 ? 576 : 1152;
+  const int halvings_of_mpeg2 = version == 2 ? 1 : 2;
+  header.rate = kRates.at(rate) >> (header.is_mpeg1 ? 0 : halvings_of_mpeg2);
+  const int64_t moments = header.layer == 3 && !header.is_mpeg1 ? 576 : 1152;
+  header.moments = header.layer == 1 ? 384 : moments;
   const int64_t slot = header.layer == 1 ? 4 : 1;
   const int64_t speed = 1000 * kilobits(header.is_mpeg1, header.layer, bit_rate);
   const int64_t padding = bits >> 9 & 1;
@@ -177,7 +179,9 @@ std::optional<Mp3Length> read_mp3_length(const ByteSource& source, int64_t begin
   if (bytes.compare(kVbri, 4, "VBRI") == 0) {
     return Mp3Length{true, int64_t{word(bytes, kVbri + 14)} * header->moments};
   }
-  const size_t xing = header->is_mpeg1 ? (header->is_mono ? 21 : 36) : (header->is_mono ? 13 : 21);
+  const size_t xing_of_mono = header->is_mpeg1 ? 21 : 13;
+  const size_t xing_of_stereo = header->is_mpeg1 ? 36 : 21;
+  const size_t xing = header->is_mono ? xing_of_mono : xing_of_stereo;
   const bool is_xing = bytes.compare(xing, 4, "Xing") == 0 || bytes.compare(xing, 4, "Info") == 0;
   const bool has_frames = is_xing && (word(bytes, xing + 4) & 1) != 0;
   if (!has_frames || word(bytes, xing + 8) == 0) {

@@ -25,17 +25,19 @@ int64_t moments(double seconds, int64_t sample_rate) {
   return std::llround(seconds * static_cast<double>(sample_rate));
 }
 
+/// NaN is in no range.
+bool is_in(double value, double least, double most) { return value >= least && value <= most; }
+
 }  // namespace
 
 Status check_options(const RecordingOptions& options) {
-  // NaN is in no range.
-  if (!(options.start_s >= 0 && options.start_s <= kMaxSeconds)) {
+  if (!is_in(options.start_s, 0, kMaxSeconds)) {
     return out_of_range("start of the part", options.start_s, "0 or more");
   }
-  if (options.duration_s && !(*options.duration_s > 0 && *options.duration_s <= kMaxSeconds)) {
+  if (options.duration_s && (*options.duration_s == 0 || !is_in(*options.duration_s, 0, kMaxSeconds))) {
     return out_of_range("duration of the part", *options.duration_s, "more than 0");
   }
-  if (!(options.append_silence_s >= 0 && options.append_silence_s <= kMaxSilence)) {
+  if (!is_in(options.append_silence_s, 0, kMaxSilence)) {
     return out_of_range("silence to append", options.append_silence_s, "0 to 60");
   }
   return {};
