@@ -127,13 +127,13 @@ TEST(JsonTest, RandomSeedIsDrawnOnce) {
 
 TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
   EXPECT_EQ(
-      error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, language, speaker,", 0),
+      error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, open_text, language, speaker,", 0),
       0U);
   SynthesisRequest request;
   const Status status = from_json(R"({"top_k": 2})", request);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().message,
-            "there is no key 'top_k'; use text, markup, language, speaker, instruct, voice_mode");
+            "there is no key 'top_k'; use text, markup, open_text, language, speaker, instruct, voice_mode");
 }
 
 TEST(JsonTest, WhatIsNoObjectIsRefused) {

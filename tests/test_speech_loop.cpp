@@ -175,6 +175,41 @@ TEST_P(SpeechLoopTest, MakerLearnsTheLimitsAndHowTokensAreDrawn) {
   EXPECT_EQ(frames_.drawn_with.min_new_tokens, 3);
 }
 
+/// Pieces that come late are spoken as those that were there, and what is made is heard before more text is needed.
+TEST_P(SpeechLoopTest, OpenTextIsSpokenAsItComes) {
+  ASSERT_TRUE(speak(plan_with_pauses()).ok());
+  const Samples whole = samples_;
+  for (const bool is_first_there : {true, false}) {
+    UtterancePlan plan = plan_with_pauses();
+    std::vector<Piece> pieces = std::exchange(plan.pieces, {});
+    plan.is_open = true;
+    if (is_first_there) {
+      plan.pieces = {pieces[0]};
+      pieces.erase(pieces.begin());
+    }
+    ASSERT_TRUE(start(plan).ok());
+    for (int64_t num_needed = 0; !loop_->is_finished();) {
+      const AudioChunk chunk = loop_->next().value();
+      samples_.insert(samples_.end(), chunk.samples, chunk.samples + chunk.num_samples);
+      if (!chunk.needs_text) {
+        continue;
+      }
+      EXPECT_EQ(static_cast<int64_t>(samples_.size()), loop_->stats().samples);
+      const int64_t num_drawn = script_.count("draw");
+      EXPECT_TRUE(loop_->next().value().needs_text) << "it stays so";
+      EXPECT_EQ(script_.count("draw"), num_drawn);
+      if (++num_needed <= static_cast<int64_t>(pieces.size())) {
+        loop_->add_pieces({pieces[static_cast<size_t>(num_needed - 1)]});
+      } else {
+        loop_->close_text(kPauses[2]);
+      }
+    }
+    EXPECT_EQ(samples_, whole);
+    EXPECT_EQ(loop_->stats().pieces, 2);
+    EXPECT_EQ(finish_reason(), FinishReason::kEos);
+  }
+}
+
 TEST_P(SpeechLoopTest, CodesOnlyDecodesNothing) {
   options_.codes_only = true;
   ASSERT_TRUE(speak(plan(8)).ok());

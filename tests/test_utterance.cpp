@@ -226,6 +226,60 @@ TEST_F(UtteranceTest, PauseBeforeWhatALimitLeavesOutIsLeftOut) {
   EXPECT_EQ(utterance.pause_samples(), 0);
 }
 
+TEST_F(UtteranceTest, OpenTextNeedsMoreUntilItIsClosed) {
+  UtterancePlan plan;
+  plan.is_open = true;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  EXPECT_TRUE(utterance.needs_text());
+  EXPECT_FALSE(utterance.has_ended());
+  utterance.add_piece({Tokens(3, 40), 100});
+  utterance.add_piece({Tokens(3, 40), 5});
+  EXPECT_FALSE(utterance.needs_text());
+  EXPECT_EQ(utterance.take_pause(200), 100);
+  utterance.begin_piece();
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kPiece);
+  EXPECT_EQ(utterance.take_pause(200), 5);
+  utterance.begin_piece();
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kPiece);
+  EXPECT_TRUE(utterance.needs_text());
+  EXPECT_EQ(utterance.pause_samples(), 0);
+  utterance.add_piece({Tokens(3, 40), 9});
+  EXPECT_EQ(utterance.take_pause(200), 9);
+  utterance.begin_piece();
+  utterance.close_text(7);
+  EXPECT_FALSE(utterance.needs_text());
+  EXPECT_EQ(utterance.accept_token(eos_), Next::kEnd);
+  EXPECT_EQ(utterance.finish_reason(), FinishReason::kEos);
+  EXPECT_EQ(utterance.pause_samples(), 7);
+}
+
+TEST_F(UtteranceTest, ClosingEndsItWhenAllIsSpoken) {
+  options_.frame_budget = 2;
+  UtterancePlan plan;
+  plan.is_open = true;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  utterance.add_piece({Tokens(3, 40)});
+  EXPECT_EQ(speak_piece(utterance), Next::kPiece);
+  utterance.close_text(7);
+  EXPECT_TRUE(utterance.has_ended());
+  EXPECT_FALSE(utterance.needs_text());
+  EXPECT_EQ(utterance.finish_reason(), FinishReason::kFrameBudget);
+  EXPECT_EQ(utterance.pause_samples(), 7);
+  utterance.close_text(7);
+  EXPECT_TRUE(utterance.has_ended());
+}
+
+TEST_F(UtteranceTest, LimitEndsAnOpenText) {
+  options_.max_frames = 4;
+  UtterancePlan plan;
+  plan.is_open = true;
+  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  utterance.add_piece({Tokens(3, 40)});
+  EXPECT_EQ(speak_piece(utterance), Next::kEnd);
+  EXPECT_EQ(utterance.finish_reason(), FinishReason::kMaxNewTokens);
+  EXPECT_FALSE(utterance.needs_text());
+}
+
 TEST_F(UtteranceTest, CodesHaveNoPauses) {
   options_.codes_only = true;
   UtterancePlan plan;

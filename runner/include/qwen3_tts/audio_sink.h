@@ -27,11 +27,13 @@ namespace qwen3_tts {
 /// Samples of one delivery. `samples` stays valid until the session's next call.
 struct AudioChunk {
   const float* samples;  ///< [num_samples] mono, in [-1, 1].
-  int64_t num_samples;   ///< May be 0 in the last chunk.
+  int64_t num_samples;   ///< May be 0 in the last chunk, and when text is needed.
   int64_t sample_rate;   ///< Hz.
   int64_t first_frame;   ///< Index of the chunk's first frame in the utterance.
   int64_t num_frames;    ///< 0: it is silence of a pause.
   bool is_last;
+  /// All there is of an open text is spoken: SynthesisSession::append() or finish() must come before more samples do.
+  bool needs_text = false;
 };
 
 /// Takes an utterance's samples in order.

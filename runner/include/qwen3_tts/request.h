@@ -36,6 +36,8 @@ struct SynthesisRequest {
   /// `[pause 500ms]`, `[pause 1.5s]` and `<break time="500ms"/>` in the text are silence, of at most 60 s each. What is
   /// before and behind one is spoken in pieces of its own, whatever SynthesisOptions::long_text is.
   bool markup = false;
+  /// More of the text comes by SynthesisSession::append(), until finish(): somebody is still writing it.
+  bool open_text = false;
   /// A name of ModelMetadata::languages (not a dialect) in any case, its code ("en", "en-US", "cmn"), or "auto" or
   /// nothing: the model finds it out.
   std::string language = "auto";

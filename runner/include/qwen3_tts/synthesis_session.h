@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <qwen3_tts/audio_sink.h>
@@ -37,7 +38,8 @@ namespace qwen3_tts {
 /// The mutable state of one utterance after the other: KV caches, codec state, random key and counters.
 ///
 /// `start()` then `next()` until the chunk that `is_last`; `synthesize()` is just that loop.
-/// After an error the session is poisoned until `reset()`. Only `stop()` may be called from another thread.
+/// After an error the session is poisoned until `reset()`. Only `stop()`, `append()` and `finish()` may be called from
+/// another thread.
 class QWEN3_TTS_API SynthesisSession {
  public:
   ~SynthesisSession();
@@ -48,10 +50,22 @@ class QWEN3_TTS_API SynthesisSession {
   /// before.
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
 
-  /// The next samples.
+  /// More text, for an utterance that was started with SynthesisRequest::open_text: bytes of UTF-8, cut anywhere, also
+  /// inside a word or a character. What is a sentence is spoken as a piece of its own when its end is certain, which it
+  /// is when the next one begins, and of the first sentence a clause; SynthesisOptions::long_text may say that all is
+  /// spoken in one go, after finish(). Codec and random numbers go on from piece to piece. The samples depend on the
+  /// text alone: not on where it was cut, nor on when it came. Safe from any thread. kInvalidState when no text is
+  /// open. An error ends the utterance: next() returns it, too.
+  Status append(std::string_view utf8);
+  /// All text is there: what is left of it is spoken, and then the utterance ends. kInvalidArgument when there were no
+  /// words. Safe from any thread.
+  Status finish();
+
+  /// The next samples. Of an open text it never waits for more: a chunk with AudioChunk::needs_text comes instead.
   Result<AudioChunk> next();
 
-  /// start() and next() into `sink`, which is closed at the end. Returns what stats() returns.
+  /// start() and next() into `sink`, which is closed at the end. Returns what stats() returns. An open text is finished
+  /// at once: what the request has is all of it.
   Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
 
   /// Codes to samples, without the language model. `codes`: [num_frames * num_code_groups], row-major.

@@ -23,6 +23,7 @@ inline Status read_seed(const Json& json, uint64_t& seed) {
 inline constexpr JsonField<SynthesisRequest> kRequestFields[] = {
     json_field<SynthesisRequest, &SynthesisRequest::text>("text"),
     json_field<SynthesisRequest, &SynthesisRequest::markup>("markup"),
+    json_field<SynthesisRequest, &SynthesisRequest::open_text>("open_text"),
     json_field<SynthesisRequest, &SynthesisRequest::language>("language"),
     json_field<SynthesisRequest, &SynthesisRequest::speaker>("speaker"),
     json_field<SynthesisRequest, &SynthesisRequest::instruct>("instruct"),

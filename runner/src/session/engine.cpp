@@ -20,6 +20,7 @@
 #include "program/state_lease.h"
 #include "program/thread_pool.h"
 #include "session/engine_impl.h"
+#include "session/open_text.h"
 #include "session/resolved_options.h"
 #include "session/utterance_plan.h"
 #include "text/tokenizer_json.h"
@@ -170,8 +171,12 @@ const ModelMetadata& Engine::metadata() const { return impl_->metadata; }
 
 Status Engine::check(const SynthesisRequest& request, const SynthesisOptions& options) const {
   ASSIGN_OR_RETURN(const ResolvedOptions resolved, resolve_options(options, impl_->metadata));
-  const auto plan = plan_utterance(request, resolved, impl_->metadata, impl_->tokenizer);
-  return plan.ok() ? Status() : plan.error();
+  ASSIGN_OR_RETURN(const UtterancePlan plan, plan_utterance(request, resolved, impl_->metadata, impl_->tokenizer));
+  if (!plan.is_open) {
+    return {};
+  }
+  const auto text = OpenText::create(request, plan.request, resolved, impl_->metadata, impl_->tokenizer);
+  return text.ok() ? Status() : text.error();
 }
 
 Status Engine::check(const SynthesisOptions& options) const {

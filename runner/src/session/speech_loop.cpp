@@ -56,14 +56,20 @@ Result<AudioChunk> SpeechLoop::next() {
     utterance_.drop_after(decoded_frames_, decoded_tokens_);
     utterance_.finish(FinishReason::kStopped);
   }
-  while (!is_finished_ && samples_.empty()) {
+  while (!is_finished_ && samples_.empty() && !needs_text()) {
     RETURN_IF_ERROR(make_samples(stats_.samples == 0 ? options.first_chunk_frames : options.chunk_frames));
-    const bool is_all_heard = decoded_frames_ == utterance_.num_frames() && utterance_.pause_samples() == 0;
-    is_finished_ = utterance_.has_ended() && (is_all_heard || options.codes_only);
+    is_finished_ = utterance_.has_ended() && is_all_heard();
   }
   stats_.samples += static_cast<int64_t>(samples_.size());
   return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), parts_.metadata.sample_rate,
-                    first_frame,     decoded_frames_ - first_frame,         is_finished_};
+                    first_frame,     decoded_frames_ - first_frame,         is_finished_,
+                    needs_text()};
+}
+
+/// Codes without samples are heard when they are made.
+bool SpeechLoop::is_all_heard() const {
+  return utterance_.options().codes_only ||
+         (decoded_frames_ == utterance_.num_frames() && utterance_.pause_samples() == 0);
 }
 
 /// Of `num_frames` frames at most: silence where a pause is next, else speech that ends before the next one.
@@ -196,7 +202,7 @@ Status SpeechLoop::decode(const std::vector<int64_t>& codes, const std::function
     note_progress();
     stats_.samples += static_cast<int64_t>(samples_.size());
     RETURN_IF_ERROR(deliver({samples_.data(), static_cast<int64_t>(samples_.size()), metadata.sample_rate, first, count,
-                             decoded_frames_ == total}));
+                             decoded_frames_ == total, false}));
   }
   is_finished_ = true;
   utterance_.finish(decoded_frames_ == total ? FinishReason::kEos : FinishReason::kStopped);

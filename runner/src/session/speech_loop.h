@@ -45,6 +45,11 @@ class SpeechLoop {
   /// Reads the prompt of the first piece.
   Status start(UtterancePlan plan, const ResolvedOptions& options);
 
+  /// More of an open text.
+  void add_pieces(std::vector<Piece> pieces);
+  /// No more of it comes.
+  void close_text(int64_t final_pause) { utterance_.close_text(final_pause); }
+
   /// The samples of the next frames; `samples` stay valid until the next call.
   Result<AudioChunk> next();
 
@@ -66,6 +71,7 @@ class SpeechLoop {
   SpeechLoop(const Parts& parts, std::unique_ptr<FrameStream> stream, DecoderState decoder_state);
 
   // Before the first frame of a piece: speech_start.cpp
+  void count(const Piece& piece);
   Status begin_piece();
   Status read_prompt(const PromptPlan& plan);
   Status read_rows(const float* rows, int64_t num_rows);
@@ -79,7 +85,11 @@ class SpeechLoop {
   void make_silence(int64_t num_frames);
   Status make_frames(int64_t first, int64_t count);
   Status make_frame();
-  bool makes_frames() const { return !utterance_.has_ended() && utterance_.pause_samples() == 0; }
+  bool makes_frames() const {
+    return !utterance_.has_ended() && utterance_.pause_samples() == 0 && !utterance_.needs_text();
+  }
+  bool is_all_heard() const;
+  bool needs_text() const { return utterance_.needs_text() && is_all_heard(); }
   Status draw_token();
   Status complete_frame();
   Status decode_pending();

@@ -10,17 +10,28 @@
 namespace qwen3_tts {
 
 Status SpeechLoop::start(UtterancePlan plan, const ResolvedOptions& options) {
-  stats_.pieces = static_cast<int64_t>(plan.pieces.size());
-  for (const Piece& piece : plan.pieces) {
-    stats_.text_tokens += static_cast<int64_t>(piece.text_ids.size());
-  }
+  std::for_each(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { count(piece); });
   utterance_ = Utterance(std::move(plan), options, parts_.metadata);
   stream_->draw = options.draw;
   stream_->num_drawn = 0;
   leading_silence_ = LeadingSilence(parts_.metadata.sample_rate);
-  RETURN_IF_ERROR(begin_piece());
+  if (!utterance_.needs_text()) {
+    RETURN_IF_ERROR(begin_piece());
+  }
   const ResolvedRequest& request = utterance_.plan().request;
   return request.is_in_context && !options.codes_only ? prime_codec(request.voice->codes) : Status();
+}
+
+void SpeechLoop::add_pieces(std::vector<Piece> pieces) {
+  for (Piece& piece : pieces) {
+    count(piece);
+    utterance_.add_piece(std::move(piece));
+  }
+}
+
+void SpeechLoop::count(const Piece& piece) {
+  ++stats_.pieces;
+  stats_.text_tokens += static_cast<int64_t>(piece.text_ids.size());
 }
 
 /// The next piece of the text, from its first row to where its first token can be drawn. The codec decoder knows

@@ -78,6 +78,7 @@ Status Impl::require_not_poisoned() const {
 Status Impl::begin() {
   start_time_ = Clock::now();
   state_ = State::kIdle;
+  close_text();
   return loop_->clear();
 }
 
@@ -92,16 +93,66 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
   RETURN_IF_ERROR(begin());
   ASSIGN_OR_RETURN(const ResolvedOptions resolved, resolve_options(options, engine_->metadata));
   ASSIGN_OR_RETURN(UtterancePlan plan, plan_utterance(request, resolved, engine_->metadata, engine_->tokenizer));
+  std::unique_ptr<OpenText> text;
+  if (plan.is_open) {
+    ASSIGN_OR_RETURN(text, OpenText::create(request, plan.request, resolved, engine_->metadata, engine_->tokenizer));
+  }
   RETURN_IF_ERROR(load_methods(resolved.codes_only ? Workload::kCodes : Workload::kSpeech));
   loop_->stats().prompt_ms = elapsed_ms(start_time_) - loop_->stats().load_ms;
-  return loop_->start(std::move(plan), resolved);
+  RETURN_IF_ERROR(loop_->start(std::move(plan), resolved));
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  text_ = std::move(text);
+  return {};
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Text that is still being written
+
+namespace {
+
+Error no_open_text() {
+  return {ErrorCode::kInvalidState, "no utterance takes more text; start one with open_text, which has not ended"};
+}
+
+}  // namespace
+
+Status Impl::append(std::string_view utf8) {
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  return text_ == nullptr ? no_open_text() : text_->append(utf8);
+}
+
+Status Impl::finish_text() {
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  return text_ == nullptr ? no_open_text() : text_->finish();
+}
+
+Status Impl::take_text() {
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  if (text_ == nullptr) {
+    return {};
+  }
+  ASSIGN_OR_RETURN(std::vector<Piece> pieces, text_->take());
+  loop_->add_pieces(std::move(pieces));
+  if (text_->is_finished()) {
+    loop_->close_text(text_->final_pause());
+  }
+  return {};
+}
+
+void Impl::close_text() {
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  text_.reset();
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Samples
 
 Result<AudioChunk> Impl::next() {
   RETURN_IF_ERROR(require_not_poisoned());
   if (state_ != State::kRunning) {
     return Error{ErrorCode::kInvalidState, "there is no utterance to continue; call start()"};
   }
+  RETURN_IF_ERROR(poison_on_error(take_text()));
   ASSIGN_OR_RETURN(const AudioChunk chunk, poison_on_error(loop_->next()));
   if (loop_->is_finished()) {
     finish();
@@ -122,11 +173,15 @@ bool Impl::is_first(const AudioChunk& chunk) const {
 void Impl::finish() {
   state_ = State::kFinished;
   loop_->forget_stop();
+  close_text();
 }
 
 Result<SynthesisStats> Impl::synthesize(const SynthesisRequest& request, const SynthesisOptions& options,
                                         AudioSink& sink) {
   RETURN_IF_ERROR(start(request, options));
+  if (request.open_text) {
+    RETURN_IF_ERROR(poison_on_error(finish_text()));
+  }
   while (state_ == State::kRunning) {
     ASSIGN_OR_RETURN(const AudioChunk chunk, next());
     RETURN_IF_ERROR(poison_on_error(write(chunk, sink)));
@@ -172,6 +227,7 @@ Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
 
 void Impl::reset() {
   state_ = State::kIdle;
+  close_text();
   loop_->forget_stop();
 }
 
@@ -190,6 +246,10 @@ SynthesisSession::~SynthesisSession() = default;
 Status SynthesisSession::start(const SynthesisRequest& request, const SynthesisOptions& options) {
   return impl_->start(request, options);
 }
+
+Status SynthesisSession::append(std::string_view utf8) { return impl_->append(utf8); }
+
+Status SynthesisSession::finish() { return impl_->finish_text(); }
 
 Result<AudioChunk> SynthesisSession::next() { return impl_->next(); }
 

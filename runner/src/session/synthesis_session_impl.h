@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "base/scoped_timer.h"
 #include "program/state_lease.h"
 #include "session/engine_impl.h"
+#include "session/open_text.h"
 #include "session/speech_loop.h"
 #include "stages/embedding.h"
 #include "stages/frame_decoder.h"
@@ -27,6 +30,8 @@ struct SynthesisSession::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Status start(const SynthesisRequest& request, const SynthesisOptions& options);
+  Status append(std::string_view utf8);
+  Status finish_text();
   Result<AudioChunk> next();
   Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
   Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
@@ -55,6 +60,9 @@ struct SynthesisSession::Impl {
   Status begin();
   Status load_methods(Workload workload);
   Status prepare(const SynthesisRequest& request, const SynthesisOptions& options);
+  /// What was written since the last call, for the loop.
+  Status take_text();
+  void close_text();
   Status write(const AudioChunk& chunk, AudioSink& sink);
   bool is_first(const AudioChunk& chunk) const;
   Status decode_into(const std::vector<int64_t>& codes, AudioSink& sink);
@@ -67,6 +75,8 @@ struct SynthesisSession::Impl {
   std::unique_ptr<FrameMaker> frames_;
   std::unique_ptr<FrameDecoder> decoder_;
   std::unique_ptr<SpeechLoop> loop_;
+  std::mutex text_mutex_;               ///< Of text_.
+  std::unique_ptr<OpenText> text_;  ///< Of an utterance that takes more of it, else null.
   State state_ = State::kIdle;
   Clock::time_point start_time_;
 };

@@ -3,11 +3,32 @@
 #include <algorithm>
 #include <utility>
 
+#include "session/piece_room.h"
+
 namespace qwen3_tts {
 
 Utterance::Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata)
-    : plan_(std::move(plan)), options_(options), metadata_(&metadata) {
+    : plan_(std::move(plan)),
+      options_(options),
+      metadata_(&metadata),
+      is_between_pieces_(plan_.is_open || !plan_.pieces.empty()) {
   begin_pause(plan_.pieces.empty() ? 0 : plan_.pieces.front().pause_before);
+}
+
+void Utterance::add_piece(Piece piece) {
+  const bool is_waited_for = needs_text();
+  plan_.pieces.push_back(std::move(piece));
+  if (is_waited_for) {
+    begin_pause(plan_.pieces.back().pause_before);
+  }
+}
+
+void Utterance::close_text(int64_t final_pause) {
+  plan_.is_open = false;
+  plan_.final_pause = final_pause;
+  if (needs_text()) {
+    end_text();
+  }
 }
 
 PromptPlan Utterance::begin_piece() {
@@ -54,20 +75,31 @@ void Utterance::accept_codes(const int64_t* codes, int64_t num_frames) {
 }
 
 Utterance::Next Utterance::end_piece(FinishReason reason) {
+  piece_reason_ = reason;
   if (reason != FinishReason::kEos) {
     ++num_cut_pieces_;
     end_reason_ = end_reason_ == FinishReason::kEos ? reason : end_reason_;
   }
-  const bool is_last = next_piece_ == plan_.pieces.size();
+  const bool has_next = next_piece_ < plan_.pieces.size();
+  const bool is_last = !has_next && !plan_.is_open;
   const bool is_full = options_.limits_utterance && num_frames_ + 1 >= options_.max_new_tokens;
-  if (!is_last && !is_full) {
-    is_between_pieces_ = true;
-    begin_pause(plan_.pieces[next_piece_].pause_before);
-    return Next::kPiece;
+  if (is_last) {
+    end_text();
+    return Next::kEnd;
   }
-  finish(is_last && reason != FinishReason::kMaxNewTokens ? end_reason_ : FinishReason::kMaxNewTokens);
-  begin_pause(is_last ? plan_.final_pause : 0);
-  return Next::kEnd;
+  if (is_full) {
+    finish(FinishReason::kMaxNewTokens);
+    return Next::kEnd;
+  }
+  is_between_pieces_ = true;
+  begin_pause(has_next ? plan_.pieces[next_piece_].pause_before : 0);
+  return Next::kPiece;
+}
+
+/// All pieces are spoken.
+void Utterance::end_text() {
+  finish(piece_reason_ == FinishReason::kMaxNewTokens ? piece_reason_ : end_reason_);
+  begin_pause(plan_.final_pause);
 }
 
 /// Without samples there is no silence.
@@ -87,6 +119,7 @@ void Utterance::drop_after(int64_t num_frames, size_t num_tokens) {
 
 void Utterance::finish(FinishReason reason) {
   has_ended_ = true;
+  is_between_pieces_ = false;
   finish_reason_ = reason;
   pause_samples_ = 0;
 }

@@ -19,12 +19,20 @@ class Utterance {
  public:
   enum class Next {
     kFrame,  ///< The rest of the token's frame, for accept_codes().
-    kPiece,  ///< No frame: the token ended a piece. A pause may come, and then begin_piece() gives the next one.
+    kPiece,  ///< No frame: the token ended a piece. A pause may come, and then begin_piece() gives the next one,
+             ///< unless needs_text().
     kEnd,    ///< No frame: the utterance has ended.
   };
 
   /// Borrows `metadata`. Without pieces there is nothing to begin, only codes to take.
   Utterance(UtterancePlan plan, const ResolvedOptions& options, const ModelMetadata& metadata);
+
+  /// More of an open text.
+  void add_piece(Piece piece);
+  /// No more of it comes. `final_pause`: samples of silence after the last piece.
+  void close_text(int64_t final_pause);
+  /// Nothing is left to say before one of these two.
+  bool needs_text() const { return is_between_pieces_ && next_piece_ == plan_.pieces.size(); }
 
   /// The prompt of the next piece, of which there is one: of the first, or after Next::kPiece.
   PromptPlan begin_piece();
@@ -72,6 +80,7 @@ class Utterance {
 
   PieceLimit piece_limit(const PromptPlan& prompt, int64_t num_text_tokens) const;
   Next end_piece(FinishReason reason);
+  void end_text();
   void begin_pause(int64_t num_samples);
 
   UtterancePlan plan_;
@@ -83,6 +92,7 @@ class Utterance {
   bool is_between_pieces_ = false;
   int64_t pause_samples_ = 0;
   int64_t num_cut_pieces_ = 0;
+  FinishReason piece_reason_ = FinishReason::kEos;  ///< What ended the last piece.
   FinishReason end_reason_ = FinishReason::kEos;  ///< Of the first piece that a limit ended.
   FinishReason finish_reason_ = FinishReason::kEos;
   bool has_ended_ = false;

@@ -145,12 +145,17 @@ Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextT
   ASSIGN_OR_RETURN(const std::string_view body, normalize_text(request.text));
   PromptText text;
   ASSIGN_OR_RETURN(text.body, about("text", tokenizer.encode(body)));
-  if (has_something_to_say(request.instruct)) {
-    RETURN_IF_ERROR(about("instruct", check_encoding(request.instruct)));
-    ASSIGN_OR_RETURN(const std::string_view instruct, normalize_text(request.instruct));
-    ASSIGN_OR_RETURN(text.instruct, about("instruct", tokenizer.encode(instruct)));
-  }
+  ASSIGN_OR_RETURN(text.instruct, tokenize_instruct(request, tokenizer));
   return text;
+}
+
+Result<std::vector<int64_t>> tokenize_instruct(const SynthesisRequest& request, const TextTokenizer& tokenizer) {
+  if (!has_something_to_say(request.instruct)) {
+    return std::vector<int64_t>();
+  }
+  RETURN_IF_ERROR(about("instruct", check_encoding(request.instruct)));
+  ASSIGN_OR_RETURN(const std::string_view instruct, normalize_text(request.instruct));
+  return about("instruct", tokenizer.encode(instruct));
 }
 
 Result<ResolvedRequest> resolve_request(const SynthesisRequest& request, std::vector<int64_t> instruct,

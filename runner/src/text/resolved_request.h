@@ -22,6 +22,9 @@ struct PromptText {
 /// Refuses text that has nothing to say, and what is not in UTF-8. A style description that says nothing is none.
 Result<PromptText> tokenize_request(const SynthesisRequest& request, const TextTokenizer& tokenizer);
 
+/// Its style description alone: ids, or none.
+Result<std::vector<int64_t>> tokenize_instruct(const SynthesisRequest& request, const TextTokenizer& tokenizer);
+
 /// A request that was checked against its model, without its text: who speaks, and how. From here on nothing about it
 /// can be wrong.
 struct ResolvedRequest {

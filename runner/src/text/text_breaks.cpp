@@ -232,6 +232,22 @@ std::vector<std::string_view> cut_text(std::string_view utf8, TextBreak kind) {
   return parts;
 }
 
+size_t decided_end(std::string_view utf8) {
+  size_t last = 0;  // Of what was read, the last character that decides; counts once another stands behind it.
+  size_t decided = 0;
+  for (size_t at = 0; at < utf8.size();) {
+    const auto character = decode_char(utf8.substr(at));
+    if (!character.has_value()) {
+      break;
+    }
+    decided = last;
+    const bool decides = char_class(character->code) != CharClass::kSpace && !is_one_of(kDashes, character->code);
+    last = decides ? at : last;
+    at += character->size;
+  }
+  return decided;
+}
+
 bool has_words(std::string_view utf8) {
   while (const auto decoded = decode_char(utf8)) {
     const CharClass value = char_class(decoded->code);

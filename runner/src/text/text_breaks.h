@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,11 @@ enum class TextBreak {
 /// Whitespace at a break ends the part before it. Knows the punctuation of the ten languages of the published models,
 /// and errs towards no break: a stop before a small letter, or after an initial or a usual abbreviation, ends nothing.
 std::vector<std::string_view> cut_text(std::string_view utf8, TextBreak kind);
+
+/// How far more text behind `utf8` cannot move a break: the offset of the last character before which it is decided
+/// whether there is one, of every kind but kCharacter. That takes the next character that is neither a space nor a
+/// dash, and the one behind it. 0: none is decided.
+size_t decided_end(std::string_view utf8);
 
 /// Is there anything to say in it: a letter or a number?
 bool has_words(std::string_view utf8);
