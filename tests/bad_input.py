@@ -380,6 +380,18 @@ CASES = [
         },
         ("lines 1, 2", "empty"),
     ),
+    # text that is still being written
+    Case("open text that is whole", given(open_text=True), ("--open_text", "--text_file -")),
+    Case(
+        "open text that is spoken twice",
+        given(open_text=True, text=None, text_file="-", repeat=2, output_wav=None),
+        ("--open_text", "--repeat"),
+    ),
+    Case(
+        "open text in one go",
+        given(open_text=True, text=None, text_file="-", long_text="error"),
+        ("--open_text", "--long_text error"),
+    ),
     # prompts files
     Case("prompts file with damaged JSON", line('{"text": "a"'), ("line 2", "lines.txt", "JSON")),
     Case("prompts file with JSON of a million levels", line('{"text": ' + "[" * 10**6), ("line 2", "JSON")),
@@ -390,7 +402,7 @@ CASES = [
     Case(
         "prompts file with an unknown key",
         line('{"text": "a", "pitch": 2}'),
-        ("line 2", "'pitch'", "text, markup, language, speaker", "voice, seed, output, speed"),
+        ("line 2", "'pitch'", "text, markup, open_text, language, speaker", "voice, seed, output, speed"),
     ),
     Case("prompts file with a key of another type", line('{"text": 5}'), ("line 2", "'text'", "string")),
     Case("prompts file with a negative seed", line('{"text": "a", "seed": -1}'), ("line 2", "'seed'", "0 or more")),

@@ -110,6 +110,40 @@ def test_line_is_spoken_when_it_comes(
     assert heard.startswith(b"".join(whole[name][44:] for name in order))
 
 
+def test_text_is_spoken_while_it_is_written(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
+    """Eight frames a piece. The sound is that of the same text in a line that is whole."""
+    text = "\ufeffWell then, it begins. Grüße!\n\nThis is the last one.\n"
+    flags = {"model_path": tiny_pte("tiny-base"), "threads": 1, "frame_budget": 8, "seed": 5}
+    line = {"text": text.strip("\ufeff\n"), "open_text": True, "output": "line.wav"}
+    done = call(runner, stdin=text_of([line]), prompts_path="-", output_dir=tmp_path, **flags)
+    assert done.returncode == 0, done.stderr
+    whole = wavs(tmp_path)["line.wav"][44:]
+    with running(runner, stdin=subprocess.PIPE, text_file="-", open_text=True, stdout="s16le", **flags) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for byte in text.encode()[:20]:  # The first clause, and the begin of what follows.
+            process.stdin.write(bytes([byte]))
+            process.stdin.flush()
+        heard = read_samples(process, 8)
+        process.stdin.write(text.encode()[20:])
+        process.stdin.close()
+        heard += process.stdout.read()
+        assert process.wait() == 0
+    assert heard == whole
+    assert len(whole) == 2 * (4 * 8 * SAMPLES_PER_FRAME + 9600)
+
+
+def test_signal_ends_the_waiting_for_text(runner: Path, tiny_pte: Pte) -> None:
+    flags = {"model_path": tiny_pte("tiny-base"), "frame_budget": 8, "min_frames": 8, "text_file": "-"}
+    with running(runner, stdin=subprocess.PIPE, open_text=True, stdout="s16le", **flags) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"It begins. And")
+        process.stdin.flush()
+        read_samples(process, 8)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == b"", "who stops it does not want the half of a sentence"
+        assert process.wait() == 128 + signal.SIGINT
+
+
 def test_wrong_line_does_not_end_a_stream(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
     content = b'One.\n\n{"text": "a", "language": "klingon"}\n{"text"\nTwo.\n{"text": "b", "output": "a.wav"}\n'
     content += b'{"text": "c", "output": "a.wav"}\n'

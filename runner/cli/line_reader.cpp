@@ -63,6 +63,11 @@ Result<std::optional<std::string>> LineReader::next() {
   }
 }
 
+Result<std::optional<std::string>> LineReader::next_bytes() {
+  ASSIGN_OR_RETURN(const bool has_more, fill());
+  return has_more ? std::optional<std::string>(std::exchange(buffer_, {})) : std::nullopt;
+}
+
 Result<bool> LineReader::fill() {
   std::array<char, 1 << 16> bytes;
   while (!is_stopped_()) {

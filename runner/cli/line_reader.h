@@ -22,6 +22,9 @@ class LineReader {
   /// a text.
   Result<std::optional<std::string>> next();
 
+  /// The next bytes, as soon as some are there; nothing at the end, or when it is stopped.
+  Result<std::optional<std::string>> next_bytes();
+
   /// All that will come is there already: a regular file.
   bool is_whole() const { return is_whole_; }
 

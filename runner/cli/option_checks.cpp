@@ -81,6 +81,26 @@ Status check_codes_only(const RunnerOptions& options) {
   return {};
 }
 
+/// What is spoken while it comes can be spoken once, and piece by piece.
+Status check_open_text(const RunnerOptions& options) {
+  if (!options.request.open_text) {
+    return {};
+  }
+  if (!options.text_file) {
+    return invalid_argument(
+        "--open_text is about a text that comes from a file or pipe; give --text_file - for standard input");
+  }
+  if (options.repeat > 1 || options.warmup > 0 || !options.save_voice.empty()) {
+    return invalid_argument(
+        "--open_text reads a text while it is spoken, and knows it only afterwards; leave --repeat, --warmup and "
+        "--save_voice out");
+  }
+  if (options.synthesis.long_text == LongText::kError) {
+    return invalid_argument("--open_text speaks sentence by sentence; leave --long_text error out");
+  }
+  return {};
+}
+
 /// The sound file of a single run.
 Status check_sound_file(const RunnerOptions& options) {
   const std::string& path = options.output;
@@ -166,6 +186,7 @@ Status check_inputs(const RunnerOptions& options) {
   if (options.codes_path && (options.synthesis.trim_silence || !options.save_voice.empty())) {
     return invalid_argument("--trim_silence and --save_voice have no effect on --codes_path; leave them out");
   }
+  RETURN_IF_ERROR(check_open_text(options));
   return check_voice(options);
 }
 

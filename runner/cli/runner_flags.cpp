@@ -91,6 +91,9 @@ void add_input_flags(CLI::App& app, RunnerOptions& options) {
   app.add_flag("--markup", options.request.markup,
                "In texts, [pause 500ms] and <break time=\"500ms\"/> are pauses of up to 60 s")
       ->group(group);
+  app.add_flag("--open_text", options.request.open_text,
+               "Speak --text_file while it is being written: each sentence as soon as it is complete")
+      ->group(group);
   app.add_option("--prompts_path", options.prompts_path, "File or pipe with one text or JSON object a line; -: stdin")
       ->type_name("FILE")
       ->group(group);

@@ -40,6 +40,9 @@ Run plan_run(const PromptLine& line, const RunnerOptions& options) {
   if (line.names("markup")) {
     request.markup = line.request.markup;
   }
+  if (line.names("open_text")) {
+    request.open_text = line.request.open_text;
+  }
   if (line.names("language")) {
     request.language = line.request.language;
   }
@@ -74,7 +77,7 @@ std::vector<NamedPath> named_files(const RunnerOptions& options) {
 }
 
 Result<PromptLine> read_only_prompt(const RunnerOptions& options) {
-  if (options.text_file) {
+  if (options.text_file && !options.request.open_text) {
     return read_text_file(*options.text_file);
   }
   PromptLine line;

@@ -24,6 +24,7 @@
 #include "base/try.h"
 #include "cut_off.h"
 #include "exit_codes.h"
+#include "line_reader.h"
 #include "manifest.h"
 #include "output_paths.h"
 #include "report.h"
@@ -88,14 +89,16 @@ class Speaker {
   /// The methods that the runs need, so that the first one is as fast as the others.
   Status load();
   /// Before the first one that is heard.
-  Status warm_up(const Run& run);
+  Status warm_up(Run run);
   /// Its output is there, and --skip_existing leaves it alone.
   bool is_spoken(const Run& run);
   /// What is asked of the session: the run's request and voice.
   SynthesisRequest request_of(const Run& run) const;
   /// One utterance into `sink`.
-  Status utter(const Run& run, AudioSink& sink);
-  Status speak_one(const Run& run);
+  Status utter(Run& run, AudioSink& sink);
+  /// The same of a text that is still being written, which becomes the run's.
+  Status utter_as_written(Run& run, const SynthesisOptions& options, AudioSink& sink);
+  Status speak_one(Run run);
   /// Remembers and tells how the run went. `output`: where its speech is.
   Status keep_record(const Run& run, const std::string& output);
   /// Keeps who spoke the run.
@@ -219,7 +222,7 @@ Status Speaker::check(const Run& run) {
   return options_.save_voice.empty() ? Status() : voice_maker_->check(run.request);
 }
 
-Status Speaker::warm_up(const Run& run) {
+Status Speaker::warm_up(Run run) {
   NullSink nowhere;
   for (int64_t i = 0; i < options_.warmup && received_signal() == 0; ++i) {
     console_.progress("warming up ...");
@@ -263,7 +266,7 @@ bool Speaker::is_spoken(const Run& run) {
 }
 
 /// In a folder of outputs, a file that has its name is complete: somebody may go on after the program was killed.
-Status Speaker::speak_one(const Run& run) {
+Status Speaker::speak_one(Run run) {
   tell_voice_choice(request_of(run));
   const ModelMetadata& metadata = engine_->metadata();
   const Clock::time_point start = Clock::now();
@@ -325,14 +328,44 @@ Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
   return {};
 }
 
-Status Speaker::utter(const Run& run, AudioSink& sink) {
+Status Speaker::utter(Run& run, AudioSink& sink) {
   if (options_.codes_path.has_value()) {
     return session_->decode(codes_, sink);
   }
   SynthesisOptions options = options_.synthesis;
   options.seed = run.seed;
+  if (options_.request.open_text) {
+    return utter_as_written(run, options, sink);
+  }
   RETURN_IF_ERROR(session_->synthesize(request_of(run), options, sink));
   return {};
+}
+
+/// More is read when all that came is spoken: what is read does not depend on when.
+Status Speaker::utter_as_written(Run& run, const SynthesisOptions& options, AudioSink& sink) {
+  const auto is_stopped = [] { return received_signal() != 0; };
+  ASSIGN_OR_RETURN(LineReader reader, LineReader::open(*options_.text_file, is_stopped));
+  RETURN_IF_ERROR(session_->start(request_of(run), options));
+  AudioChunk chunk{};
+  for (chunk.needs_text = true; !chunk.is_last;) {
+    if (chunk.needs_text) {
+      ASSIGN_OR_RETURN(std::optional<std::string> bytes, reader.next_bytes());
+      if (bytes.has_value() && run.request.text.empty()) {
+        remove_byte_order_mark(*bytes);
+      }
+      if (bytes.has_value()) {
+        run.request.text += *bytes;
+        RETURN_IF_ERROR(session_->append(*bytes));
+      } else if (!is_stopped()) {
+        RETURN_IF_ERROR(session_->finish());
+      }
+    }
+    ASSIGN_OR_RETURN(chunk, session_->next());
+    if (chunk.num_samples > 0) {
+      RETURN_IF_ERROR(sink.write(chunk.samples, chunk.num_samples));
+    }
+  }
+  return sink.close();
 }
 
 void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
