@@ -74,7 +74,7 @@ class OpenTextTest : public ::testing::Test {
 
   /// Text that comes in these bits, each when all before it is spoken.
   Utterance speak_bits(const std::vector<std::string>& bits, const SynthesisOptions& options,
-                       SynthesisRequest request = open()) {
+                       const SynthesisRequest& request = open()) {
     Utterance utterance;
     EXPECT_TRUE(session_->start(request, options).ok());
     for (const std::string& bit : bits) {
@@ -103,7 +103,7 @@ class OpenTextTest : public ::testing::Test {
 Engine* OpenTextTest::engine_ = nullptr;
 
 TEST_F(OpenTextTest, SaysTheSameHoweverTheTextComes) {
-  std::mt19937 random(11);
+  std::mt19937 random(11);  // NOLINT(bugprone-random-generator-seed): every run is the same
   SynthesisRequest with_voice = open();
   with_voice.voice = some_voice(3, engine_->metadata());
   SynthesisOptions split = sampled(3);
