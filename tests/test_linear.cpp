@@ -115,7 +115,8 @@ INSTANTIATE_INSTRUCTION_SETS(LinearTest);
 TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
   for (const auto& [bits, rows, group_size] :
        {std::tuple(4, 1, 32), std::tuple(4, 7, 64), std::tuple(5, 3, 32), std::tuple(6, 2, 32), std::tuple(6, 3, 96),
-        std::tuple(8, 5, 32), std::tuple(8, 1, 192)}) {
+        std::tuple(8, 5, 32), std::tuple(8, 1, 192), std::tuple(4, 15, 32), std::tuple(5, 9, 32), std::tuple(6, 12, 64),
+        std::tuple(8, 16, 32)}) {
     const Weight weight = packed_weight(bits, group_size);
     const std::vector<float> x = exact_inputs(rows * kColumns, group_size);
     const auto y = multiply(make_tensor_ptr({rows, static_cast<SizesType>(kColumns)}, x), weight.codes, weight.scales);
@@ -162,16 +163,24 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
 }
 
 TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
-  const Weight weight = any_weight(4, 32, 64, 32);
-  const std::vector<float> x = exact_inputs(384, 50);
-  const auto all = multiply(make_tensor_ptr({6, 64}, x), weight.codes, weight.scales);
-  ASSERT_TRUE(all.has_value());
-  for (size_t row = 0; row < 6; ++row) {
-    const auto begin = x.begin() + static_cast<std::ptrdiff_t>(row * 64);
-    const auto one =
-        multiply(make_tensor_ptr({1, 64}, std::vector<float>(begin, begin + 64)), weight.codes, weight.scales);
-    ASSERT_TRUE(one.has_value());
-    EXPECT_TRUE(std::equal(one->begin(), one->end(), all->begin() + static_cast<std::ptrdiff_t>(row * 32))) << row;
+  constexpr int kMost = 23;  // A pass takes eight rows, four, two or one.
+  const std::vector<float> x = exact_inputs(kMost * 64, 50);
+  for (const int64_t bits : {4, 5, 6, 8}) {
+    const Weight weight = any_weight(bits, 32, 64, 32);
+    std::vector<float> alone;
+    for (int row = 0; row < kMost; ++row) {
+      const auto one =
+          multiply(make_tensor_ptr({1, 64}, std::vector<float>(x.begin() + row * 64, x.begin() + (row + 1) * 64)),
+                   weight.codes, weight.scales);
+      ASSERT_TRUE(one.has_value());
+      alone.insert(alone.end(), one->begin(), one->end());
+    }
+    for (int rows = 2; rows <= kMost; ++rows) {
+      const auto all = multiply(make_tensor_ptr({rows, 64}, std::vector<float>(x.begin(), x.begin() + rows * 64)),
+                                weight.codes, weight.scales);
+      ASSERT_TRUE(all.has_value());
+      EXPECT_EQ(*all, std::vector<float>(alone.begin(), alone.begin() + rows * 32)) << bits << " bits, " << rows;
+    }
   }
 }
 

@@ -9,6 +9,8 @@ namespace {
 constexpr int64_t kVectorBytes = 4 * PackedWeight::kPanelRows;  // a quad of every row
 constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
 constexpr int64_t kParts = PackedWeight::kPanelRows / kLanes;  // of a panel that is wider than a vector
+// Rows that one pass over the weights multiplies. Eight need 16 registers for their sums; only the widest set has more.
+constexpr int kMostRows = kParts == 1 ? 8 : 4;
 constexpr float kLargestCode = 127.0F;
 
 uint32_t bits_of(float value) {
@@ -158,8 +160,12 @@ void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeigh
       const uint16_t* scales = weight.scales + panel * weight.num_groups * PackedWeight::kPanelRows + lane;
       float* out = y + panel * PackedWeight::kPanelRows + lane;
       int64_t row = 0;
-      for (; row + 4 <= num_rows; row += 4) {
+      for (; row + kMostRows <= num_rows; row += kMostRows) {
+        multiply_lanes<kBits, kMostRows>(x, row, weight, block, scales, stride, out + row * stride);
+      }
+      if (row + 4 <= num_rows) {
         multiply_lanes<kBits, 4>(x, row, weight, block, scales, stride, out + row * stride);
+        row += 4;
       }
       if (row + 2 <= num_rows) {
         multiply_lanes<kBits, 2>(x, row, weight, block, scales, stride, out + row * stride);
