@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks or applies the style of Python and C++: lint.sh check [JOBS] | style | format
+# Checks or applies the style of Python, C++ and C: lint.sh check [JOBS] | style | format
 #   style  what takes seconds; check also runs clang-tidy over every C++ file
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ style() {
   .venv/bin/ruff check
   .venv/bin/ruff format --check
   .venv/bin/mypy
-  sources -name '*.cpp' -o -name '*.h' | xargs .venv/bin/clang-format --dry-run -Werror
+  sources -name '*.cpp' -o -name '*.c' -o -name '*.h' | xargs .venv/bin/clang-format --dry-run -Werror
 }
 
 case "${1:-}" in
@@ -31,7 +31,7 @@ case "${1:-}" in
   format)
     .venv/bin/ruff check --fix-only
     .venv/bin/ruff format
-    sources -name '*.cpp' -o -name '*.h' | xargs .venv/bin/clang-format -i
+    sources -name '*.cpp' -o -name '*.c' -o -name '*.h' | xargs .venv/bin/clang-format -i
     ;;
   *) echo "usage: lint.sh check [JOBS] | style | format" >&2; exit 2 ;;
 esac

@@ -5,18 +5,11 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/names.h"
 #include "base/try.h"
 #include "command_line.h"
+#include "recording/channel_names.h"
 
 namespace qwen3_tts {
-
-template <>
-struct Names<RecordingChannel> {
-  static constexpr Name<RecordingChannel> kAll[] = {
-      {RecordingChannel::kMix, "mix"}, {RecordingChannel::kLeft, "left"}, {RecordingChannel::kRight, "right"}};
-};
-
 namespace {
 
 /// "12.5", "1:02.5" or "1:00:02.5" in seconds; minutes and seconds behind a colon are below 60.

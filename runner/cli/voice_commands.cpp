@@ -12,7 +12,6 @@
 #include <qwen3_tts/voice.h>
 
 #include "base/error.h"
-#include "base/names.h"
 #include "base/scoped_timer.h"
 #include "base/try.h"
 
@@ -131,22 +130,11 @@ Status list(const VoiceProgramOptions& options, Console& console) {
 
 Status mix(const VoiceProgramOptions& options, Console& console) {
   ASSIGN_OR_RETURN(Voice first, Voice::read(options.first));
-  ASSIGN_OR_RETURN(const Voice second, Voice::read(options.second));
-  if (first.model_type != second.model_type || first.x_vector.size() != second.x_vector.size()) {
-    return invalid_argument("voice '" + options.first + "' is for another model (" + model_of(first) +
-                            ") than voice '" + options.second + "' (" + model_of(second) +
-                            "); mix voices of one model");
-  }
-  Voice voice;
-  voice.name = options.name;
-  voice.language = first.language == second.language ? first.language : kAutoLanguage;
-  voice.model_type = first.model_type;
-  voice.x_vector = std::move(first.x_vector);
-  for (size_t i = 0; i < voice.x_vector.size(); ++i) {
-    const double of_first = voice.x_vector[i];
-    const double of_second = second.x_vector[i];
-    voice.x_vector[i] = static_cast<float>((1 - options.weight) * of_first + options.weight * of_second);
-  }
+  ASSIGN_OR_RETURN(Voice second, Voice::read(options.second));
+  first.name = options.first;  // What errors call them.
+  second.name = options.second;
+  ASSIGN_OR_RETURN(const Voice voice,
+                   Voice::mix({{first, 1 - options.weight}, {second, options.weight}}, options.name));
   return save(voice, options.output, console);
 }
 

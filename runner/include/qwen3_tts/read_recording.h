@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <qwen3_tts/export.h>
 #include <qwen3_tts/recording.h>
@@ -57,5 +58,13 @@ struct RecordingOptions {
 /// ms or more before its header says, holds what is no number, or is clipped; and when an option has no such value.
 QWEN3_TTS_API Result<Recording> read_recording(const std::string& path, int64_t sample_rate,
                                                const RecordingOptions& options);
+
+/// The same of mono samples at `from_rate` in Hz that a program has already.
+QWEN3_TTS_API Result<Recording> recording_from_samples(const float* samples, size_t num_samples, int64_t from_rate,
+                                                       int64_t sample_rate, const RecordingOptions& options);
+
+/// Reads an object whose keys are names of members, as qwen3_tts/json.h does with other options: {"start_s": 2.5,
+/// "channel": "left"}. Channels are "mix", "left" and "right".
+QWEN3_TTS_API Status from_json(std::string_view json, RecordingOptions& options);
 
 }  // namespace qwen3_tts

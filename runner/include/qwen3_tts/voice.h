@@ -25,6 +25,8 @@
 
 namespace qwen3_tts {
 
+struct VoicePart;
+
 /// A cloned speaker, as stored in a voice file (safetensors):
 ///   `x_vector` F32 [H]; optionally `codes` I32 [T, G] with `text_ids` I32 [N] (in-context cloning);
 ///   metadata: format = "qwen3_tts_voice", format_version = "1", name, language, hidden_size, model_type.
@@ -47,6 +49,17 @@ struct QWEN3_TTS_API Voice {
   /// Writes the voice file in one step: no reader sees a part of it. kInvalidArgument when it could not be read again
   /// (no x-vector, values that are not finite or do not fit, codes without ids, text that is not UTF-8), or kIo.
   Status save(const std::string& path) const;
+
+  /// The weighted sum of the x-vectors of one or more voices of one model; weights that add up to 1 keep their length.
+  /// It has their language where that is one, else "auto", and no codes. kInvalidArgument when the voices are of
+  /// several models, or a weight or the sum is not finite.
+  static Result<Voice> mix(const std::vector<VoicePart>& parts, std::string name);
+};
+
+/// What a voice has of another.
+struct VoicePart {
+  const Voice& voice;
+  double weight;
 };
 
 }  // namespace qwen3_tts

@@ -7,15 +7,7 @@
 namespace qwen3_tts {
 namespace {
 
-Result<Json> read_object(std::string_view text) {
-  Json object = parse_json_object(text);
-  if (!object.is_object()) {
-    return invalid_argument("this is no JSON object in UTF-8 that has every key once; write {\"text\": \"...\"}");
-  }
-  return object;
-}
-
-std::string dump(const OrderedJson& json) { return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
+Result<Json> read_object(std::string_view text) { return read_json_object(text, R"({"text": "..."})"); }
 
 /// The values that a request which names none gets.
 OrderedJson defaults_of(const ModelMetadata& metadata) {
@@ -77,11 +69,11 @@ Status from_json(std::string_view json, SynthesisOptions& options) {
   return read_fields(kOptionFields, object, options);
 }
 
-std::string to_json(const SynthesisRequest& request) { return dump(write_fields(kRequestFields, request)); }
+std::string to_json(const SynthesisRequest& request) { return to_text(write_fields(kRequestFields, request)); }
 
-std::string to_json(const SynthesisOptions& options) { return dump(write_fields(kOptionFields, options)); }
+std::string to_json(const SynthesisOptions& options) { return to_text(write_fields(kOptionFields, options)); }
 
-std::string to_json(const SynthesisStats& stats) { return dump(write_fields(kStatsFields, stats)); }
+std::string to_json(const SynthesisStats& stats) { return to_text(write_fields(kStatsFields, stats)); }
 
 std::string to_json(const ModelInfo& info) {
   const ModelMetadata& metadata = info.metadata;
@@ -89,7 +81,7 @@ std::string to_json(const ModelInfo& info) {
   for (const MethodInfo& method : info.methods) {
     methods.push_back({{"name", method.name}, {"inputs", method.inputs}, {"outputs", method.outputs}});
   }
-  return dump({
+  return to_text({
       {"model_type", metadata.model_type},
       {"model_size", metadata.model_size},
       {"sample_rate", metadata.sample_rate},

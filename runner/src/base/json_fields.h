@@ -42,20 +42,22 @@ inline Status read_value(const Json& json, bool& value) {
   return {};
 }
 
-inline Status read_value(const Json& json, int64_t& value) {
-  const auto number = integer_in(json, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
-  if (!number.has_value()) {
-    return invalid_argument("must be a whole number");
+template <typename Integer>
+std::enable_if_t<std::is_integral_v<Integer>, Status> read_value(const Json& json, Integer& value) {
+  using Limits = std::numeric_limits<Integer>;
+  const std::string below = "below 2^" + std::to_string(Limits::digits);
+  if constexpr (std::is_unsigned_v<Integer>) {
+    if (!json.is_number_unsigned() || json.get<uint64_t>() > Limits::max()) {
+      return invalid_argument("must be a whole number of 0 or more, and " + below);
+    }
+    value = static_cast<Integer>(json.get<uint64_t>());
+  } else {
+    const auto number = integer_in(json, Limits::min(), Limits::max());
+    if (!number.has_value()) {
+      return invalid_argument("must be a whole number" + (json.is_number_integer() ? " " + below : ""));
+    }
+    value = static_cast<Integer>(*number);
   }
-  value = *number;
-  return {};
-}
-
-inline Status read_value(const Json& json, uint64_t& value) {
-  if (!json.is_number_unsigned()) {
-    return invalid_argument("must be a whole number of 0 or more, and below 2^64");
-  }
-  value = json.get<uint64_t>();
   return {};
 }
 
@@ -166,6 +168,11 @@ OrderedJson write_fields(const Fields& fields, const Object& object) {
     field.write(object, json, field.key);
   }
   return json;
+}
+
+/// In UTF-8: bytes that are no such text become U+FFFD.
+inline std::string to_text(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 /// Reads one value. An error names the key.

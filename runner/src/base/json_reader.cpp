@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+
 namespace qwen3_tts {
 
 Json parse_json_object(std::string_view text) {
@@ -36,6 +38,14 @@ Json parse_json_object(std::string_view text) {
     return Json(Json::value_t::discarded);
   }
   return json;
+}
+
+Result<Json> read_json_object(std::string_view text, const std::string& example) {
+  Json object = parse_json_object(text);
+  if (!object.is_object()) {
+    return invalid_argument("this is no JSON object in UTF-8 that has every key once; write " + example);
+  }
+  return object;
 }
 
 std::optional<int64_t> integer_in(const Json& value, int64_t minimum, int64_t maximum) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <qwen3_tts/audio_format.h>
+#include <qwen3_tts/engine_options.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/request.h>
 #include <qwen3_tts/stats.h>
@@ -44,6 +45,12 @@ template <>
 struct Names<LongText> {
   static constexpr Name<LongText> kAll[] = {
       {LongText::kAuto, "auto"}, {LongText::kError, "error"}, {LongText::kSplit, "split"}};
+};
+
+template <>
+struct Names<Workload> {
+  static constexpr Name<Workload> kAll[] = {
+      {Workload::kSpeech, "speech"}, {Workload::kCodes, "codes"}, {Workload::kDecoding, "decoding"}};
 };
 
 template <>

@@ -8,6 +8,7 @@
 #include <qwen3_tts/result.h>
 
 #include "recording/byte_source.h"
+#include "recording/sound.h"
 #include "recording/sound_decoder.h"
 
 namespace qwen3_tts {
@@ -17,22 +18,17 @@ namespace qwen3_tts {
 /// What can be decoded is what is there. A length that a header states exactly is checked, in every format alike: a
 /// file that ends more than 50 ms before is cut off, and an error. WAV, AIFF, CAF, AU and FLAC state one; MP3 does with
 /// an Xing, Info or VBRI frame; OGG does not, but marks its end.
-class AudioFile {
+class AudioFile : public Sound {
  public:
   /// The source's sound, which stays readable, for another time, until the source goes. kInvalidArgument when it is
   /// no such sound file.
   static Result<AudioFile> open(ByteSource& source);
 
-  int64_t sample_rate() const { return decoder_->sample_rate(); }    ///< Hz.
-  int64_t num_channels() const { return decoder_->num_channels(); }  ///< 1 or more.
-
-  /// Replaces `samples` with the next ones, [n * num_channels], the channels of one moment side by side, full scale
-  /// at -1 and 1; none at the end. They may be anything that floats can be. kInvalidArgument when the file is damaged
-  /// or cut off.
-  Status read(std::vector<float>& samples);
-
-  /// After the last read(): false where a format that marks its end has no such mark.
-  bool has_end() const { return has_end_; }
+  int64_t sample_rate() const override { return decoder_->sample_rate(); }
+  int64_t num_channels() const override { return decoder_->num_channels(); }
+  /// kInvalidArgument when the file is damaged or cut off.
+  Status read(std::vector<float>& samples) override;
+  bool has_end() const override { return has_end_; }
 
  private:
   AudioFile(ByteSource& source, std::unique_ptr<SoundDecoder> decoder)

@@ -13,6 +13,7 @@
 #include "recording/audio_file.h"
 #include "recording/byte_source.h"
 #include "recording/channel_mixer.h"
+#include "recording/given_sound.h"
 #include "recording/recording_part.h"
 #include "recording/resampler.h"
 
@@ -37,18 +38,18 @@ std::string seconds(int64_t num_moments, int64_t sample_rate) {
 class RecordingReader {
  public:
   /// `channel` counts from 0; without one, the mean is taken.
-  RecordingReader(AudioFile& file, Resampler& resampler, const RecordingOptions& options, std::optional<size_t> channel)
-      : file_(file),
+  RecordingReader(Sound& sound, Resampler& resampler, const RecordingOptions& options, std::optional<size_t> channel)
+      : sound_(sound),
         resampler_(resampler),
         allow_clipping_(options.allow_clipping),
         channel_(channel),
-        part_(options, file.sample_rate(), file.num_channels()),
-        mixer_(static_cast<size_t>(file.num_channels()), channel) {}
+        part_(options, sound.sample_rate(), sound.num_channels()),
+        mixer_(static_cast<size_t>(sound.num_channels()), channel) {}
 
   /// `subject` is what messages are about. Once.
   Result<Recording> read(const std::string& subject) {
     for (std::vector<float> block; !part_.is_over();) {
-      RETURN_IF_ERROR(file_.read(block));
+      RETURN_IF_ERROR(sound_.read(block));
       if (block.empty()) {
         break;
       }
@@ -58,12 +59,12 @@ class RecordingReader {
     RETURN_IF_ERROR(about(subject, check_part()));
     RETURN_IF_ERROR(about(subject, check_levels()));
     RETURN_IF_ERROR(about(subject, resampler_.finish(recording_.samples)));
-    if (!file_.has_end()) {
+    if (!sound_.has_end()) {
       recording_.notes.push_back(subject + ": it has no mark of its end, so it may be cut off; " +
-                                 seconds(part_.num_passed(), file_.sample_rate()) + " are there");
+                                 seconds(part_.num_passed(), sound_.sample_rate()) + " are there");
     }
     if (part_.num_missing() > 0) {
-      recording_.notes.push_back(subject + ": it ends " + seconds(part_.num_missing(), file_.sample_rate()) +
+      recording_.notes.push_back(subject + ": it ends " + seconds(part_.num_missing(), sound_.sample_rate()) +
                                  " before the part does that was asked for");
     }
     return std::move(recording_);
@@ -73,18 +74,18 @@ class RecordingReader {
 
  private:
   Status take(const std::vector<float>& block, int64_t first_moment) {
-    const auto num_channels = static_cast<size_t>(file_.num_channels());
+    const auto num_channels = static_cast<size_t>(sound_.num_channels());
     const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !std::isfinite(sample); });
     if (bad != block.end()) {
-      const int64_t place = first_moment + (bad - block.begin()) / file_.num_channels();
-      return invalid_argument("sample " + std::to_string(place) + " is not a finite number; make the file again");
+      const int64_t place = first_moment + (bad - block.begin()) / sound_.num_channels();
+      return invalid_argument("sample " + std::to_string(place) + " is not a finite number; make it again");
     }
     for (size_t i = channel_.value_or(0); i < block.size(); i += channel_ ? num_channels : 1) {
       num_clipped_ += std::abs(block[i]) >= kFullScale ? 1 : 0;
       peak_ = std::max(peak_, std::abs(block[i]));
     }
     const std::vector<float>& mono = mixer_.mix(block);
-    if (part_.num_taken() > kMaxSeconds * file_.sample_rate()) {
+    if (part_.num_taken() > kMaxSeconds * sound_.sample_rate()) {
       return invalid_argument("it is longer than " + std::to_string(kMaxSeconds) +
                               " s; take a part of it, some seconds of clear speech");
     }
@@ -96,14 +97,14 @@ class RecordingReader {
       return invalid_argument("it holds no samples; record it again");
     }
     if (part_.num_taken() == 0) {
-      return invalid_argument("it lasts " + seconds(part_.num_passed(), file_.sample_rate()) +
+      return invalid_argument("it lasts " + seconds(part_.num_passed(), sound_.sample_rate()) +
                               ", and the part that was asked for begins behind its end; begin earlier");
     }
     return {};
   }
 
   Status check_levels() const {
-    const int64_t num_judged = part_.num_taken() * (channel_ ? 1 : file_.num_channels());
+    const int64_t num_judged = part_.num_taken() * (channel_ ? 1 : sound_.num_channels());
     const double clipped = static_cast<double>(num_clipped_) / static_cast<double>(num_judged);
     if (clipped <= kMaxClipped || allow_clipping_) {
       return {};
@@ -117,7 +118,7 @@ class RecordingReader {
                             ", or allow clipping");
   }
 
-  AudioFile& file_;
+  Sound& sound_;
   Resampler& resampler_;
   bool allow_clipping_;
   std::optional<size_t> channel_;
@@ -142,12 +143,17 @@ void trim(std::vector<float>& samples, int64_t sample_rate) {
   samples.erase(samples.begin(), samples.begin() + std::max<std::ptrdiff_t>(0, lead - margin));
 }
 
-Status check_file(const AudioFile& file, const RecordingOptions& options) {
-  if (file.sample_rate() < kMinSampleRate || file.sample_rate() > kMaxSampleRate) {
-    return invalid_argument("its sample rate is " + std::to_string(file.sample_rate()) + " Hz; give one of " +
+Status check_rate(const char* what, int64_t sample_rate) {
+  if (sample_rate < kMinSampleRate || sample_rate > kMaxSampleRate) {
+    return invalid_argument(what + std::string(" sample rate is ") + std::to_string(sample_rate) + " Hz; give one of " +
                             std::to_string(kMinSampleRate) + " to " + std::to_string(kMaxSampleRate) + " Hz");
   }
-  if (options.channel == RecordingChannel::kRight && file.num_channels() == 1) {
+  return {};
+}
+
+Status check_sound(const Sound& sound, const RecordingOptions& options) {
+  RETURN_IF_ERROR(check_rate("its", sound.sample_rate()));
+  if (options.channel == RecordingChannel::kRight && sound.num_channels() == 1) {
     return invalid_argument("it has one channel, no right one; take the mix");
   }
   return {};
@@ -174,7 +180,7 @@ Result<Recording> read_source(ByteSource& source, const std::string& subject, in
   std::vector<std::string> notes;
   while (true) {
     ASSIGN_OR_RETURN(AudioFile file, AudioFile::open(source));
-    RETURN_IF_ERROR(about(subject, check_file(file, options)));
+    RETURN_IF_ERROR(about(subject, check_sound(file, options)));
     ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(file.sample_rate(), sample_rate)));
     RecordingReader reader(file, resampler, options, channel);
     ASSIGN_OR_RETURN(Recording recording, reader.read(subject));
@@ -189,21 +195,43 @@ Result<Recording> read_source(ByteSource& source, const std::string& subject, in
   }
 }
 
-}  // namespace
-
-Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
-  const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
-  const std::string subject = "recording " + name;
-  RETURN_IF_ERROR(about(subject, check_options(options)));
-  ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
-  ASSIGN_OR_RETURN(Recording recording, read_source(source, subject, sample_rate, options));
-  recording.source = name;
+/// What is not known before all samples are.
+Recording finished(Recording recording, int64_t sample_rate, const RecordingOptions& options) {
   if (options.trim_silence) {
     trim(recording.samples, sample_rate);
   }
   const auto silence = std::llround(options.append_silence_s * static_cast<double>(sample_rate));
   recording.samples.resize(recording.samples.size() + static_cast<size_t>(silence));
   return recording;
+}
+
+Status check_request(int64_t sample_rate, const RecordingOptions& options) {
+  RETURN_IF_ERROR(check_rate("the wanted", sample_rate));
+  return check_options(options);
+}
+
+}  // namespace
+
+Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
+  const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
+  const std::string subject = "recording " + name;
+  RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
+  ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
+  ASSIGN_OR_RETURN(Recording recording, read_source(source, subject, sample_rate, options));
+  recording.source = name;
+  return finished(std::move(recording), sample_rate, options);
+}
+
+Result<Recording> recording_from_samples(const float* samples, size_t num_samples, int64_t from_rate,
+                                         int64_t sample_rate, const RecordingOptions& options) {
+  const std::string subject = "recording";
+  GivenSound sound(samples, num_samples, from_rate);
+  RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
+  RETURN_IF_ERROR(about(subject, check_sound(sound, options)));
+  ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(from_rate, sample_rate)));
+  ASSIGN_OR_RETURN(Recording recording,
+                   RecordingReader(sound, resampler, options, channel_of(options.channel)).read(subject));
+  return finished(std::move(recording), sample_rate, options);
 }
 
 }  // namespace qwen3_tts
