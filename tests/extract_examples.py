@@ -3,9 +3,9 @@
     extract_examples.py README.md HEADER... --c-page PAGE.md --c-headers HEADER... --output-dir FOLDER
 
 writes readme_example.cpp, the block in ```cpp, which is a whole program; and usage_examples.h, what stands between
-`/// \\code` and `/// \\endcode` in each public header, in the namespace examples::<header>. In C it writes all blocks in
-```c of the page, one after the other, as page_examples.h, and of each header its example as <header>_example.h.
-Compilers report errors at the lines of the documentation.
+`/// \\code` and `/// \\endcode` in each public header, in the namespace examples::<header>. In C it writes
+page_examples.h, all blocks in ```c of the page, and <header>_example.h for each header. Compilers report errors at the
+lines of the documentation.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <qwen3_tts/voice_encoder.h>
 
 #include "base/names.h"
 #include "test_models.h"
@@ -180,6 +181,54 @@ TEST(NamesTest, EveryValueHasAName) {
   EXPECT_EQ(value_named<FinishReason>("stopped"), FinishReason::kStopped);
   EXPECT_EQ(value_named<TextLayout>("fully"), std::nullopt);
   EXPECT_EQ(names_of<TextLayout>(), "\"streaming\" or \"full\"");
+}
+
+TEST(JsonTest, EngineOptionsHaveEveryMember) {
+  EngineOptions options;
+  ASSERT_TRUE(from_json(R"({"model_path": "a.pte", "data_path": "b.ptd", "cuda_graphs": false, "num_threads": 2,
+                            "fused_code_predictor": false, "weight_cache": "c.cache", "prefix_cache_bytes": 4294967296,
+                            "tokenizer_path": "d.json", "profile": true})",
+                        options)
+                  .ok());
+  EXPECT_EQ(options.model_path, "a.pte");
+  EXPECT_EQ(options.data_path, "b.ptd");
+  EXPECT_FALSE(options.cuda_graphs);
+  EXPECT_EQ(options.num_threads, 2);
+  EXPECT_FALSE(options.fused_code_predictor);
+  EXPECT_EQ(options.weight_cache, "c.cache");
+  EXPECT_EQ(options.prefix_cache_bytes, size_t{1} << 32);
+  EXPECT_EQ(options.tokenizer_path, "d.json");
+  EXPECT_TRUE(options.profile);
+  ASSERT_TRUE(from_json(R"({"num_threads": 3})", options).ok());
+  EXPECT_EQ(options.model_path, "a.pte") << "what is not named stays";
+}
+
+TEST(JsonTest, WrongEngineOptionsAreNamed) {
+  EngineOptions options;
+  const auto error = [&](const char* text) { return from_json(text, options).error().message; };
+  EXPECT_EQ(error(R"({"num_threads": 2147483648})"), "key 'num_threads' must be a whole number below 2^31");
+  EXPECT_EQ(error(R"({"num_threads": 1.5})"), "key 'num_threads' must be a whole number");
+  EXPECT_EQ(error(R"({"prefix_cache_bytes": -1})"),
+            "key 'prefix_cache_bytes' must be a whole number of 0 or more, and below 2^64");
+  EXPECT_EQ(error(R"({"threads": 2})"),
+            "there is no key 'threads'; use model_path, data_path, cuda_graphs, num_threads, fused_code_predictor, "
+            "weight_cache, prefix_cache_bytes, tokenizer_path, profile");
+  EXPECT_NE(error("a.pte").find(R"(write {"model_path": "model.pte"})"), std::string::npos);
+  EXPECT_EQ(options.num_threads, 0);
+}
+
+TEST(JsonTest, VoiceEncoderOptionsHaveEveryMember) {
+  VoiceEncoderOptions options;
+  ASSERT_TRUE(from_json(R"({"path": "a.pte", "num_threads": 2})", options).ok());
+  EXPECT_EQ(options.path, "a.pte");
+  EXPECT_EQ(options.num_threads, 2);
+  EXPECT_EQ(from_json(R"({"model_path": "a.pte"})", options).error().message,
+            "there is no key 'model_path'; use path, num_threads");
+}
+
+TEST(JsonTest, CapacityIsWritten) {
+  EXPECT_EQ(to_json(EngineCapacity{1, 2, 3, 4}),
+            R"({"max_sessions":1,"num_sessions":2,"session_bytes":3,"position_bytes":4})");
 }
 
 }  // namespace

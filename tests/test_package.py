@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import extract_examples
@@ -54,6 +55,14 @@ target_link_libraries(speak PRIVATE qwen3_tts::qwen3_tts)
 get_target_property(type qwen3_tts::qwen3_tts TYPE)
 get_property(targets DIRECTORY "${QWEN3_TTS}" PROPERTY BUILDSYSTEM_TARGETS)
 message("type: ${type}; standard: ${CMAKE_CXX_STANDARD}; targets: ${targets}")
+"""
+
+C_PROJECT = """
+cmake_minimum_required(VERSION 3.18)
+project(speak LANGUAGES C)
+find_package(qwen3_tts 0.1 CONFIG REQUIRED)
+add_executable(speak speak.c)
+target_link_libraries(speak PRIVATE qwen3_tts::qwen3_tts)
 """
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the tools for ELF files")
@@ -150,8 +159,9 @@ def test_only_this_project_is_installed(prefix: Path) -> None:
     files = [path.relative_to(prefix) for path in prefix.rglob("*") if not path.is_dir()]
     assert {file.parts[0] for file in files} == {"bin", "lib", "include"}
     assert [file for file in files if "qwen3_tts" not in str(file)] == []
-    assert {file.name for file in files if file.parts[0] == "include"} == {
-        path.name for path in (models.REPOSITORY / "runner" / "include" / "qwen3_tts").iterdir()
+    headers = models.REPOSITORY / "runner" / "include"
+    assert {file.relative_to("include") for file in files if file.parts[0] == "include"} == {
+        path.relative_to(headers) for path in headers.rglob("*.h")
     }
 
 
@@ -163,6 +173,60 @@ def test_library_shows_what_the_headers_declare(prefix: Path) -> None:
     assert ("Engine", "create") in names
     undeclared = [name for name in names if not declared.issuperset(name) or name[1] in ("Impl", "State")]
     assert undeclared == []
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("library", "header"), [("qwen3_tts", "qwen3_tts.h"), ("qwen3_tts_audio", "qwen3_tts_audio.h")]
+)
+def test_library_has_the_functions_in_c(prefix: Path, library: str, header: str) -> None:
+    declared = re.findall(r"\b(qwen3_tts_\w+)\(", re.sub("///.*", "", (prefix / "include" / header).read_text()))
+    symbols = run("nm", "--dynamic", "--defined-only", prefix / "lib" / f"lib{library}.so")
+    exported = set(re.findall(r"^\w+ T (qwen3_tts_\w+)$", symbols, re.MULTILINE))
+    assert len(declared) >= 9
+    assert exported - {"qwen3_tts_keep_last_error"} == set(declared)
+
+
+@on_linux
+def test_libraries_are_found_by_a_program_that_keeps_their_symbols_to_itself(prefix: Path) -> None:
+    load = (
+        f"import ctypes; ctypes.CDLL('{prefix}/lib/libqwen3_tts_audio.so', ctypes.RTLD_LOCAL).qwen3_tts_encoder_close"
+    )
+    run(sys.executable, "-c", load)
+
+
+def build_in_c(prefix: Path, folder: Path) -> Path:
+    """The example of qwen3_tts.h in a project in C alone."""
+    (folder / "CMakeLists.txt").write_text(C_PROJECT, encoding="utf-8")
+    run("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", folder / "build")
+    return folder / "build" / "speak"
+
+
+def compile_in_c(prefix: Path, folder: Path) -> Path:
+    """The same without CMake, with both libraries, as docs/c.md has it."""
+    paths = ("-I", prefix / "include", "-L", prefix / "lib", f"-Wl,-rpath,{prefix / 'lib'}")
+    run("cc", folder / "speak.c", *paths, "-lqwen3_tts_audio", "-lqwen3_tts", "-o", folder / "speak")
+    return folder / "speak"
+
+
+@on_linux
+@pytest.mark.parametrize(("component", "build"), [("core", build_in_c), ("all", compile_in_c)])
+def test_program_in_c_speaks(
+    component: str,
+    build: Callable[[Path, Path], Path],
+    installed: Callable[[str], Path],
+    runner: Path,
+    tiny_pte: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    header = models.REPOSITORY / "runner" / "include" / "qwen3_tts.h"
+    (tmp_path / "speak.c").write_text(extract_examples.header_example(header), encoding="utf-8")
+    program, voice_design = build(installed(component), tmp_path), tiny_pte("tiny-voicedesign")
+    done = subprocess.run([program, voice_design], capture_output=True, check=True, timeout=300)
+    samples = np.frombuffer(done.stdout, dtype="<f4")
+    spoken = runner_program.speak(runner, voice_design, tmp_path, text="Hello there.", seed=7, threads=None)
+    np.testing.assert_array_equal(np.rint(samples * 32767), np.rint(spoken.samples * 32767))
 
 
 @pytest.mark.parametrize("component", ["core", "static"])

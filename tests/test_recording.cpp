@@ -130,6 +130,27 @@ TEST_F(RecordingTest, ResamplesAnyRate) {
   }
 }
 
+TEST_F(RecordingTest, SamplesAreTakenAsAFileIs) {
+  RecordingOptions options;
+  options.start_s = 0.5;
+  options.trim_silence = true;
+  options.append_silence_s = 0.25;
+  for (const int64_t rate : {8000, 24000, 44100}) {
+    std::vector<float> samples = sine(440, 3, rate);
+    samples.resize(samples.size() + 5000);
+    write_sound(path_, samples, rate, SF_FORMAT_WAV | SF_FORMAT_FLOAT);
+    const Recording given = must(recording_from_samples(samples.data(), samples.size(), rate, kRate, options));
+    EXPECT_EQ(given.samples, must(read_recording(path_, kRate, options)).samples) << rate;
+    EXPECT_EQ(given.source, "");
+  }
+  const float sample = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(recording_from_samples(&sample, 1, kRate, kRate, {}).error().message,
+            "recording: sample 0 is not a finite number; make it again");
+  EXPECT_NE(recording_from_samples(&sample, 0, kRate, kRate, {}).error().message.find("no samples"), std::string::npos);
+  EXPECT_NE(recording_from_samples(&sample, 1, kRate, 7999, {}).error().message.find("wanted sample rate is 7999 Hz"),
+            std::string::npos);
+}
+
 TEST_F(RecordingTest, NamesItsSource) {
   write_sound(path_, sine(440, 1, kRate), kRate);
   EXPECT_EQ(must(read_recording(path_, kRate, {})).source, "'" + path_ + "'");

@@ -183,5 +183,23 @@ TEST_F(RecordingOptionsTest, ReadsAPipe) {
   }
 }
 
+TEST_F(RecordingOptionsTest, ComeFromJson) {
+  RecordingOptions options;
+  ASSERT_TRUE(from_json(R"({"start_s": 1.5, "duration_s": 2, "channel": "right", "trim_silence": true,
+                            "allow_clipping": true, "append_silence_s": 0.25})",
+                        options)
+                  .ok());
+  EXPECT_EQ(options.start_s, 1.5);
+  EXPECT_EQ(options.duration_s, 2.0);
+  EXPECT_EQ(options.channel, RecordingChannel::kRight);
+  EXPECT_TRUE(options.trim_silence);
+  EXPECT_TRUE(options.allow_clipping);
+  EXPECT_EQ(options.append_silence_s, 0.25);
+  ASSERT_TRUE(from_json(R"({"duration_s": null})", options).ok());
+  EXPECT_FALSE(options.duration_s.has_value());
+  EXPECT_EQ(from_json(R"({"gain": 2})", options).error().message,
+            "there is no key 'gain'; use start_s, duration_s, channel, trim_silence, allow_clipping, append_silence_s");
+}
+
 }  // namespace
 }  // namespace qwen3_tts

@@ -448,5 +448,56 @@ TEST_F(VoiceTest, SavingReplacesOrFailsAsAWhole) {
   expect_equal(testing::must(Voice::read(path_)), voice);
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Mixing
+
+Voice voice_of(const std::string& name, std::vector<float> x_vector) {
+  Voice voice;
+  voice.name = name;
+  voice.language = "english";
+  voice.model_type = "base";
+  voice.x_vector = std::move(x_vector);
+  return voice;
+}
+
+TEST(VoiceMixTest, IsTheWeightedSum) {
+  Voice ann = voice_of("Ann", {1, 2});
+  ann.codes = {1};
+  ann.num_code_groups = 1;
+  ann.text_ids = {2};
+  const Voice mixed = testing::must(
+      Voice::mix({{ann, 0.5}, {voice_of("Bob", {3, -2}), 0.25}, {voice_of("Eve", {-8, 0.5F}), 0.25}}, "All"));
+  EXPECT_EQ(mixed.x_vector, (std::vector<float>{-0.75F, 0.625F}));
+  EXPECT_EQ(mixed.name, "All");
+  EXPECT_EQ(mixed.language, "english");
+  EXPECT_EQ(mixed.model_type, "base");
+  EXPECT_TRUE(mixed.codes.empty() && mixed.text_ids.empty());
+}
+
+TEST(VoiceMixTest, OneVoiceStaysAsItIs) {
+  const Voice ann = voice_of("Ann", {1, -0.0F, 1e-40F, 3e38F});
+  const Voice mixed = testing::must(Voice::mix({{ann, 1}}, "Ann"));
+  EXPECT_EQ(bytes_of(mixed.x_vector), bytes_of(ann.x_vector));
+}
+
+TEST(VoiceMixTest, SeveralLanguagesBecomeAuto) {
+  Voice bob = voice_of("Bob", {1});
+  bob.language = "german";
+  EXPECT_EQ(testing::must(Voice::mix({{voice_of("Ann", {1}), 1}, {bob, 0}}, "Both")).language, "auto");
+}
+
+TEST(VoiceMixTest, ImpossibleMixesAreRefused) {
+  const Voice ann = voice_of("Ann", {1, 2});
+  Voice other = voice_of("Eve", {1, 2});
+  other.model_type = "another";
+  const auto error = [](const std::vector<VoicePart>& parts) { return Voice::mix(parts, "Mix").error().message; };
+  EXPECT_EQ(error({}), "there is no voice to mix; give one or more");
+  EXPECT_EQ(error({{ann, 1}, {ann, 1}, {voice_of("Bob", {1}), 1}}),
+            "voice 'Ann' is for another model (base, width 2) than voice 'Bob' (base, width 1); mix voices of one model");
+  EXPECT_NE(error({{ann, 1}, {other, 1}}).find("'Eve' (another, width 2)"), std::string::npos);
+  EXPECT_EQ(error({{ann, std::nan("")}}), "the weight of voice 'Ann' is nan; give a finite number");
+  EXPECT_NE(error({{ann, 1e39}}).find("smaller weights"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace qwen3_tts

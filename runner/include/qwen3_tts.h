@@ -42,12 +42,12 @@
 ///
 /// **JSON.** Options, requests, statistics and model info are JSON objects in UTF-8, with the keys of
 /// qwen3_tts/json.h: names of the members in C++, of the program's flags and of a prompts file. An unknown key is an
-/// error that lists the known ones.
+/// error that lists the known ones. Where all keys are optional, NULL stands for none.
 ///
 /// **Handles** are no addresses. What is destroyed lives on for as long as something else needs it: a session keeps its
-/// engine, and a running utterance its voice. One thread at a time uses a session, but for stop, append and finish;
-/// everything else is safe from any thread. Nothing here is safe in a signal handler, or in the child of a fork() that
-/// was made after the first engine.
+/// engine, and a running utterance its voice. One thread at a time uses a session, but for stop, append and finish; a
+/// second one gets QWEN3_TTS_INVALID_STATE. Everything else is safe from any thread. Nothing here is safe in a signal
+/// handler, or in the child of a fork() that was made after the first engine.
 ///
 /// **Versions.** Functions are added, and none is changed or removed while QWEN3_TTS_ABI_VERSION stays. New fields of a
 /// struct would be a new ABI.
@@ -143,9 +143,10 @@ QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_session_stats(qwen3_tts_session* sess
 /// Codes made so far: [num_codes], a frame's after another's, valid until the session's next call.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_session_codes(qwen3_tts_session* session, const int64_t** codes,
                                                          size_t* num_codes);
-/// Turns `num_codes` codes, whole frames, into samples.
+/// Turns `num_codes` codes, whole frames, into samples. Leaves the utterance before.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_session_decode(qwen3_tts_session* session, const int64_t* codes,
                                                           size_t num_codes, qwen3_tts_write write, void* user);
+/// A call that another thread is in ends at the next frame, with QWEN3_TTS_INVALID_ARGUMENT.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_session_destroy(qwen3_tts_session* session);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -176,7 +177,7 @@ QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_voice_encoder_create(const char* opti
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_voice_encoder_sample_rate(qwen3_tts_voice_encoder* encoder,
                                                                      int64_t* sample_rate);
 /// The voice of 0.5 to 60 s of speech, mono. `about_json`: {"name": "Ann", "language": "english", "text": "..."}, all
-/// optional; text, what is said in the recording, makes a voice for in-context cloning. One call at a time.
+/// optional; text, what is said in the recording, makes a voice for in-context cloning. Calls wait for each other.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_voice_encoder_encode(qwen3_tts_voice_encoder* encoder, const float* samples,
                                                                 size_t num_samples, const char* about_json,
                                                                 qwen3_tts_voice** voice);

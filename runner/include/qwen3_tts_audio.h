@@ -53,13 +53,14 @@ QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_recording_notes(const qwen3_tts_recor
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_recording_destroy(qwen3_tts_recording* recording);
 
 /// Begins a stream. `options_json`: {"format": "mp3", "sample_rate": 24000, "speed": 1}: format is "wav", "flac",
-/// "opus", "vorbis" or "mp3"; sample_rate is needed; speed is 1 unless it is given, and 0.5 to 2.
+/// "opus", "vorbis" or "mp3", and "wav" unless it is given; sample_rate, in Hz, is needed; speed is 0.5 to 2, and 1
+/// unless it is given.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_encoder_create(const char* options_json, qwen3_tts_append_bytes append,
                                                           void* user, qwen3_tts_encoder** encoder);
 /// Takes samples in [-1, 1], and gives `append` what of the file they make.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_encoder_write(qwen3_tts_encoder* encoder, const float* samples,
                                                          int64_t num_samples);
-/// Gives `append` the rest.
+/// Gives `append` the rest. Without it, a stream that is destroyed has no end.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_encoder_close(qwen3_tts_encoder* encoder);
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_encoder_destroy(qwen3_tts_encoder* encoder);
 
