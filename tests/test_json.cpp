@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <qwen3_tts/voice_encoder.h>
+#include <nlohmann/json.hpp>
 
 #include "base/names.h"
 #include "test_models.h"

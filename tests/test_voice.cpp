@@ -492,8 +492,9 @@ TEST(VoiceMixTest, ImpossibleMixesAreRefused) {
   other.model_type = "another";
   const auto error = [](const std::vector<VoicePart>& parts) { return Voice::mix(parts, "Mix").error().message; };
   EXPECT_EQ(error({}), "there is no voice to mix; give one or more");
-  EXPECT_EQ(error({{ann, 1}, {ann, 1}, {voice_of("Bob", {1}), 1}}),
-            "voice 'Ann' is for another model (base, width 2) than voice 'Bob' (base, width 1); mix voices of one model");
+  EXPECT_EQ(
+      error({{ann, 1}, {ann, 1}, {voice_of("Bob", {1}), 1}}),
+      "voice 'Ann' is for another model (base, width 2) than voice 'Bob' (base, width 1); mix voices of one model");
   EXPECT_NE(error({{ann, 1}, {other, 1}}).find("'Eve' (another, width 2)"), std::string::npos);
   EXPECT_EQ(error({{ann, std::nan("")}}), "the weight of voice 'Ann' is nan; give a finite number");
   EXPECT_NE(error({{ann, 1e39}}).find("smaller weights"), std::string::npos);
