@@ -165,6 +165,30 @@ static void test_threads_speak_alike(qwen3_tts_engine* engine) {
   free_speech(&expected);
 }
 
+/* What comes of a text, five bytes at a time. */
+static size_t write_on(void* writer, char* bytes, size_t size) {
+  const char** text = writer;
+  const size_t count = strlen(*text) < 5 ? strlen(*text) : 5;
+  if (!CHECK(size >= 5)) exit(1);
+  memcpy(bytes, *text, count);
+  *text += count;
+  return count;
+}
+
+static void test_open_text_is_spoken_as_a_whole_one(qwen3_tts_engine* engine) {
+  static const char whole[] =
+      "{\"text\": \"One sentence. And another one.\", \"speaker\": \"ryan\", \"open_text\": true}";
+  const char* text = "tence. And another one.";
+  qwen3_tts_session* session = open_session(engine);
+  struct listener listener = {0, INT64_MAX};
+  speech expected = reference_speak(TINY, whole, NULL);
+  speak_open_text(session, "{\"text\": \"One sen\", \"speaker\": \"ryan\", \"open_text\": true}", write_on, &text,
+                  listen, &listener);
+  CHECK(listener.num_heard == (int64_t)expected.num_samples);
+  free_speech(&expected);
+  CHECK_OK(qwen3_tts_session_destroy(session));
+}
+
 static void test_samples_become_an_mp3(void) {
   static const float silence[24000] = {0};
   FILE* file = open_file();
@@ -183,6 +207,7 @@ int main(void) {
   test_player_hears_all_or_stops(engine);
   test_recording_becomes_a_voice();
   test_threads_speak_alike(engine);
+  test_open_text_is_spoken_as_a_whole_one(engine);
   test_samples_become_an_mp3();
   CHECK_OK(qwen3_tts_engine_destroy(engine));
   return finish();

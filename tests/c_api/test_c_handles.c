@@ -87,6 +87,8 @@ static void expect_refused_session(qwen3_tts_session* session, const char* words
   chunk.num_samples = 77;
   CHECK_REFUSES(qwen3_tts_session_start(session, kRequest, NULL), words);
   CHECK_REFUSES(qwen3_tts_session_next(session, &chunk), words);
+  CHECK_REFUSES(qwen3_tts_session_append(session, "Hi.", 3), words);
+  CHECK_REFUSES(qwen3_tts_session_finish(session), words);
   CHECK_REFUSES(qwen3_tts_session_stop(session), words);
   CHECK_REFUSES(qwen3_tts_session_stats(session, &json), words);
   CHECK_REFUSES(qwen3_tts_session_codes(session, &made, &num_made), words);
@@ -220,6 +222,7 @@ static void test_pointers_that_are_needed(const struct handles* all) {
   CHECK_REFUSES(qwen3_tts_engine_check(all->engine, NULL, NULL), "request_json is NULL");
   CHECK_REFUSES(qwen3_tts_session_create(all->engine, NULL), "session is NULL");
   CHECK_REFUSES(qwen3_tts_session_start(all->session, NULL, NULL), "request_json is NULL");
+  CHECK_REFUSES(qwen3_tts_session_append(all->session, NULL, 3), "text is NULL");
   CHECK_REFUSES(qwen3_tts_session_next(all->session, NULL), "chunk is NULL");
   CHECK_REFUSES(qwen3_tts_session_stats(all->session, NULL), "json is NULL");
   CHECK_REFUSES(qwen3_tts_session_codes(all->session, NULL, &size), "codes is NULL");
@@ -285,6 +288,8 @@ static void test_order_of_calls(const struct handles* all) {
   qwen3_tts_chunk chunk = {0};
   qwen3_tts_session* session = open_session(all->engine);
   CHECK_FAILS(qwen3_tts_session_next(session, &chunk), QWEN3_TTS_INVALID_STATE, "start");
+  CHECK_FAILS(qwen3_tts_session_append(session, "Hi.", 3), QWEN3_TTS_INVALID_STATE, "open_text");
+  CHECK_FAILS(qwen3_tts_session_finish(session), QWEN3_TTS_INVALID_STATE, "open_text");
   CHECK_OK(qwen3_tts_session_destroy(session));
 }
 

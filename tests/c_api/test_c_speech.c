@@ -195,6 +195,98 @@ static void test_stop_after_start_is_not_lost(qwen3_tts_engine* engine) {
   CHECK_OK(qwen3_tts_session_destroy(session));
 }
 
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Text that is still being written                                                                                   */
+
+static const char kOpen[] = "{\"speaker\": \"ryan\", \"open_text\": true, \"frame_budget\": 8}";
+static const char kAll[] =
+    "{\"text\": \"Gr\u00fc\u00dfe, alle! One more. And the last one.\", \"speaker\": \"ryan\", "
+    "\"open_text\": true, \"frame_budget\": 8}";
+static const char kText[] =
+    "Gr\xc3\xbc\xc3\x9f"
+    "e, alle! One more. And the last one.";
+
+/* Keeps what can be spoken now; the last chunk of it. */
+static qwen3_tts_chunk listen(qwen3_tts_session* session, speech* spoken) {
+  qwen3_tts_chunk chunk = {0};
+  while (!chunk.is_last && !chunk.needs_text) {
+    MUST(qwen3_tts_session_next(session, &chunk));
+    append_samples(spoken, chunk.samples, (size_t)chunk.num_samples);
+  }
+  return chunk;
+}
+
+static void test_open_text_byte_by_byte(qwen3_tts_engine* engine) {
+  qwen3_tts_session* session = open_session(engine);
+  speech expected = reference_speak(TINY, kAll, NULL);
+  speech spoken = {0};
+  qwen3_tts_chunk chunk;
+  MUST(qwen3_tts_session_start(session, kOpen, NULL));
+  chunk = listen(session, &spoken);
+  CHECK(chunk.needs_text == 1 && chunk.num_samples == 0);
+  for (size_t i = 0; i < strlen(kText); ++i) {
+    CHECK_OK(qwen3_tts_session_append(session, kText + i, 1));
+    CHECK(listen(session, &spoken).needs_text == 1);
+  }
+  CHECK(spoken.num_samples > 0);
+  CHECK_OK(qwen3_tts_session_append(session, NULL, 0));
+  CHECK_OK(qwen3_tts_session_finish(session));
+  CHECK(listen(session, &spoken).is_last == 1);
+  keep_codes(&spoken, session);
+  CHECK(is_equal(&spoken, &expected));
+  CHECK_FAILS(qwen3_tts_session_append(session, "More.", 5), QWEN3_TTS_INVALID_STATE, "open_text");
+  free_speech(&spoken);
+  free_speech(&expected);
+  CHECK_OK(qwen3_tts_session_destroy(session));
+}
+
+static void* write_text(void* session) {
+  const struct timespec pause = {0, 1000 * 1000};
+  for (size_t i = 0; i < strlen(kText); i += 4) {
+    const size_t left = strlen(kText) - i;
+    nanosleep(&pause, NULL);
+    if (qwen3_tts_session_append(session, kText + i, left < 4 ? left : 4) != QWEN3_TTS_OK) return session;
+  }
+  return qwen3_tts_session_finish(session) == QWEN3_TTS_OK ? NULL : session;
+}
+
+static void test_open_text_from_another_thread(qwen3_tts_engine* engine) {
+  const struct timespec pause = {0, 1000 * 1000};
+  qwen3_tts_session* session = open_session(engine);
+  speech expected = reference_speak(TINY, kAll, NULL);
+  speech spoken = {0};
+  void* failed = NULL;
+  pthread_t thread;
+  MUST(qwen3_tts_session_start(session, kOpen, NULL));
+  if (!CHECK(pthread_create(&thread, NULL, write_text, session) == 0)) exit(1);
+  while (!listen(session, &spoken).is_last) nanosleep(&pause, NULL);
+  pthread_join(thread, &failed);
+  CHECK(failed == NULL);
+  keep_codes(&spoken, session);
+  CHECK(is_equal(&spoken, &expected));
+  free_speech(&spoken);
+  free_speech(&expected);
+  CHECK_OK(qwen3_tts_session_destroy(session));
+}
+
+static void test_open_text_that_is_wrong(qwen3_tts_engine* engine) {
+  qwen3_tts_session* session = open_session(engine);
+  qwen3_tts_chunk chunk = {0};
+  speech spoken = {0};
+  MUST(qwen3_tts_session_start(session, kOpen, NULL));
+  CHECK_REFUSES(qwen3_tts_session_append(session, "\xff\xff", 2), "UTF-8");
+  CHECK_REFUSES(qwen3_tts_session_next(session, &chunk), "UTF-8");
+  CHECK_FAILS(qwen3_tts_session_next(session, &chunk), QWEN3_TTS_INVALID_STATE, "start another utterance");
+  MUST(qwen3_tts_session_start(session, kOpen, NULL));
+  CHECK_REFUSES(qwen3_tts_session_finish(session), "no words");
+  MUST(qwen3_tts_session_start(session, kOpen, NULL)); /* Another one may be stopped. */
+  CHECK_OK(qwen3_tts_session_append(session, "One sentence. And", 17));
+  CHECK_OK(qwen3_tts_session_stop(session));
+  CHECK(listen(session, &spoken).is_last == 1);
+  free_speech(&spoken);
+  CHECK_OK(qwen3_tts_session_destroy(session));
+}
+
 static void test_session_outlives_its_engine(void) {
   qwen3_tts_engine* engine = open_engine(TINY);
   qwen3_tts_session* session = open_session(engine);
@@ -225,6 +317,9 @@ int main(void) {
   test_start_leaves_what_was(engine);
   test_stop_from_another_thread(engine);
   test_stop_after_start_is_not_lost(engine);
+  test_open_text_byte_by_byte(engine);
+  test_open_text_from_another_thread(engine);
+  test_open_text_that_is_wrong(engine);
   test_session_outlives_its_engine();
   CHECK_OK(qwen3_tts_engine_destroy(engine));
   return finish();

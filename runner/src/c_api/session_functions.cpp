@@ -77,6 +77,21 @@ qwen3_tts_status qwen3_tts_session_start(qwen3_tts_session* session, const char*
   });
 }
 
+qwen3_tts_status qwen3_tts_session_append(qwen3_tts_session* session, const char* text, size_t size) {
+  return at_boundary([&]() -> Status {
+    ASSIGN_OR_RETURN(const auto opened, Sessions::get().find(session, "session"));
+    RETURN_IF_ERROR(require_values(text, size, "text"));
+    return opened->session->append({text, size});
+  });
+}
+
+qwen3_tts_status qwen3_tts_session_finish(qwen3_tts_session* session) {
+  return at_boundary([&]() -> Status {
+    ASSIGN_OR_RETURN(const auto opened, Sessions::get().find(session, "session"));
+    return opened->session->finish();
+  });
+}
+
 qwen3_tts_status qwen3_tts_session_next(qwen3_tts_session* session, qwen3_tts_chunk* chunk) {
   return use_session(session, [&](OpenSession& opened) -> Status {
     RETURN_IF_ERROR(require(chunk, "chunk"));
@@ -88,7 +103,7 @@ qwen3_tts_status qwen3_tts_session_next(qwen3_tts_session* session, qwen3_tts_ch
       return next.error();
     }
     *chunk = {next->samples,    next->num_samples, next->sample_rate, next->first_frame,
-              next->num_frames, next->is_last,     /*needs_text=*/0};
+              next->num_frames, next->is_last,     next->needs_text};
     return {};
   });
 }
