@@ -134,6 +134,8 @@ TEST_F(SoundFormatsTest, ReadsWhatWasWrittenToAPipe) {
   expect_seconds(au.substr(0, 8) + "\xFF\xFF\xFF\xFF" + au.substr(12), 2, "AU");
   expect_seconds(with_size(made(SF_FORMAT_CAF | SF_FORMAT_PCM_16, 2), "data", std::string(8, '\xFF')), 2, "CAF");
   expect_seconds(with_size(made(SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 2), "SSND", "\0\0\0\0"s), 2, "AIFF");
+  const std::string smallest = "\x80"s + std::string(7, '\0');
+  expect_seconds(with_size(made(SF_FORMAT_CAF | SF_FORMAT_PCM_16, 2), "data", smallest), 2, "CAF, of a wrong sign");
   std::string flac = made(SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 2);
   flac[21] = static_cast<char>(flac[21] & 0xF0);  // 36 bits of STREAMINFO
   expect_seconds(flac.replace(22, 4, 4, '\0'), 2, "FLAC");
@@ -162,6 +164,18 @@ TEST_F(SoundFormatsTest, SkipsWhatStandsBesideTheSound) {
   }
   expect_seconds(id3_tag(50) + made(SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 2), 2, "FLAC");
   expect_seconds(id3_tag(50) + made(SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2), 2, "WAV");
+}
+
+/// Silence with the noise of a converter looks like MPEG audio of a free format: FF FF 00 00.
+TEST_F(SoundFormatsTest, TakesNoSilenceForMp3) {
+  std::vector<float> samples = sine(440, 3, kRate);
+  for (size_t i = 0; i < static_cast<size_t>(kRate); ++i) {
+    samples[i] = i * i % 7 < 3 ? -1.0F / 32768 : 0.0F;
+  }
+  for (const int format : {SF_FORMAT_NIST, SF_FORMAT_VOC, SF_FORMAT_IRCAM, SF_FORMAT_PAF, SF_FORMAT_WAV}) {
+    write_sound(path_, samples, kRate, format | SF_FORMAT_PCM_16);
+    expect_seconds(read_bytes(path_), 3, std::to_string(format));
+  }
 }
 
 TEST_F(SoundFormatsTest, ReadsAWavOfMp3) {

@@ -103,8 +103,8 @@ bool begins_frames(std::string_view bytes, size_t begin) {
   if (!first) {
     return false;
   }
-  if (first->num_bytes == 0) {
-    return begins_free_format(bytes, begin, *first);
+  if (first->num_bytes == 0) {  // Anywhere else it is the silence of another format: -1 and 0 in 16 bits.
+    return begin == 0 && begins_free_format(bytes, begin, *first);
   }
   size_t position = begin;
   for (int i = 1; i < kFramesInARow; ++i) {

@@ -30,13 +30,14 @@ constexpr ChunkLayout kAiff = {12, 4, 4, true, 0, 2, "SSND", 8};
 constexpr ChunkLayout kCaf = {8, 4, 8, true, 0, 1, "data", 4};
 constexpr ChunkLayout kW64 = {40, 16, 8, false, 24, 8, "data", 0};
 
+/// -1: more than any file has, as programs write that do not know.
 int64_t number(const std::string& bytes, bool is_big_endian) {
   uint64_t value = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {
     const char byte = bytes[is_big_endian ? i : bytes.size() - 1 - i];
     value = value << 8 | static_cast<unsigned char>(byte);
   }
-  return static_cast<int64_t>(value);
+  return std::max<int64_t>(static_cast<int64_t>(value), -1);
 }
 
 const ChunkLayout* layout_of(const std::string& head) {
