@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,22 @@ def test_recording_speaks_as_its_voice_file_does(
     assert once.stats["prompt_rows"] == kept.stats["prompt_rows"]
     nobody = speak(runner, tiny_pte("tiny-base"), tmp_path, **flags)
     assert nobody.wav != once.wav
+
+
+@pytest.mark.parametrize("flag", ["ref_audio", "voice"])
+def test_pipe_is_read_once(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path, flag: str) -> None:
+    """What is wrong with it is told, and nobody waits for more."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(b"neither a recording nor a voice",), daemon=True).start()
+    made = {"voice_encoder_path": encoder} if flag == "ref_audio" else {}
+    with start(runner, model_path=tiny_pte("tiny-base"), text="a", **{flag: pipe}, **made) as process:
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert b"/pipe'" in said, said
 
 
 def test_part_of_a_recording_comes_from_a_pipe(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path) -> None:

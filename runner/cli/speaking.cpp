@@ -56,8 +56,14 @@ double peak_rss_mb() {
 /// An error about a run says where its text comes from, unless that is --text.
 Status of_run(const Run& run, const Status& status) { return run.source.empty() ? status : about(run.source, status); }
 
+/// Can it be read once more? A pipe would be waited for.
+bool is_regular_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
 bool is_recording(const std::string& path) {
-  const auto bytes = read_file(path);
+  const auto bytes = is_regular_file(path) ? read_file(path) : Result<std::string>(std::string());
   return bytes.ok() && recording_format(*bytes) != nullptr;
 }
 
@@ -169,7 +175,7 @@ Status Speaker::open_voice_maker() {
 
 Result<Recording> Speaker::read_reference() const {
   auto recording = read_recording(options_.ref_audio, voice_maker_->sample_rate(), options_.ref_recording);
-  if (!recording.ok() && options_.ref_audio != "-" && Voice::read(options_.ref_audio).ok()) {
+  if (!recording.ok() && is_regular_file(options_.ref_audio) && Voice::read(options_.ref_audio).ok()) {
     return invalid_argument("--ref_audio '" + options_.ref_audio + "' is a voice file; give it as --voice");
   }
   return recording;
@@ -252,8 +258,7 @@ Status Speaker::speak(RunSource& runs) {
 }
 
 bool Speaker::is_spoken(const Run& run) {
-  std::error_code error;
-  if (!options_.skip_existing || !std::filesystem::is_regular_file(run.output_path, error)) {
+  if (!options_.skip_existing || !is_regular_file(run.output_path)) {
     return false;
   }
   if (manifest_ && manifest_->knows_other(run)) {
