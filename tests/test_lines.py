@@ -236,6 +236,17 @@ def test_existing_outputs_are_skipped(
     assert said[1] == "3 outputs exist already, and were skipped"
 
 
+def test_unfinished_output_takes_nobodys_place(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
+    names = ["a.wav", "a_unfinished.wav", "b_unfinished.wav", "b.wav"]
+    (tmp_path / "lines").write_bytes(text_of([{"text": "One.", "output": name} for name in names]))
+    done = call(runner, prompts_path=tmp_path / "lines", output_dir=tmp_path / "out", **flags)
+    assert done.returncode == 2
+    assert list(wavs(tmp_path / "out")) == ["a.wav", "b_unfinished.wav"]
+    said = done.stderr.decode()
+    assert "line 2 of" in said and "a_unfinished.wav' is the file of line 1 of" in said
+    assert "line 4 of" in said and "b_unfinished.wav' is the file of line 3 of" in said
+
+
 def test_changed_line_is_spoken_again(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:
     """The manifest knows what was said. Without it, a name is a name."""
     out = tmp_path / "out"

@@ -188,8 +188,10 @@ Status RunSource::check_prompt(size_t prompt) {
   RETURN_IF_ERROR(check_sound(run, options_));
   RETURN_IF_ERROR(check_(run));
   for (int64_t repeat = 0; repeat < options_.repeat && !options_.output_dir.empty(); ++repeat) {
-    RETURN_IF_ERROR(
-        names_.add_output({line.source.empty() ? "--output_dir" : line.source, output_path(prompt, repeat)}));
+    const std::string owner = line.source.empty() ? "--output_dir" : line.source;
+    const std::string path = output_path(prompt, repeat);
+    RETURN_IF_ERROR(names_.add_output({owner, path}));
+    RETURN_IF_ERROR(names_.add_output({owner, unfinished(path)}));
   }
   return {};
 }
