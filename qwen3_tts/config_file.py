@@ -9,6 +9,7 @@ Files that people opened in an editor are read as well: a byte order mark, UTF-1
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Section:
 
     def number(self, key: str) -> float:
         value = self[key]
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < sys.float_info.max:
             raise ConfigError(f"{self.path}: '{key}' must be a number, found {value!r}")
         return float(value)
 
@@ -73,7 +74,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in `path`, as it is. Raises ConfigError when it is none, and OSError."""
     try:
         values = json.loads(path.read_bytes())  # of bytes, it finds out the encoding
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold a JSON object")
@@ -106,6 +107,10 @@ def _rename_rope(values: dict[str, Any], path: str) -> None:
         return
     if not isinstance(parameters, dict):
         raise ConfigError(f"{path}: 'rope_parameters' must be an object, found {parameters!r}")
+    if kinds := [key for key, value in parameters.items() if isinstance(value, dict)]:
+        raise ConfigError(
+            f"{path}: rope_parameters differ by kind of layer ({', '.join(kinds)}); this project knows one kind"
+        )
     scaling = {key: value for key, value in parameters.items() if key != "rope_theta"}
     if (
         "rope_theta" in parameters

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -235,6 +236,13 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
     "two bases of the rotation": (
         talker(rope_parameters={"rope_theta": 10000}), ("rope_theta", "1000000", "10000", "rope_parameters"),
     ),
+    "bases of the rotation by kind of layer": (
+        talker(rope_parameters={"full_attention": {"rope_theta": 10000}}), ("rope_parameters", "full_attention"),
+    ),
+    "a base that is no number": (talker(rope_theta=math.nan), ("rope_theta", "must be a number", "nan")),
+    "an infinite temperature": (with_keys(edits.GENERATION, temperature=math.inf), ("temperature", "inf")),
+    "a number beyond all others": (with_keys(edits.GENERATION, top_p=10**400), ("top_p", "must be a number")),
+    "objects in objects without end": (edits.file(edits.CONFIG, b"[" * 100000), (edits.CONFIG, "not valid JSON")),
     "no size of a named model": (edits.without(edits.CONFIG, "tts_model_size"), ("tts_model_size", '"0b6"')),
     "another split of words": (
         edits.both(edits.tokenizer_json(split=r"\p{L}+"), edits.removed("vocab.json")), ("pre_tokenizer",),
@@ -283,11 +291,13 @@ def test_the_export_tells_to_convert_first(
 ) -> None:
     output = ["--output", str(tmp_path / "model.pte")]
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
     snapshot = str(tiny_snapshot("tiny-customvoice"))
     for folder, command in (
         (snapshot, f"python convert_weights.py {snapshot} --output-dir checkpoint"),
         ("Qwen/Qwen3-TTS-12Hz-0.6B-Base", "python convert_weights.py Qwen/Qwen3-TTS-12Hz-0.6B-Base --output-dir"),
         ("nothing", "make one with python convert_weights.py"),
+        ("here/nothing", "make one with python convert_weights.py"),
     ):
         with pytest.raises(SystemExit):
             parse_args(["--checkpoint", folder, *output], SCRIPTS)

@@ -342,6 +342,8 @@ def test_a_foreign_output_folder_is_refused(
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("meow")
     assert_refused(tiny_snapshot("tiny-base"), tmp_path / "photos", capsys, "photos", "--output-dir")
+    (tmp_path / "photos" / "config.json").write_text("no JSON")
+    assert_refused(tiny_snapshot("tiny-base"), tmp_path / "photos", capsys, "photos", "--output-dir")
     assert_refused(tiny_snapshot("tiny-base"), tmp_path / "photos" / "cat.jpg", capsys, "cat.jpg")
     (tmp_path / "new").mkdir()
     assert convert(tiny_snapshot("tiny-base"), tmp_path / "new") == 0

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from torch import Tensor
 
 from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD
-from qwen3_tts.config_file import read_object
+from qwen3_tts.config_file import ConfigError, read_object
 from qwen3_tts.convert import tensor_names
 from qwen3_tts.convert.layout import CODEC_FOLDER, WEIGHTS, SnapshotError
 from qwen3_tts.convert.snapshot import Snapshot
@@ -119,11 +119,19 @@ def check_output(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ValueError(f"{folder}: exists and is no folder; choose another --output-dir")
-    config = folder / "config.json"
-    if config.is_file() and CODEC_SECTION in read_object(config):
+    if is_conversion(folder):
         return
     if any(folder.iterdir()):
         raise ValueError(f"{folder}: holds files that no conversion wrote; choose another --output-dir or empty it")
+
+
+def is_conversion(folder: Path) -> bool:
+    """Whether `folder` holds what convert() writes. Raises OSError."""
+    config = folder / "config.json"
+    try:
+        return config.is_file() and CODEC_SECTION in read_object(config)
+    except ConfigError:
+        return False
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def unconverted(folder: Path, commands: Commands) -> str | None:
     """What --checkpoint names in place of a converted folder, and what to do; None when it may be one."""
     convert_it = f"convert it first: {commands.convert} {folder} --output-dir checkpoint"
     if not folder.is_dir():
-        may_be_hub_id = len(folder.parts) == 2 and not folder.is_absolute()
+        may_be_hub_id = len(folder.parts) == 2 and not folder.is_absolute() and not folder.parent.exists()
         return f"no such folder; {convert_it if may_be_hub_id else f'make one with {commands.convert}'}"
     config = folder / "config.json"
     if config.is_file() and CODEC_SECTION not in read_object(config):
