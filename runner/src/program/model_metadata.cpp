@@ -215,14 +215,16 @@ class ContractReader {
       return wrong_value(key, "an object of names and rows", *value);
     }
     std::map<std::string, int64_t> rows;
+    std::map<std::string, std::string> spellings;  // Of folded names.
     for (const auto& [name, row] : value->items()) {
       const auto number = integer_in(row, 0, last);
       if (!number || name.empty()) {
         return wrong_value(std::string(key) + "." + name, "a name with " + range_text(0, last), row);
       }
-      if (const std::string* other = find_name(rows, name)) {
-        return invalid("two of '" + std::string(key) + "' are one name but for case, '" + *other + "' and '" + name +
-                       "'");
+      const auto [other, is_new] = spellings.emplace(folded_name(name), name);
+      if (!is_new) {
+        return invalid("two of '" + std::string(key) + "' are one name but for case, '" + other->second + "' and '" +
+                       name + "'");
       }
       rows.emplace(name, *number);
     }
