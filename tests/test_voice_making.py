@@ -65,8 +65,8 @@ def test_pipe_is_read_once(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     threading.Thread(target=pipe.write_bytes, args=(b"neither a recording nor a voice",), daemon=True).start()
-    made = {"voice_encoder_path": encoder} if flag == "ref_audio" else {}
-    with start(runner, model_path=tiny_pte("tiny-base"), text="a", **{flag: pipe}, **made) as process:
+    flags: dict[str, Any] = {flag: pipe, "voice_encoder_path": encoder if flag == "ref_audio" else None}
+    with start(runner, model_path=tiny_pte("tiny-base"), text="a", **flags) as process:
         try:
             _, said = process.communicate(timeout=60)
         finally:
