@@ -1,0 +1,78 @@
+"""Utterances for asyncio: every call of the library runs in a thread, and the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qwen3_tts_runtime._sessions import Order, Session, SessionPool
+
+T = TypeVar("T")
+
+
+async def speak(
+    pool: SessionPool, executor: Executor, order: Order, texts: AsyncIterator[str] | None
+) -> AsyncGenerator[NDArray[np.float32], None]:
+    """The samples of an utterance, [n] after [n]. A task that is cancelled ends when the utterance has ended."""
+    session = pool.take()
+    calls = _Calls(executor, session)
+    try:
+        await calls.run(session.start, order)
+        while True:
+            samples, is_last, needs_text = await calls.run(session.next)
+            if samples.size:
+                yield samples
+            if is_last:
+                return
+            if needs_text and texts is not None:
+                session.append(await anext(texts, None))
+    finally:
+        session.stop()
+        calls.after_last(lambda: pool.give_back(session))
+
+
+class _Calls:
+    """One after the other, in threads."""
+
+    def __init__(self, executor: Executor, session: Session) -> None:
+        self._executor = executor
+        self._session = session
+        self._last: Future[Any] | None = None
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Its result. Cancelled while a thread is in the function, it stops the utterance and waits for the thread."""
+        call = self._last = self._executor.submit(function, *arguments)
+        try:
+            return await asyncio.wrap_future(call)
+        except asyncio.CancelledError:
+            self._session.stop()
+            await _end_of(call)
+            raise
+
+    def after_last(self, function: Callable[[], object]) -> None:
+        """Calls it when no thread is in a call: now, or in that thread. So nobody need wait, where nobody can."""
+        if self._last is None:
+            function()
+        else:
+            self._last.add_done_callback(lambda _: function())
+
+
+async def _end_of(call: Future[Any]) -> None:
+    """Waits for it, however often the wait is cancelled."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def tell(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(ended.set_result, None)
+
+    call.add_done_callback(tell)
+    while not ended.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(ended)

@@ -1,0 +1,117 @@
+"""Samples to sound files. The standard library writes WAV; other formats need the library's component audio.
+
+for part in encode(engine.stream("Hello there."), engine.sample_rate, "mp3"):
+    socket.send(part)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import wave
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qwen3_tts_runtime import _json
+from qwen3_tts_runtime._handles import Handle
+from qwen3_tts_runtime._library import Append
+from qwen3_tts_runtime._library import audio as library
+from qwen3_tts_runtime.errors import InvalidArgument, IoError
+
+Format = Literal["wav", "flac", "opus", "vorbis", "mp3"]
+FORMATS: dict[str, Format] = {".wav": "wav", ".flac": "flac", ".opus": "opus", ".ogg": "vorbis", ".mp3": "mp3"}
+
+
+def encode(
+    chunks: Iterable[NDArray[np.float32]], sample_rate: int, format: Format, *, speed: float = 1
+) -> Iterator[bytes]:
+    """A stream of a sound file, piece by piece while samples come.
+
+    `chunks`: arrays [n], mono in [-1, 1], at `sample_rate` in Hz. `speed`: 0.5 to 2, at the same pitch. A stream of WAV
+    states the largest length there is. InvalidArgument; ImportError without the component audio.
+    """
+    parts: list[bytes] = []
+
+    def append(_user: object, address: int, size: int) -> int:
+        parts.append(ctypes.string_at(address, size))
+        return 0
+
+    function = Append(append)  # must live as long as the encoder
+    options = _json.encode({"format": format, "sample_rate": sample_rate, "speed": speed})
+    handle = Handle(lambda out: library().encoder_create(options, function, None, out), library().encoder_destroy)
+    try:
+        for chunk in chunks:
+            samples = np.ascontiguousarray(chunk, np.float32)
+            library().encoder_write(handle.value, samples.ctypes.data, samples.size)
+            yield from _taken(parts)
+        library().encoder_close(handle.value)
+        yield from _taken(parts)
+    finally:
+        handle.close()
+
+
+def _taken(parts: list[bytes]) -> list[bytes]:
+    taken = parts.copy()
+    parts.clear()
+    return taken
+
+
+def to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Samples of 16 bits, little-endian, as the library makes them."""
+    return np.rint(np.clip(samples, -1, 1) * np.float32(32767)).astype("<i2")
+
+
+def format_of(path: str | os.PathLike[str]) -> Format:
+    """What the ending of a name stands for. InvalidArgument when that is nothing."""
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS and ending:
+        raise InvalidArgument(
+            f"{os.fspath(path)!r}: there is no format for files that end in {ending}; name one that ends in .wav, "
+            ".flac, .opus, .ogg or .mp3"
+        )
+    return FORMATS.get(ending, "wav")
+
+
+def save(path: str | os.PathLike[str], chunks: Iterable[NDArray[np.float32]], sample_rate: int) -> None:
+    """Writes the samples while they come. The file takes its place when it is complete."""
+    format = format_of(path)
+    with _new_file(Path(path)) as file:
+        if format == "wav":  # this header is completed at the end, and that of a stream cannot be
+            _write_wav(file, chunks, sample_rate)
+        else:
+            file.writelines(encode(chunks, sample_rate, format))
+
+
+def _write_wav(file: BinaryIO, chunks: Iterable[NDArray[np.float32]], sample_rate: int) -> None:
+    with wave.open(file, "wb") as output:
+        output.setparams((1, 2, sample_rate, 0, "NONE", "not compressed"))
+        for chunk in chunks:
+            output.writeframesraw(to_pcm16(chunk).tobytes())
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file beside its place, which it takes at the end of the block; after an error nothing is left."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        file = unfinished.open("wb")
+    except OSError as error:
+        raise IoError(f"cannot create {str(path)!r}: {error.strerror}; check the path") from error
+    try:
+        with file:
+            yield file
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        if isinstance(error, IoError):
+            raise
+        raise IoError(f"cannot write {str(path)!r}: {error.strerror}; make room or name another place") from error
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
