@@ -22,6 +22,7 @@ from judges import Whisper
 def pytest_configure() -> None:
     """One thread for torch, here and in programs: tiny shapes wait for a second one, minutes when others are busy."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, which test files do
+    os.environ.setdefault("QWEN3_TTS_LIBRARY_DIR", str(_build_folder()))  # of qwen3_tts_runtime
     warm_process.look_for_garbage_less_often()
 
 
@@ -65,10 +66,14 @@ def gpu_program() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def build_dir() -> Path:
     """Folder of a C++ build: qwen3_tts_runner in it, test programs in its folder tests/."""
-    folder = Path(os.environ.get("QWEN3_TTS_BUILD_DIR", models.REPOSITORY / "build" / "cpu"))
+    folder = _build_folder()
     if not (folder / "CMakeCache.txt").exists():
         pytest.fail(f"{folder} holds no build: run `make build`, or name one with QWEN3_TTS_BUILD_DIR")
     return folder
+
+
+def _build_folder() -> Path:
+    return Path(os.environ.get("QWEN3_TTS_BUILD_DIR", models.REPOSITORY / "build" / "cpu"))
 
 
 @pytest.fixture(scope="session")

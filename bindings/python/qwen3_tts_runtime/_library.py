@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
 from functools import cache
@@ -30,6 +31,7 @@ _ERRORS: dict[int, type[errors.Qwen3TTSError]] = {
     5: errors.InvalidState,
     6: errors.OutOfMemory,
 }
+_PARAMETER = re.compile(r"^\w+_json: ")  # of a C function, before a sentence about what it holds
 
 
 class Chunk(ctypes.Structure):
@@ -101,27 +103,30 @@ _AUDIO: dict[str, list[Any]] = {
 
 
 class _Functions:
-    """Those of one shared library, by their names without the prefix."""
+    """Those of one shared library, by their names without the prefix. One ABI gets more of them with time."""
 
     def __init__(self, library: ctypes.CDLL, arguments: dict[str, list[Any]]) -> None:
-        for name, types in arguments.items():
-            function = library[f"qwen3_tts_{name}"]
-            function.argtypes, function.restype, function.errcheck = types, c_int32, _raise_error
-            setattr(self, name, function)
+        self._library, self._arguments = library, arguments
 
-    def __getattr__(self, name: str) -> Any:  # for type checkers: all are set
-        raise AttributeError(name)
+    def __getattr__(self, name: str) -> Any:
+        types = self._arguments[name]
+        try:
+            function = self._library[f"qwen3_tts_{name}"]
+        except AttributeError as error:
+            raise ImportError(
+                f"{error}: the library is older than this package; install both from one release"
+            ) from None
+        function.argtypes, function.restype, function.errcheck = types, c_int32, _raise_error
+        setattr(self, name, function)  # it is not asked for again
+        return function
 
 
 def _raise_error(status: Any, _function: object, _arguments: object) -> Any:
     """The library remembers a sentence for each thread, and this one has made the call."""
     if status:
-        raise _ERRORS.get(status, errors.Qwen3TTSError)(_last_error().decode("utf-8", "replace"))
+        sentence = _open_core().qwen3_tts_last_error().decode("utf-8", "replace")
+        raise _ERRORS.get(status, errors.Qwen3TTSError)(_PARAMETER.sub("", sentence))
     return status
-
-
-def _last_error() -> bytes:
-    return bytes(_open_core().qwen3_tts_last_error())
 
 
 def folder() -> Path:

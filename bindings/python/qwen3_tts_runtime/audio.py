@@ -1,4 +1,4 @@
-"""Samples to sound files. The standard library writes WAV; other formats need the library's component audio.
+"""Samples to sound files, and back. The standard library writes WAV; all else needs the library's component audio.
 
 for part in encode(engine.stream("Hello there."), engine.sample_rate, "mp3"):
     socket.send(part)
@@ -9,20 +9,25 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import warnings
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qwen3_tts_runtime import _json
-from qwen3_tts_runtime._handles import Handle
+from qwen3_tts_runtime._handles import Handle, read_array, read_json
 from qwen3_tts_runtime._library import Append
 from qwen3_tts_runtime._library import audio as library
 from qwen3_tts_runtime.errors import InvalidArgument, IoError
+from qwen3_tts_runtime.request import RecordingOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Format = Literal["wav", "flac", "opus", "vorbis", "mp3"]
 FORMATS: dict[str, Format] = {".wav": "wav", ".flac": "flac", ".opus": "opus", ".ogg": "vorbis", ".mp3": "mp3"}
@@ -54,6 +59,36 @@ def encode(
         yield from _taken(parts)
     finally:
         handle.close()
+
+
+def read_recording(
+    path: str | os.PathLike[str], sample_rate: int, **options: Unpack[RecordingOptions]
+) -> NDArray[np.float32]:
+    """A sound file, or a part of it, as samples [n], mono, at `sample_rate` in Hz.
+
+    InvalidArgument for what is no sound, damaged or clipped; IoError. Its notes are warnings.
+    """
+    encoded, how = _json.encode_path(path), _json.encode(options)
+    return _samples(lambda out: library().recording_read(encoded, sample_rate, how, out))
+
+
+def resample(
+    samples: NDArray[Any], from_rate: int, sample_rate: int, **options: Unpack[RecordingOptions]
+) -> NDArray[np.float32]:
+    """The same of samples [n] at `from_rate` in Hz."""
+    given, how = np.ascontiguousarray(samples, np.float32), _json.encode(options)
+    return _samples(
+        lambda out: library().recording_from_samples(given.ctypes.data, given.size, from_rate, sample_rate, how, out)
+    )
+
+
+def _samples(create: Callable[[Any], object]) -> NDArray[np.float32]:
+    recording = Handle(create, library().recording_destroy)
+    for note in read_json(lambda out: library().recording_notes(recording.value, out)):
+        warnings.warn(note, stacklevel=2)
+    address, size = ctypes.c_void_p(), ctypes.c_size_t()
+    library().recording_samples(recording.value, ctypes.byref(address), ctypes.byref(size))
+    return read_array(address.value, (size.value,), np.float32)
 
 
 def _taken(parts: list[bytes]) -> list[bytes]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qwen3_tts_runtime import _json
+from qwen3_tts_runtime import _json, audio
 from qwen3_tts_runtime._handles import Handle, NotPicklable, read_array, read_json
-from qwen3_tts_runtime._library import audio, core
+from qwen3_tts_runtime._library import core
 from qwen3_tts_runtime.errors import InvalidArgument
 from qwen3_tts_runtime.request import RecordingOptions
 
@@ -171,8 +170,7 @@ class VoiceEncoder(NotPicklable):
     ) -> NDArray[np.float32]:
         if sample_rate is not None:
             raise InvalidArgument(f"sample_rate is {sample_rate}, but a sound file states its own; leave it out")
-        encoded, how = _json.encode_path(path), _json.encode(options)
-        return _read(lambda out: audio().recording_read(encoded, self._sample_rate, how, out))
+        return audio.read_recording(path, self._sample_rate, **options)
 
     def _from_array(
         self, recording: NDArray[Any], sample_rate: int | None, options: RecordingOptions
@@ -188,15 +186,9 @@ class VoiceEncoder(NotPicklable):
             raise InvalidArgument(
                 f"the recording has dtype {recording.dtype}; give floats in [-1, 1], such as recording / 32768 of int16"
             )
-        samples = np.ascontiguousarray(recording, np.float32)
-        how = _json.encode(options)
-        if sample_rate == self._sample_rate and how == b"{}":
-            return samples
-        return _read(
-            lambda out: audio().recording_from_samples(
-                samples.ctypes.data, samples.size, sample_rate, self._sample_rate, how, out
-            )
-        )
+        if sample_rate == self._sample_rate and not options:
+            return np.ascontiguousarray(recording, np.float32)
+        return audio.resample(recording, sample_rate, self._sample_rate, **options)
 
     def __repr__(self) -> str:
         return f"<VoiceEncoder of {self._path!r}>"
@@ -209,13 +201,3 @@ def check_voice(voice: object) -> Voice:
             f"a voice is of type {type(voice).__name__}; give a Voice, such as Voice.load('ann.voice')"
         )
     return voice
-
-
-def _read(create: Callable[[Any], object]) -> NDArray[np.float32]:
-    """The samples [n] of a recording, and its notes as warnings."""
-    recording = Handle(create, audio().recording_destroy)
-    for note in read_json(lambda out: audio().recording_notes(recording.value, out)):
-        warnings.warn(note, stacklevel=4)
-    address, size = ctypes.c_void_p(), ctypes.c_size_t()
-    audio().recording_samples(recording.value, ctypes.byref(address), ctypes.byref(size))
-    return read_array(address.value, (size.value,), np.float32)
