@@ -1,0 +1,279 @@
+"""qwen3_tts_runtime in many threads and tasks, of which some are cancelled, and in forked processes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from python_runtime import TEXT, Samples, collected, joined, num_files, num_threads, resident_bytes
+from qwen3_tts_runtime import Engine, InvalidState, Voice
+from qwen3_tts_runtime._sessions import MAX_IDLE
+
+Pte = Callable[[str], Path]
+
+NUM_UTTERANCES = 200
+GROWTH = 24 << 20  # bytes: more than the allocator keeps, and less than a leak of all utterances
+REQUESTS: list[Any] = [
+    {"text": TEXT, "speaker": speaker, "max_frames": frames, "seed": seed}
+    for seed, (speaker, frames) in enumerate([("ryan", 3), ("vivian", 9), ("eric", 17), ("sohee", 26), ("dylan", 33)])
+]
+
+
+@pytest.fixture
+def engine(tiny_pte: Pte) -> Iterator[Engine]:
+    with Engine(tiny_pte("tiny-customvoice"), num_threads=2) as engine:
+        yield engine
+
+
+@pytest.fixture
+def expected(engine: Engine) -> list[bytes]:
+    return [engine.speak(**request).samples.tobytes() for request in REQUESTS]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Fails after a while that no machine takes. A thread that was joined is listed by the system a little longer."""
+    for _ in range(600):
+        gc.collect()
+        if is_so():
+            return
+        time.sleep(0.05)
+    pytest.fail("it has not come true")
+
+
+def by_threads(engine: Engine, expected: list[bytes], number: int) -> int:
+    """How many of them were spoken to the end; the others were left after some chunks."""
+    draw = random.Random(number)
+
+    def speak(index: int, chunks_to_hear: int | None) -> bool:
+        which = index % len(REQUESTS)
+        chunks: list[Samples] = []
+        for chunk in engine.stream(**REQUESTS[which]):
+            chunks.append(chunk)
+            if len(chunks) == chunks_to_hear:
+                return False
+        assert joined(chunks).tobytes() == expected[which]
+        return True
+
+    left = [draw.choice((None, None, draw.randrange(1, 4))) for _ in range(number)]
+    with ThreadPoolExecutor(8) as pool:
+        return sum(pool.map(speak, range(number), left))
+
+
+async def by_tasks(engine: Engine, expected: list[bytes], number: int) -> int:
+    """How many of them were spoken to the end; every third one was cancelled, whenever that was."""
+    draw = random.Random(number)
+
+    async def speak(index: int) -> bool:
+        which = index % len(REQUESTS)
+        samples = await collected(engine.astream(**REQUESTS[which]))
+        assert samples.tobytes() == expected[which]
+        return True
+
+    async def cancel(task: asyncio.Task[bool]) -> None:
+        await asyncio.sleep(draw.uniform(0, number / 100))
+        for _ in range(draw.randrange(1, 3)):
+            task.cancel()
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(speak(index)) for index in range(number)]
+    await asyncio.gather(*(cancel(task) for task in tasks[::3]))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for index, result in enumerate(results):
+        assert result is True or (index % 3 == 0 and isinstance(result, asyncio.CancelledError)), result
+    return results.count(True)
+
+
+def test_many_threads_leak_nothing(engine: Engine, expected: list[bytes]) -> None:
+    assert NUM_UTTERANCES / 3 < by_threads(engine, expected, NUM_UTTERANCES) < NUM_UTTERANCES
+    threads, files, memory = num_threads(), num_files(), resident_bytes()
+    by_threads(engine, expected, NUM_UTTERANCES)
+    wait_until(lambda: num_threads() <= threads and num_files() <= files)
+    assert engine.capacity["num_sessions"] <= 8
+    assert resident_bytes() - memory < GROWTH
+
+
+def test_many_tasks_leak_nothing(engine: Engine, expected: list[bytes]) -> None:
+    asyncio.run(by_tasks(engine, expected, NUM_UTTERANCES))
+    threads, files, memory = num_threads(), num_files(), resident_bytes()
+    assert asyncio.run(by_tasks(engine, expected, NUM_UTTERANCES)) >= NUM_UTTERANCES * 2 // 3
+    wait_until(lambda: num_threads() <= threads and num_files() <= files)
+    assert engine.capacity["num_sessions"] <= MAX_IDLE
+    assert resident_bytes() - memory < GROWTH
+
+
+def test_an_engine_leaves_no_thread(tiny_pte: Pte) -> None:
+    def use(engine: Engine) -> Engine:
+        asyncio.run(by_tasks(engine, [engine.speak(**request).samples.tobytes() for request in REQUESTS], 12))
+        list(engine.speak_many(REQUESTS))
+        return engine
+
+    use(Engine(tiny_pte("tiny-customvoice"), num_threads=2)).close()  # leaves the pool of the process
+    wait_until(lambda: threading.active_count() == 1)
+    threads, files = num_threads(), num_files()
+    use(Engine(tiny_pte("tiny-customvoice"), num_threads=2)).close()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("qwen3-tts")] == []
+    wait_until(lambda: num_threads() <= threads and num_files() <= files)
+    use(Engine(tiny_pte("tiny-customvoice"), num_threads=2))  # dropped
+    wait_until(lambda: num_threads() <= threads and num_files() <= files)
+
+
+# asyncio
+
+
+def test_the_event_loop_goes_on(engine: Engine) -> None:
+    async def count() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        async for _ in engine.astream(TEXT, speaker="ryan", max_frames=30):
+            pass
+        ticking.cancel()
+        return ticks
+
+    assert asyncio.run(count()) > 100
+
+
+def test_a_cancelled_task_has_stopped(engine: Engine) -> None:
+    async def speak_and_cancel() -> None:
+        async def speak() -> None:
+            async for _ in engine.astream(TEXT, speaker="ryan", frame_budget=0, min_frames=1000, chunk_frames=1000):
+                is_speaking.set()
+
+        is_speaking = asyncio.Event()
+        task = asyncio.create_task(speak())
+        await is_speaking.wait()
+        await asyncio.sleep(0)  # a thread is in the second call, which takes all the other frames
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not engine._pool._busy
+        following = engine.speak(TEXT, speaker="ryan", max_frames=2)
+        assert following.stats["finish_reason"] == "max_new_tokens"
+
+    asyncio.run(speak_and_cancel())
+    assert engine.capacity["num_sessions"] == 1
+
+
+def test_a_closed_asynchronous_generator_gives_its_session_back(engine: Engine) -> None:
+    async def leave() -> None:
+        chunks = engine.astream(TEXT, speaker="ryan")
+        await anext(chunks)
+        await chunks.aclose()
+        dropped = engine.astream(TEXT, speaker="ryan")
+        await anext(dropped)
+        del dropped
+        await asyncio.sleep(0.01)
+
+    asyncio.run(leave())
+    assert not engine._pool._busy
+
+
+def test_a_cancelled_wait_for_text(engine: Engine) -> None:
+    async def wait_for_text() -> None:
+        async def never() -> AsyncIterator[str]:
+            yield "A beginning. "
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(collected(engine.astream(never(), speaker="ryan", frame_budget=5)))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(wait_for_text())
+    assert not engine._pool._busy
+
+
+def test_an_engine_that_is_closed_beside_tasks(tiny_pte: Pte) -> None:
+    async def close() -> list[Any]:
+        engine = Engine(tiny_pte("tiny-customvoice"))
+        endless: dict[str, Any] = {"speaker": "ryan", "frame_budget": 0, "min_frames": 2000}
+        tasks = [asyncio.create_task(collected(engine.astream(TEXT, **endless))) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        engine.close()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    for outcome in asyncio.run(close()):
+        assert isinstance(outcome, InvalidState)
+
+
+# fork
+
+
+def in_child(work: Callable[[], None]) -> str:
+    """What `work` raises in a forked process, or "" """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # a child that hangs fails the test
+        try:
+            work()
+            message = ""
+        except BaseException as error:
+            message = f"{type(error).__name__}: {error}"
+        os.write(writing, message.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        message = pipe.read().decode()
+    assert os.waitpid(child, 0)[1] == 0
+    return message
+
+
+def test_a_forked_child_cannot_use_what_its_parent_has(engine: Engine, tiny_pte: Pte) -> None:
+    voice = Voice.from_x_vector([0.5] * 64)
+    halfway = engine.stream(TEXT, speaker="ryan")
+    next(halfway)
+    path = tiny_pte("tiny-customvoice")
+    uses: list[Callable[[], object]] = [
+        lambda: engine.speak(TEXT, speaker="ryan"),
+        lambda: next(halfway),
+        lambda: asyncio.run(collected(engine.astream(TEXT, speaker="ryan"))),
+        lambda: list(engine.speak_many([TEXT])),
+        lambda: engine.check(TEXT, speaker="ryan"),
+        lambda: engine.preload(),
+        lambda: engine.capacity,
+        lambda: engine.close(),
+        lambda: voice.save("x"),
+        lambda: voice.x_vector,
+        lambda: Engine(path),
+    ]
+    for use in uses:
+        message = in_child(lambda use=use: (use(), None)[1])  # type: ignore[misc]
+        assert message.startswith("InvalidState: this process was forked after qwen3_tts_runtime was used"), message
+        assert "'spawn'" in message
+    assert in_child(halfway.close) == ""
+    assert joined(halfway).size > 0
+
+
+def speak_in_child(path: str, results: Any) -> None:
+    with Engine(path, num_threads=1) as engine:
+        results.put(engine.speak(**REQUESTS[0]).samples.tobytes())
+
+
+def test_a_spawned_child_speaks(expected: list[bytes], tiny_pte: Pte) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    child = context.Process(target=speak_in_child, args=(str(tiny_pte("tiny-customvoice")), results))
+    child.start()
+    assert results.get() == expected[0]
+    child.join()
+    assert child.exitcode == 0
