@@ -749,14 +749,18 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
     message = done.stderr.decode(errors="replace").strip().splitlines()
     return Answer(
         done.returncode,
-        (message or [""])[-1]
-        .replace(f"{models.root()}/", "")
-        .replace(f"{folder}/", "")
-        .replace(f"{models.REPOSITORY}/", ""),
+        without_folders((message or [""])[-1], folder),
         done.stdout.decode(errors="replace"),
         before,
         listing(folder),
     )
+
+
+def without_folders(message: str, folder: Path) -> str:
+    """What is the same on every machine."""
+    for root in (models.root(), folder, models.REPOSITORY):
+        message = message.replace(f"{root}/", "")
+    return message
 
 
 def listing(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import runner_program
+from qwen3_tts_runtime import Engine
 
 Samples = NDArray[np.float32]
 
@@ -27,6 +28,11 @@ def spoken_by_runner(runner: Path, model: Path, folder: Path, **flags: Any) -> t
     done = runner_program.call(runner, model_path=model, **flags)
     assert done.returncode == 0, done.stderr
     return np.frombuffer(done.stdout, "<f4"), runner_program.read_codes(codes)
+
+
+def open_engine(path: str) -> None:
+    """In another process, which imports this file alone."""
+    Engine(path)
 
 
 def joined(chunks: Iterable[Samples]) -> Samples:

@@ -157,9 +157,15 @@ class VoiceEncoder(NotPicklable):
         """
         if isinstance(recording, np.ndarray):
             samples = self._from_array(recording, sample_rate, options)
-        else:
-            samples = self._from_file(recording, sample_rate, options)
-            name = Path(recording).stem if name is None else name
+            return self._encode(samples, name, language, text)
+        samples = self._from_file(recording, sample_rate, options)
+        try:
+            return self._encode(samples, Path(recording).stem if name is None else name, language, text)
+        except InvalidArgument as error:  # of the samples, whose file the library does not know
+            sentence = str(error).replace("recording: ", f"recording '{os.fspath(recording)}': ", 1)
+            raise InvalidArgument(sentence) from None
+
+    def _encode(self, samples: NDArray[np.float32], name: str | None, language: str | None, text: str | None) -> Voice:
         about = _json.encode({"name": name, "language": language, "text": text})
         value = self._handle.value  # refuses a forked process before the lock
         with self._lock:
