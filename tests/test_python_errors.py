@@ -97,8 +97,9 @@ OF_AN_ENGINE = {"data_path": "data_path", "tokenizer_path": "tokenizer_path", "w
 
 def do_in_python(case: Case, flags: dict[str, Any]) -> None:
     """What the programs do with such flags."""
+    threads = flags.pop("threads", 0)  # the first engine of this process has decided
     given = {name: value for name, value in (bad_input.requested(case) | flags).items() if value is not None}
-    threads = int(given.pop("threads", 1))
+    given.pop("threads", None)
     given.pop("output_wav", None)
     output = given.pop("output", None)
     if case.voice:

@@ -31,7 +31,7 @@ SPOKEN: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def engine(tiny_pte: Pte) -> Iterator[Engine]:
-    with Engine(tiny_pte("tiny-customvoice"), num_threads=1) as engine:
+    with Engine(tiny_pte("tiny-customvoice")) as engine:
         yield engine
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +36,19 @@ def find_player(sample_rate: int) -> list[str]:
 def play(chunks: Iterable[NDArray[np.float32]], sample_rate: int) -> None:
     """Plays arrays [n] in [-1, 1], at `sample_rate` in Hz, as they come. IoError when the player fails."""
     command = find_player(sample_rate)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as player:
-        try:
-            assert player.stdin
+    player = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert player.stdin
+    try:
+        with suppress(BrokenPipeError):  # it has ended, and has said why
             for samples in chunks:
                 player.stdin.write(to_pcm16(samples).tobytes())
                 player.stdin.flush()
+    except BaseException:
+        player.kill()
+        raise
+    finally:
+        with suppress(BrokenPipeError):  # of what it has not taken
             player.stdin.close()
-        except BrokenPipeError:  # it has ended, and has said why
-            pass
-        except BaseException:
-            player.kill()
-            raise
+        player.wait()
     if player.returncode:
         raise IoError(f"{command[0]} ended with status {player.returncode}; see what it says, or {_INSTEAD}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import warnings
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from qwen3_tts_runtime import _json
 from qwen3_tts_runtime._handles import Handle, read_array, read_json
 from qwen3_tts_runtime._library import Append
 from qwen3_tts_runtime._library import audio as library
+from qwen3_tts_runtime._warnings import warn
 from qwen3_tts_runtime.errors import InvalidArgument, IoError
 from qwen3_tts_runtime.request import RecordingOptions
 
@@ -85,7 +85,7 @@ def resample(
 def _samples(create: Callable[[Any], object]) -> NDArray[np.float32]:
     recording = Handle(create, library().recording_destroy)
     for note in read_json(lambda out: library().recording_notes(recording.value, out)):
-        warnings.warn(note, stacklevel=2)
+        warn(note)
     address, size = ctypes.c_void_p(), ctypes.c_size_t()
     library().recording_samples(recording.value, ctypes.byref(address), ctypes.byref(size))
     return read_array(address.value, (size.value,), np.float32)

@@ -16,7 +16,6 @@ import binascii
 import os
 import tempfile
 import urllib.request
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qwen3_tts_runtime._warnings import warn
 from qwen3_tts_runtime.engine import Engine
 from qwen3_tts_runtime.errors import InvalidArgument, IoError
 from qwen3_tts_runtime.request import EngineOptions, Request, RequestOptions
@@ -243,8 +243,7 @@ def _request_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _warn_of_ignored(options: Mapping[str, Any]) -> None:
     if options:
-        names = ", ".join(options)
-        warnings.warn(f"ignored, since nothing of PyTorch runs here: {names}", stacklevel=4)
+        warn(f"ignored, since nothing of PyTorch runs here: {', '.join(options)}")
 
 
 def _make_voice(encoder: VoiceEncoder, recording: Audio, text: str | None) -> Voice:
