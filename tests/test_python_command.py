@@ -15,8 +15,8 @@ import pytest
 from models import REPOSITORY
 from python_runtime import TEXT
 from qwen3_tts_runtime import Engine
-from qwen3_tts_runtime._player import PLAYERS
 from qwen3_tts_runtime.audio import to_pcm16
+from qwen3_tts_runtime.player import PLAYERS
 
 Pte = Callable[[str], Path]
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from qwen3_tts_runtime import audio
-from qwen3_tts_runtime._player import play
 from qwen3_tts_runtime.engine import Engine
 from qwen3_tts_runtime.errors import InvalidArgument, Qwen3TTSError
+from qwen3_tts_runtime.player import play
 from qwen3_tts_runtime.voice import Voice
 
 PROGRAM = "qwen3_tts_runtime"
