@@ -1,9 +1,9 @@
-"""Utterances for asyncio: every call of the library runs in a thread, and the event loop goes on."""
+"""Utterances for asyncio: every call of the library that takes time runs in a thread, and the event loop goes on."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -17,22 +17,26 @@ T = TypeVar("T")
 
 
 async def speak(
-    pool: SessionPool, executor: Executor, order: Order, texts: AsyncIterator[str] | None
+    pool: SessionPool, executor: Executor, order: Order, texts: AsyncIterable[str] | None
 ) -> AsyncGenerator[NDArray[np.float32], None]:
     """The samples of an utterance, [n] after [n]. A task that is cancelled ends when the utterance has ended."""
     session = pool.take()
     calls = _Calls(executor, session)
+    writer: _Writer | None = None
     try:
         await calls.run(session.start, order)
+        writer = _Writer(session, texts) if texts is not None else None
         while True:
             samples, is_last, needs_text = await calls.run(session.next)
             if samples.size:
                 yield samples
             if is_last:
                 return
-            if needs_text and texts is not None:
-                session.append(await anext(texts, None))
+            if needs_text and writer:
+                await writer.wait()
     finally:
+        if writer:
+            writer.stop()
         session.stop()
         calls.after_last(lambda: pool.give_back(session))
 
@@ -76,3 +80,37 @@ async def _end_of(call: Future[Any]) -> None:
     while not ended.done():
         with suppress(asyncio.CancelledError):
             await asyncio.shield(ended)
+
+
+class _Writer:
+    """Appends text as it comes, beside the speech: whoever sends it need not wait for what is spoken."""
+
+    def __init__(self, session: Session, texts: AsyncIterable[str]) -> None:
+        self._session = session
+        self._is_over = False
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._write(texts))
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be nobody's by then
+
+    async def wait(self) -> None:
+        """Until there is more text since the last time, or no more. An error of who writes is raised here."""
+        await self._news.wait()
+        self._news.clear()
+        if self._task.done():
+            self._task.result()
+
+    def stop(self) -> None:
+        """Appends nothing from here on."""
+        self._is_over = True
+        self._task.cancel()
+
+    async def _write(self, texts: AsyncIterable[str]) -> None:
+        try:
+            async for part in texts:
+                if self._is_over:  # the session speaks something else
+                    return
+                self._session.append(part)
+                self._news.set()
+            self._session.append(None)
+        finally:
+            self._news.set()

@@ -135,10 +135,10 @@ class Engine(NotPicklable):
         self, text: str | AsyncIterable[str], *, voice: Voice | None = None, **request: Unpack[RequestOptions]
     ) -> AsyncGenerator[NDArray[np.float32], None]:
         """The same for asyncio. The event loop goes on while the model speaks, and a task that is cancelled ends when
-        its utterance has ended."""
+        its utterance has ended. `text` may be an asynchronous iterable, which is read while the model speaks."""
         from qwen3_tts_runtime import _asynchronous  # asyncio takes longer to import than all of this package
 
-        texts = None if isinstance(text, str) else aiter(text)
+        texts = None if isinstance(text, str) else aiter(text)  # TypeError for what is none
         return _asynchronous.speak(self._pool, self._executor, Order.of(text, voice, request), texts)
 
     def speak_many(
