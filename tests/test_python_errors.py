@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import pickle
 import re
@@ -227,6 +228,8 @@ def test_handles_cannot_be_pickled(engine: Engine, tiny_pte: Pte) -> None:
     ):
         with pytest.raises(TypeError, match=remedy):
             pickle.dumps(handle)
+        with pytest.raises(TypeError, match=remedy):
+            copy.copy(handle)
 
 
 def test_speech_can_be_pickled(engine: Engine) -> None:

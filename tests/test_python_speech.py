@@ -107,7 +107,7 @@ def test_names_of_the_request_are_those_of_the_library(engine: Engine) -> None:
     with pytest.raises(InvalidArgument) as error:
         engine.check(TEXT, pitch=2)  # type: ignore[call-arg]
     (known,) = re.findall(r"there is no key 'pitch'; use (.*)", str(error.value))
-    assert {*RequestOptions.__annotations__, "text", "open_text"} == {*known.split(", "), "open_text"}
+    assert {*RequestOptions.__annotations__, "text", "open_text"} == set(known.split(", "))
 
 
 def test_none_is_unset(engine: Engine) -> None:
@@ -333,9 +333,34 @@ def test_speech_begins_before_the_text_ends(engine: Engine) -> None:
     stream.close()
 
 
+def test_asynchronous_text_is_read_while_the_model_speaks(engine: Engine) -> None:
+    async def listen() -> None:
+        is_read = asyncio.Event()
+
+        async def parts() -> AsyncIterator[str]:
+            for _ in range(20):
+                yield "Another sentence is here. "
+            is_read.set()
+
+        stream = engine.astream(parts(), speaker="ryan", frame_budget=5)
+        await anext(stream)
+        await asyncio.wait_for(is_read.wait(), 60)
+        await stream.aclose()
+
+    asyncio.run(listen())
+
+
+def test_text_that_is_called_open_and_is_whole(engine: Engine, spoken_at_once: Samples) -> None:
+    request: Any = {"text": LONG, "open_text": True, "speaker": "ryan", "frame_budget": 5}
+    assert engine.speak(**request).samples.tobytes() == spoken_at_once.tobytes()
+    assert asyncio.run(collected(engine.astream(**request))).tobytes() == spoken_at_once.tobytes()
+
+
 def test_parts_of_another_type(engine: Engine) -> None:
     with pytest.raises(InvalidArgument, match="a part of the text is of type bytes; give parts of type str"):
         list(engine.stream([b"Hello."], speaker="ryan"))  # type: ignore[list-item]
+    with pytest.raises(InvalidArgument, match="a part of the text is of type int; give parts of type str"):
+        engine.speak(b"Hello.", speaker="ryan")  # type: ignore[arg-type]
     for text in (7, None):
         with pytest.raises(TypeError, match="not iterable"):
             engine.stream(text, speaker="ryan")  # type: ignore[arg-type]
@@ -346,6 +371,12 @@ def test_an_error_of_the_writer_ends_the_stream(engine: Engine) -> None:
         yield "A sentence. "
         raise LookupError("the writer is gone")
 
+    async def parts_later() -> AsyncIterator[str]:
+        for part in parts():
+            yield part
+
     with pytest.raises(LookupError, match="the writer is gone"):
         list(engine.stream(parts(), speaker="ryan", frame_budget=5))
+    with pytest.raises(LookupError, match="the writer is gone"):
+        asyncio.run(collected(engine.astream(parts_later(), speaker="ryan", frame_budget=5)))
     assert engine.speak(TEXT, speaker="ryan", max_frames=2).stats["frames"] == 2

@@ -165,6 +165,7 @@ def test_a_cancelled_task_has_stopped(engine: Engine) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not engine._pool._busy
+        assert engine._pool._idle[-1].speech([], 24000).stats["finish_reason"] == "stopped"
         following = engine.speak(TEXT, speaker="ryan", max_frames=2)
         assert following.stats["finish_reason"] == "max_new_tokens"
 
@@ -188,18 +189,32 @@ def test_a_closed_asynchronous_generator_gives_its_session_back(engine: Engine) 
 
 def test_a_cancelled_wait_for_text(engine: Engine) -> None:
     async def wait_for_text() -> None:
+        is_waiting, has_ended = asyncio.Event(), asyncio.Event()
+
         async def never() -> AsyncIterator[str]:
             yield "A beginning. "
-            await asyncio.Event().wait()
+            is_waiting.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                has_ended.set()
+                yield "This must not go into the next utterance."
 
         task = asyncio.create_task(collected(engine.astream(never(), speaker="ryan", frame_budget=5)))
-        await asyncio.sleep(0.2)
+        await is_waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert not engine._pool._busy
+        expected = engine.speak(["One text."], speaker="ryan", frame_budget=5).samples.tobytes()
+        stream = engine.astream(one_text(has_ended), speaker="ryan", frame_budget=5)
+        assert (await collected(stream)).tobytes() == expected
+
+    async def one_text(has_ended: asyncio.Event) -> AsyncIterator[str]:
+        await has_ended.wait()
+        yield "One text."
 
     asyncio.run(wait_for_text())
-    assert not engine._pool._busy
 
 
 def test_an_engine_that_is_closed_beside_tasks(tiny_pte: Pte) -> None:

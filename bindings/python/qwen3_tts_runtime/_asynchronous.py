@@ -34,6 +34,8 @@ async def speak(
                 return
             if needs_text and writer:
                 await writer.wait()
+            elif needs_text:
+                session.append(None)
     finally:
         if writer:
             writer.stop()

@@ -95,8 +95,8 @@ class Session:
             delivery = self.next()
             if delivery.samples.size:
                 yield delivery.samples
-            if delivery.needs_text and not delivery.is_last and texts is not None:
-                self.append(next(texts, None))
+            if delivery.needs_text and not delivery.is_last:
+                self.append(next(texts, None) if texts else None)
 
     def speech(self, parts: list[NDArray[np.float32]], sample_rate: int) -> Speech:
         """All of the utterance that has just been spoken."""
