@@ -160,12 +160,12 @@ def test_a_cancelled_task_has_stopped(engine: Engine) -> None:
         is_speaking = asyncio.Event()
         task = asyncio.create_task(speak())
         await is_speaking.wait()
-        await asyncio.sleep(0)  # a thread is in the second call, which takes all the other frames
+        await asyncio.sleep(0.05)  # a thread is in the second call, which would take all the other frames
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not engine._pool._busy
-        assert engine._pool._idle[-1].speech([], 24000).stats["finish_reason"] == "stopped"
+        assert engine._pool._idle[-1].speech([], 24000).stats["frames"] < 1000
         following = engine.speak(TEXT, speaker="ryan", max_frames=2)
         assert following.stats["finish_reason"] == "max_new_tokens"
 
