@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import runner_program
-from qwen3_tts_runtime import Engine
+from qwen3_tts_runtime import Engine, hub
 
 Samples = NDArray[np.float32]
 
@@ -28,6 +31,24 @@ def spoken_by_runner(runner: Path, model: Path, folder: Path, **flags: Any) -> t
     done = runner_program.call(runner, model_path=model, **flags)
     assert done.returncode == 0, done.stderr
     return np.frombuffer(done.stdout, "<f4"), runner_program.read_codes(codes)
+
+
+def ready_models(folder: Path, **programs: Path) -> Path:
+    """A folder as export_unified.py --publish lays it out: each program in that of its recipe."""
+    recipes = {}
+    for recipe, program in programs.items():
+        kind = "voice_encoder" if recipe == "voice_encoder" else "speech"
+        file = folder / recipe / ("voice_encoder.pte" if recipe == "voice_encoder" else "model.pte")
+        file.parent.mkdir(parents=True)
+        shutil.copy(program, file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        files = {f"{recipe}/{file.name}": {"bytes": file.stat().st_size, "sha256": digest}}
+        version = hub.CONTRACT_VERSIONS[kind]
+        about = {"kind": kind, "contract_version": version, "made_with": "0.1.0", "gpu_arch": None, "files": files}
+        recipes[recipe] = about
+    index = {"format": hub.INDEX_FORMAT, "default": None, "recipes": recipes}
+    (folder / hub.INDEX).write_text(json.dumps(index))
+    return folder
 
 
 def open_engine(path: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from models import REPOSITORY
-from python_runtime import TEXT
+from python_runtime import TEXT, ready_models
 from qwen3_tts_runtime import Engine
 from qwen3_tts_runtime.audio import to_pcm16
 from qwen3_tts_runtime.player import PLAYERS
@@ -110,6 +110,18 @@ def test_output(command: Command, expected: Any) -> None:
     assert (command.folder / "a.wav").read_bytes() == (command.folder / "b.wav").read_bytes()
     assert command.run(*WORDS, "--output", "a.mp3") == (0, "")
     assert sorted(path.name for path in command.folder.iterdir()) == ["a.mp3", "a.wav", "b.wav", "players"]
+
+
+def test_a_ready_model(command: Command, expected: Any, tmp_path: Path) -> None:
+    command.model = ready_models(tmp_path / "ready", exact=command.model)
+    assert command.run(*WORDS, "--recipe", "exact", "--output", "a.wav") == (0, "")
+    expected.save(command.folder / "b.wav")
+    assert (command.folder / "a.wav").read_bytes() == (command.folder / "b.wav").read_bytes()
+    code, error = command.run(*WORDS, "--recipe", "small", "--output", "c.wav")
+    assert (code, error) == (
+        1,
+        f"qwen3_tts_runtime: error: '{command.model}' has no recipe 'small'; there are: exact\n",
+    )
 
 
 def test_errors_are_sentences(command: Command) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from golden_cases import FOLDER
-from python_runtime import TEXT
+from python_runtime import TEXT, ready_models
 from qwen3_tts_runtime import InvalidArgument, VoiceEncoder
 from qwen3_tts_runtime.reference import Qwen3TTSModel
 
@@ -93,6 +93,16 @@ def test_nothing_is_spoken_unless_all_may_be(custom_voice: Qwen3TTSModel, monkey
     monkeypatch.setattr(custom_voice.engine, "speak_many", lambda *_: pytest.fail("it has spoken"))
     with pytest.raises(ValueError, match="unknown speaker 'nobody'"):
         custom_voice.generate_custom_voice([TEXT, TEXT], ["ryan", "nobody"])
+
+
+def test_ready_models(base: Qwen3TTSModel, tiny_pte: Pte, tmp_path: Path) -> None:
+    programs = {"exact": tiny_pte("tiny-base"), "voice_encoder": tiny_pte("tiny-base-voice-encoder")}
+    model = Qwen3TTSModel.from_pretrained(str(ready_models(tmp_path / "ready", **programs)), recipe="exact")
+    made, expected = (m.create_voice_clone_prompt(str(RECORDING), TRANSCRIPT) for m in (model, base))
+    assert made[0].ref_spk_embedding.tolist() == expected[0].ref_spk_embedding.tolist()
+    for folder in (tmp_path / "none", tmp_path / "none.pte"):
+        with pytest.raises((ValueError, OSError), match="none"):
+            Qwen3TTSModel.from_pretrained(folder)
 
 
 def test_seeds(custom_voice: Qwen3TTSModel) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import runner_program
-from python_runtime import FRAME, GREEDY, SPLIT, TEXT, Samples, collected, joined, spoken_by_runner
+from python_runtime import FRAME, GREEDY, SPLIT, TEXT, Samples, collected, joined, ready_models, spoken_by_runner
 from qwen3_tts_runtime import Engine, InvalidArgument, InvalidState, RequestOptions, Speech, Voice, encode
 from qwen3_tts_runtime.audio import read_recording
 
@@ -94,6 +94,16 @@ def test_the_engine_says_what_it_is(engine: Engine, tiny_pte: Pte) -> None:
     assert (
         repr(engine) == f"<Engine of {str(tiny_pte('tiny-customvoice'))!r}: custom_voice {engine.info['model_size']}>"
     )
+
+
+def test_ready_models(tiny_pte: Pte, tmp_path: Path) -> None:
+    programs = {"exact": tiny_pte("tiny-customvoice"), "small": tiny_pte("tiny-customvoice-small")}
+    folder = ready_models(tmp_path / "ready", **programs)
+    for recipe in programs:
+        with Engine.from_pretrained(folder, recipe=recipe) as engine:
+            assert f"/ready/{recipe}/model.pte'" in repr(engine)
+    with pytest.raises(InvalidArgument, match="has no recipe 'large'; there are: exact, small"):
+        Engine.from_pretrained(str(folder), recipe="large")
 
 
 def test_preload(engine: Engine) -> None:

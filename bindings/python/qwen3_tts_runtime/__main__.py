@@ -27,7 +27,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {PROGRAM}", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", help="model file, made by export_unified.py")
+    parser.add_argument("model", help="model.pte, a folder of ready models, or org/name on a hub")
     parser.add_argument("text", help="text to speak; -: standard input, spoken while it is written")
     parser.add_argument("--speaker", metavar="NAME", help="speaker of a CustomVoice model")
     parser.add_argument("--voice", metavar="FILE", help="voice file of a cloned speaker: Base models")
@@ -36,6 +36,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--markup", action="store_true", default=None, help="[pause 500ms] in the text is a pause")
     parser.add_argument("--seed", metavar="N", type=seed, help="another number, another way to say it; or random")
     parser.add_argument("--temperature", metavar="X", type=float, help="0 is greedy")
+    parser.add_argument("--recipe", metavar="NAME", help="which of the ready models (default: what their index says)")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads (default: all cores)")
     parser.add_argument("--output", metavar="FILE", help="write .wav, .flac, .opus, .ogg or .mp3, and play nothing")
     return parser.parse_args(words)
@@ -56,12 +57,18 @@ def standard_input() -> Iterator[str]:
         raise InvalidArgument(f"standard input is not UTF-8 ({error.reason}); convert it to UTF-8 first") from error
 
 
+def open_model(arguments: argparse.Namespace) -> Engine:
+    if arguments.model.endswith(".pte"):
+        return Engine(arguments.model, num_threads=arguments.threads)
+    return Engine.from_pretrained(arguments.model, recipe=arguments.recipe, num_threads=arguments.threads)
+
+
 def speak(arguments: argparse.Namespace) -> None:
     if arguments.output:
         audio.format_of(arguments.output)  # refused before the model is opened
     names = ("speaker", "language", "instruct", "markup", "seed", "temperature")
     request: dict[str, Any] = {name: getattr(arguments, name) for name in names}
-    with Engine(arguments.model, num_threads=arguments.threads) as engine:
+    with open_model(arguments) as engine:
         if arguments.voice:
             request["voice"] = Voice.load(arguments.voice, engine)
         text = standard_input() if arguments.text == "-" else arguments.text

@@ -52,6 +52,34 @@ class Engine(NotPicklable):
         self._pool = SessionPool(self._handle)
         self._executor = ThreadPoolExecutor(MAX_CALLS, "qwen3-tts")
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        recipe: str | None = None,
+        gpu_arch: str | None = None,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        **options: Unpack[EngineOptions],
+    ) -> Self:
+        """Opens a ready model: a folder of them, or "org/name" on a hub, from where it is fetched when it is not here
+        yet. `hub.fetch` says what the names mean; `options` are those of Engine()."""
+        from qwen3_tts_runtime.hub import fetch
+
+        path = fetch(
+            model,
+            recipe=recipe,
+            gpu_arch=gpu_arch,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
+        return cls(path, **options)
+
     def close(self) -> None:
         """Frees the model. What still speaks ends with InvalidState at its next samples."""
         check_process()

@@ -16,7 +16,7 @@ import binascii
 import os
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qwen3_tts_runtime import hub
 from qwen3_tts_runtime._warnings import warn
 from qwen3_tts_runtime.engine import Engine
 from qwen3_tts_runtime.errors import InvalidArgument, IoError
@@ -38,6 +39,7 @@ _METHODS = {
     "voice_design": "generate_voice_design",
     "base": "generate_voice_clone",
 }
+_HUB_OPTIONS = ("recipe", "gpu_arch", "revision", "cache_dir", "token", "local_files_only")
 _SHORTEST_BASE64 = 256  # characters: a shorter text without a slash is the name of a file, as in the reference
 
 
@@ -62,8 +64,10 @@ class VoiceClonePromptItem:
 class Qwen3TTSModel:
     """One model, in the words of the reference package."""
 
-    def __init__(self, engine: Engine, voice_encoder: str | os.PathLike[str] | None = None) -> None:
-        """`voice_encoder`: a voice_encoder.pte, which only create_voice_clone_prompt() needs."""
+    def __init__(
+        self, engine: Engine, voice_encoder: str | os.PathLike[str] | Callable[[], Path] | None = None
+    ) -> None:
+        """`voice_encoder`: a voice_encoder.pte, or what fetches it: only create_voice_clone_prompt() needs it."""
         self.engine = engine
         self._encoder_path = voice_encoder
         self._encoder: VoiceEncoder | None = None
@@ -76,19 +80,23 @@ class Qwen3TTSModel:
         voice_encoder: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Qwen3TTSModel:
-        """Opens a model.pte, or the one in a folder. A voice_encoder.pte beside it is taken unless one is named.
+        """Opens a model.pte, or the one in a folder, or a ready model: a folder of them, or "org/name" on a hub.
 
-        `options`: those of Engine; others, such as device_map and dtype, are ignored.
+        The voice_encoder.pte that lies beside a model, or belongs to it, is taken unless one is named. `options`: those
+        of Engine and hub.fetch(); others, such as device_map and dtype, are ignored.
         """
-        path = Path(pretrained_model_name_or_path)
-        if path.is_dir():
-            path /= "model.pte"
-        known = {name: options.pop(name) for name in EngineOptions.__annotations__ if name in options}
+        name = os.fspath(pretrained_model_name_or_path)
+        of_engine, of_hub = _taken(options, EngineOptions.__annotations__), _taken(options, _HUB_OPTIONS)
         _warn_of_ignored(options)
+        path = Path(name, "model.pte") if Path(name, "model.pte").exists() else Path(name)
+        if path.suffix != ".pte":
+            path = hub.fetch(name, **of_hub)
+            if voice_encoder is None:
+                return cls(Engine(path, **of_engine), lambda: hub.fetch(name, **of_hub | {"recipe": "voice_encoder"}))
         beside = path.with_name("voice_encoder.pte")
         if voice_encoder is None and beside.exists():
             voice_encoder = beside
-        return cls(Engine(path, **known), voice_encoder)
+        return cls(Engine(path, **of_engine), voice_encoder)
 
     def get_supported_speakers(self) -> list[str]:
         """In the order of the alphabet."""
@@ -185,7 +193,8 @@ class Qwen3TTSModel:
                     "recordings need a voice encoder; put the voice_encoder.pte that export_unified.py --voice-encoder "
                     "writes beside the model, or name it: from_pretrained(..., voice_encoder=...)"
                 )
-            self._encoder = VoiceEncoder(self._encoder_path)
+            path = self._encoder_path() if callable(self._encoder_path) else self._encoder_path
+            self._encoder = VoiceEncoder(path)
         return self._encoder
 
     def _check_type(self, method: str) -> None:
@@ -236,9 +245,13 @@ def _request_options(options: Mapping[str, Any]) -> dict[str, Any]:
         given["temperature"] = 0
     if not given.pop("subtalker_dosample", True):
         given["subtalker_temperature"] = 0
-    known = {name: given.pop(name) for name in RequestOptions.__annotations__ if name in given}
+    known = _taken(given, RequestOptions.__annotations__)
     _warn_of_ignored(given)
     return known
+
+
+def _taken(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
 
 
 def _warn_of_ignored(options: Mapping[str, Any]) -> None:
