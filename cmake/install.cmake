@@ -9,8 +9,9 @@
 #   programs     qwen3_tts_runner and qwen3_tts_voice
 #   static       both libraries as static ones, where the build makes shared ones, too
 #   executorch   ExecuTorch's shared libraries
+#   python       both shared libraries as the Python package has them: under plain names, since a wheel has no links
 #
-# The last two are only installed when they are named. What is installed finds ExecuTorch's libraries beside itself or
+# The last three are only installed when they are named. What is installed finds ExecuTorch's libraries beside itself or
 # else in the wheel that it was built with: the component executorch makes a prefix that needs no wheel to run.
 
 if(PROJECT_IS_TOP_LEVEL)
@@ -69,6 +70,12 @@ endif()
 foreach(program IN ITEMS qwen3_tts_runner qwen3_tts_voice)
   if(TARGET ${program})
     install(TARGETS ${program} COMPONENT programs)
+  endif()
+endforeach()
+foreach(library IN ITEMS qwen3_tts qwen3_tts_audio)
+  if(TARGET ${library})
+    install(PROGRAMS "$<TARGET_FILE:${library}>" DESTINATION lib RENAME "$<TARGET_LINKER_FILE_NAME:${library}>"
+            COMPONENT python EXCLUDE_FROM_ALL)
   endif()
 endforeach()
 install(IMPORTED_RUNTIME_ARTIFACTS ${executorch_targets} COMPONENT executorch EXCLUDE_FROM_ALL)
