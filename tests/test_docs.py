@@ -109,7 +109,7 @@ def test_documented_targets_of_make_exist() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_documented_files_exist(page: Path) -> None:
-    folders = "benchmarks|cmake|demo_voice|docs|manifests|qwen3_tts|runner|scripts|tests"
+    folders = "benchmarks|bindings|cmake|demo_voice|docs|manifests|qwen3_tts|runner|scripts|tests"
     named = set(re.findall(rf"(?<![\w/.])(?:{folders})/[\w/.-]*(?![\w<*{{])", code_of(page)))
     roots = (REPOSITORY, REPOSITORY / "runner" / "include")
     assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []
