@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure what the Python package costs beside the C++ program: starts, first sound, all, memory.
 
-    make wheel && python benchmarks/python_runtime.py --model model.pte --speaker ryan
+    make wheel build && python benchmarks/python_package.py --model model.pte --speaker ryan
 
 The wheel is installed in an environment of its own. Program and package speak the same text by turns, each in a new
 process that speaks it twice: the second time is a warm engine's. Prints a Markdown table of medians over --rounds.
