@@ -1,8 +1,11 @@
-"""Files that are there as a whole or not at all."""
+"""Files and folders that are there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -26,3 +29,11 @@ class AtomicOutput:
             self.partial.replace(self.path)
         else:
             self.partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """A new folder on `output`'s file system, gone afterwards."""
+    parent = next(parent for parent in output.parents if parent.exists())
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as folder:
+        yield Path(folder)

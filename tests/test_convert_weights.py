@@ -483,19 +483,35 @@ def test_only_needed_files_are_downloaded(
 
     def download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         assert (name, revision) == ("Qwen/Tiny", "v2")
-        for path in filter_repo_objects([*published, "README.md", "a.bin"], allow_patterns=allow_patterns):
+        for path in filter_repo_objects([*published, "a.bin"], allow_patterns=allow_patterns):
             (fetched / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / path, fetched / path)
         return str(fetched)
 
     monkeypatch.setattr(snapshot_module, "snapshot_download", download)
     assert cli.main(["Qwen/Tiny", "--revision", "v2", "--output-dir", str(tmp_path / "out")]) == 0
+    config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    assert config["converted_from"] == {"repository": "Qwen/Tiny", "revision": "fetched"}
     left = {
         "preprocessor_config.json",
         "speech_tokenizer/preprocessor_config.json",
         "speech_tokenizer/configuration.json",
     }
     assert {str(path.relative_to(fetched)) for path in fetched.rglob("*") if path.is_file()} == set(published) - left
+
+
+def test_licence_and_card_go_along(tiny_snapshot: Snapshots, tmp_path: Path) -> None:
+    snapshot = shutil.copytree(tiny_snapshot("tiny-base"), tmp_path / "snapshot")
+    output = tmp_path / "out"
+    (snapshot / "LICENSE.txt").write_text("Do what you like.")
+    (snapshot / "README.md").write_text("# A model")
+    assert convert(snapshot, output) == 0
+    assert (output / "LICENSE").read_text() == "Do what you like."
+    assert (output / "README.md").read_text() == "# A model"
+    assert "converted_from" not in json.loads((output / "config.json").read_text(encoding="utf-8"))
+    assert convert(tiny_snapshot("tiny-base"), output) == 0  # those of another model do not stay
+    assert not (output / "LICENSE").exists()
+    assert not (output / "README.md").exists()
 
 
 def test_no_network_is_one_line(

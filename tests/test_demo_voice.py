@@ -16,6 +16,7 @@ import vocabulary
 from codec_encoder import CodecEncoder
 from qwen3_tts.config_file import Section
 from qwen3_tts.convert.conversion import convert
+from qwen3_tts.convert.snapshot import Location
 from qwen3_tts.export.checkpoint import Checkpoint, _prepare_codec_encoder
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
@@ -62,7 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         (runs / name).mkdir()
         torch.save({"model": weights}, runs / name / "state.pt")
     snapshot.write(runs, folder / "snapshot", untrained=False)
-    convert(folder / "snapshot", folder / "checkpoint", Console(quiet=True))
+    convert(Location(folder / "snapshot"), folder / "checkpoint", Console(quiet=True))
     return folder, encoder, decoder, talker
 
 

@@ -29,6 +29,7 @@ DIR then holds
   model.safetensors                     talker, code predictor and embeddings, each as precise as it was
   codec_decoder.safetensors             codes to audio, fp32
   voice_encoder.safetensors             reference audio to a voice; Base models only
+  LICENSE, README.md                    the snapshot's licence and model card, where it has them
 
 Every tensor is checked: a missing, unknown, misshaped or non-finite one stops the conversion, and nothing is left
 behind. The next step is

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
+import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,22 +14,26 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD
+from qwen3_tts.atomic_output import staging
+from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD, ORIGIN_RECORD
 from qwen3_tts.config_file import ConfigError, read_object
 from qwen3_tts.convert import tensor_names
-from qwen3_tts.convert.layout import CODEC_FOLDER, WEIGHTS, SnapshotError
-from qwen3_tts.convert.snapshot import Snapshot
+from qwen3_tts.convert.layout import CARD, CODEC_FOLDER, LICENCES, WEIGHTS, SnapshotError
+from qwen3_tts.convert.snapshot import Location, Snapshot
 from qwen3_tts.convert.voice_weight_map import not_needed, voice_encoder_rows
 from qwen3_tts.convert.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
 from qwen3_tts.tokenizer_files import build_tokenizer_json
 
+LICENCE = "LICENSE"  # whatever ending the snapshot's has
 CHECKPOINT_FILES = (
     "generation_config.json",
     "tokenizer.json",
     "model.safetensors",
     "codec_decoder.safetensors",
     "voice_encoder.safetensors",
+    LICENCE,
+    CARD,
     "config.json",  # last: while a conversion is being replaced, the folder stays recognisable
 )
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64}
@@ -103,14 +106,25 @@ def check_finite(what: str, values: Tensor) -> None:
         raise SnapshotError(f"{what} holds NaN or infinite values; the snapshot is damaged, fetch it again")
 
 
-def write_configs(snapshot: Snapshot, folder: Path) -> None:
-    """The configuration, defaults of the reference included, with a record of them, and the tokenizer."""
+def write_configs(snapshot: Snapshot, origin: dict[str, str] | None, folder: Path) -> None:
+    """The configuration, defaults of the reference included, with records of them and the origin, and the tokenizer."""
     config = {**snapshot.root.values, CODEC_SECTION: snapshot.speech_tokenizer.values}
     if snapshot.reference_defaults:
         config[DEFAULTS_RECORD] = snapshot.reference_defaults
+    if origin is not None:
+        config[ORIGIN_RECORD] = origin
     for name, values in (("config.json", config), ("generation_config.json", snapshot.generation.values)):
         (folder / name).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "tokenizer.json").write_text(build_tokenizer_json(snapshot.folder), encoding="utf-8")
+
+
+def copy_texts(snapshot: Path, folder: Path) -> None:
+    """The licence and the model card, which whoever publishes an export has to pass on."""
+    licence = next((name for name in LICENCES if (snapshot / name).is_file()), None)
+    if licence is not None:
+        shutil.copyfile(snapshot / licence, folder / LICENCE)
+    if (snapshot / CARD).is_file():
+        shutil.copyfile(snapshot / CARD, folder / CARD)
 
 
 def check_output(folder: Path) -> None:
@@ -134,14 +148,6 @@ def is_conversion(folder: Path) -> bool:
         return False
 
 
-@contextmanager
-def staging(output: Path) -> Iterator[Path]:
-    """A new folder on `output`'s file system, gone afterwards."""
-    parent = next(parent for parent in output.parents if parent.exists())
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=parent) as folder:
-        yield Path(folder)
-
-
 def publish(stage: Path, output: Path) -> None:
     """Moves the finished files to `output`; an earlier conversion's are replaced, other files there stay."""
     output.mkdir(parents=True, exist_ok=True)
@@ -152,16 +158,17 @@ def publish(stage: Path, output: Path) -> None:
             (output / name).unlink(missing_ok=True)
 
 
-def convert(folder: Path, output: Path, console: Console) -> None:
-    """Converts the snapshot in `folder` to the checkpoint folder `output`. Raises ValueError or OSError."""
+def convert(source: Location, output: Path, console: Console) -> None:
+    """Converts the snapshot at `source` to the checkpoint folder `output`. Raises ValueError or OSError."""
     output = output.resolve()
     check_output(output)
-    snapshot = Snapshot(folder)
+    snapshot = Snapshot(source.folder)
     files = target_files(snapshot)
     check_sources(files, snapshot)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with staging(output) as stage:
-        write_configs(snapshot, stage)
+        write_configs(snapshot, source.origin, stage)
+        copy_texts(source.folder, stage)
         with Progress(*columns, console=console) as progress:
             for file in files:
                 write_weights(file, stage / file.name, snapshot, progress)

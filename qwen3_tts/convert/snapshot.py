@@ -19,9 +19,11 @@ from qwen3_tts.config import CODEC_SECTION, ModelConfig
 from qwen3_tts.config_file import Section, completed, read_json, read_object
 from qwen3_tts.convert.layout import (
     ADAPTER_CONFIG,
+    CARD,
     CODEC_FOLDER,
     CONFIG_FILES,
     FROM_ORIGIN,
+    LICENCES,
     TOKENIZER_FILES,
     TOKENIZER_JSON,
     WEIGHTS,
@@ -40,31 +42,42 @@ HUB_PATTERNS = (
     *TOKENIZER_FILES,
     TOKENIZER_JSON,
     ADAPTER_CONFIG,
+    CARD,
+    *LICENCES,
     "*.safetensors",
     "*.safetensors.index.json",
 )
 
 
-def locate(name: str, revision: str | None) -> Path:
+@dataclass(frozen=True)
+class Location:
+    """Where a snapshot lies, and which it is on the hub: {"repository", "revision"}, a commit; None if unknown."""
+
+    folder: Path
+    origin: dict[str, str] | None = None
+
+
+def locate(name: str, revision: str | None) -> Location:
     """The snapshot's folder: `name` itself, or where Hugging Face's cache holds the repository of that name.
 
     Downloads what is missing, only the files that conversion reads. Raises SnapshotError.
     """
     folder = Path(name)
     if folder.is_dir():
-        return folder
+        return Location(folder)
     if folder.is_file():
         raise SnapshotError(f"'{name}' is a file; give the folder of the whole snapshot")
     if not HUB_ID.fullmatch(name):
         raise SnapshotError(f"'{name}' is neither a folder nor a Hugging Face id such as Qwen/Qwen3-TTS-12Hz-0.6B-Base")
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_PATTERNS)))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_PATTERNS)))
     except (HfHubHTTPError, OSError) as error:
         cause = str(error).strip().partition("\n")[0]
         raise SnapshotError(
             f"'{name}' is no folder here and could not be fetched from Hugging Face ({cause}); "
             "check the id and the network, or give a downloaded folder"
         ) from error
+    return Location(folder, {"repository": name, "revision": folder.name})  # the cache names it after the commit
 
 
 @dataclass(frozen=True)
