@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+from qwen3_tts.atomic_output import staging
 from qwen3_tts.commands import INSTALLED, Commands, program_name
 from qwen3_tts.export.flags import parse_args
+from qwen3_tts.publish.folder import check_folder, publish
 
 
 class Progress:
@@ -55,6 +60,27 @@ def print_summary(manifest: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED) -> int:
     """Runs the program; the exit status. arguments: the command line's when None."""
     args = parse_args(arguments, commands)
+    name = program_name(commands.export)
+    try:
+        if args.publish is not None:
+            check_folder(args.publish)
+        with ExitStack() as stack:
+            is_only_published = args.output is None and args.voice_encoder is None
+            if is_only_published:
+                args.output = stack.enter_context(staging(args.publish.resolve())) / "model.pte"
+            programs, remarks = export(args), []
+            if args.publish is not None:
+                remarks = publish(programs, args.checkpoint, args.publish, move=is_only_published)
+    except (OSError, ValueError) as error:  # ConfigError and CheckpointError are ValueErrors
+        print(f"\n{name}: error: {error}", file=sys.stderr)
+        return 1
+    for remark in remarks:
+        print(f"{name}: {args.publish}: {remark}", file=sys.stderr)
+    return 0
+
+
+def export(args: argparse.Namespace) -> list[Path]:
+    """Writes the programs that the flags name; their paths. Raises ValueError or OSError."""
     # Not before: what is wrong with the flags is said at once, without torch.
     logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while they are imported
     from qwen3_tts.export.checkpoint import Checkpoint
@@ -62,16 +88,14 @@ def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED)
     from qwen3_tts.export.program import write_model, write_voice_encoder
 
     progress = Progress()
-    try:
-        if args.backend == "cuda":  # before anything is loaded
-            args.gpu_arch = target.check(args.gpu_arch)
-        checkpoint = Checkpoint(args.checkpoint)
-        for output, write in ((args.voice_encoder, write_voice_encoder), (args.output, write_model)):
-            if output is not None:
-                manifest = write(args, checkpoint, progress)
-                progress.finish()
-                print_summary(manifest)
-    except (OSError, ValueError) as error:  # ConfigError and CheckpointError are ValueErrors
-        print(f"\n{program_name(commands.export)}: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    if args.backend == "cuda":  # before anything is loaded
+        args.gpu_arch = target.check(args.gpu_arch)
+    checkpoint = Checkpoint(args.checkpoint)
+    written = []
+    for output, write in ((args.voice_encoder, write_voice_encoder), (args.output, write_model)):
+        if output is not None:
+            manifest = write(args, checkpoint, progress)
+            progress.finish()
+            print_summary(manifest)
+            written.append(output)
+    return written

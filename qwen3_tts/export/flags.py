@@ -36,13 +36,15 @@ EXAMPLES = """examples:
   {command} --checkpoint checkpoint --output exact.pte        # fp32, exact to the reference
   {command} --checkpoint checkpoint --output model.pte --recipe balanced --qlinear-talker 8da8w
   {command} --checkpoint checkpoint --voice-encoder voice_encoder.pte # Base: to make voices with
+  {command} --checkpoint checkpoint --recipe small --publish ready    # then: hf upload ORG/NAME ready
 """
 BACKENDS = ("xnnpack", "portable", "cuda")
 GROUP_SIZES = (32, 64, 128, 256)
 SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
 PROMPT_ROWS = 512
+DEFAULT_MAX_SEQ_LEN = SPEECH_FRAMES + PROMPT_ROWS
 CUDA_FLAGS = ("dtype", "gpu_arch")
-NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder")
+NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder", "publish")
 
 
 def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED) -> argparse.Namespace:
@@ -61,6 +63,13 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         type=Path,
         metavar="PATH",
         help="the .pte to write that turns recordings into voices (Base checkpoints); alone or with --output",
+    )
+    parser.add_argument(
+        "--publish",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of ready models to add what is written to, as one uploads it to a hub: recipes side by side, an "
+        "index, SHA256SUMS, licence and model card; without --output and --voice-encoder the model lies there alone",
     )
     parser.add_argument(
         "--backend",
@@ -89,7 +98,7 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
     parser.add_argument(
         "--max-seq-len",
         type=int,
-        default=SPEECH_FRAMES + PROMPT_ROWS,
+        default=DEFAULT_MAX_SEQ_LEN,
         help="positions of the talker's cache: prompt rows + one a frame of 80 ms; memory follows the positions used, "
         f"not this number (default: %(default)s, {SPEECH_FRAMES} frames and a prompt of {PROMPT_ROWS} rows)",
     )
@@ -163,14 +172,15 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
         parser.error(str(error))
     if unfit is not None:
         parser.error(f"--checkpoint {args.checkpoint}: {unfit}")
-    outputs = {"--output": args.output, "--voice-encoder": args.voice_encoder}
+    outputs = {"--output": args.output, "--voice-encoder": args.voice_encoder, "--publish": args.publish}
     outputs = {flag: path.resolve() for flag, path in outputs.items() if path is not None}
     for flag, path in outputs.items():
         if not path.parent.is_dir():
             parser.error(f"{flag} {path.name}: the folder {path.parent} does not exist")
     if not outputs:
-        parser.error("nothing to write: give --output, --voice-encoder or both")
-    if len({manifest_path(path) for path in outputs.values()}) < len(outputs):
+        parser.error("nothing to write: give --output, --voice-encoder or --publish")
+    programs = [path for flag, path in outputs.items() if flag != "--publish"]
+    if len({manifest_path(path) for path in programs}) < len(programs):
         parser.error(f"--output and --voice-encoder would both write {args.output.stem}: name one of them otherwise")
 
 

@@ -14,13 +14,14 @@ from typing import Any
 from executorch.exir._serialize._program import _flatbuffer_to_program, _get_extended_header
 from executorch.exir.schema import BackendDelegate, DataLocation, ExecutionPlan, KernelCall, ScalarType, Tensor
 
+from qwen3_tts.digest import sha256_of
+
 # XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
 WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
 PACKAGES = ("torch", "executorch", "torchao", "safetensors", "tokenizers")
 CONSTANTS = ("contract", "tokenizer", "cuda")
 XNNPACK = "XnnpackBackend"
 HEADER_BYTES = 64
-READ_BYTES = 1 << 20
 
 
 class ProgramFile:
@@ -83,14 +84,6 @@ class ProgramFile:
         with self.path.open("rb") as file:
             file.seek(self._base + offset)
             return file.read(size)
-
-
-def sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def build_manifest(path: Path, flags: dict[str, Any]) -> dict[str, Any]:

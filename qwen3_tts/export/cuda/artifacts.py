@@ -9,7 +9,8 @@ from typing import Any
 
 from executorch.exir.schema import DelegateCall, ExecutionPlan, KernelCall
 
-from qwen3_tts.export.manifest import ProgramFile, build_manifest, sha256_of
+from qwen3_tts.digest import sha256_of
+from qwen3_tts.export.manifest import ProgramFile, build_manifest
 from qwen3_tts.export.methods import Method
 
 CUDA_CONTRACT_VERSION = 1

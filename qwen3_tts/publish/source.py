@@ -1,0 +1,57 @@
+"""Where a checkpoint is from, and under which licence: only what its folder says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import metadata_load
+
+from qwen3_tts.config import ORIGIN_RECORD
+from qwen3_tts.config_file import read_object
+
+CARD, LICENCE = "README.md", "LICENSE"  # as the hub calls them
+_LICENCE_KEYS = ("license", "license_name", "license_link")  # of a card's front matter
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the folder of a checkpoint says about itself; None and {} where it says nothing."""
+
+    base_model: str | None  # a hub repository: the checkpoint itself, or what it was trained from
+    revision: str | None  # a commit, when the repository is the checkpoint itself
+    licence: dict[str, str]  # keys of a model card
+    licence_file: Path | None
+
+
+def read_source(checkpoint: Path) -> Source:
+    """Of a converted checkpoint: the record of its conversion, its licence and its card. Raises ValueError, OSError."""
+    origin = read_object(checkpoint / "config.json").get(ORIGIN_RECORD)
+    origin = origin if isinstance(origin, dict) else {}
+    card = _front_matter(checkpoint / CARD)
+    licence_file = checkpoint / LICENCE
+    return Source(
+        base_model=origin.get("repository") or _text(card.get("base_model")),
+        revision=origin.get("revision"),
+        licence={key: text for key in _LICENCE_KEYS if (text := _text(card.get(key)))},
+        licence_file=licence_file if licence_file.is_file() else None,
+    )
+
+
+def _front_matter(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return metadata_load(path) or {}
+    except (ValueError, yaml.YAMLError) as error:
+        cause = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: its front matter cannot be read ({cause}); mend it, or remove the file") from error
+
+
+def _text(value: object) -> str | None:
+    """The text; the only one of a list."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    return value if isinstance(value, str) and value else None
