@@ -16,7 +16,7 @@ from threading import Thread
 from types import TracebackType
 from typing import NamedTuple
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMITS = [f"{number:040x}" for number in range(1, 9)]  # of every repository, in order
 
 
 class Sent(NamedTuple):
@@ -27,11 +27,12 @@ class Sent(NamedTuple):
 
 
 class HubServer:
-    """Serves folders as the revisions "main" and COMMIT of repositories; `sent` lists the downloads."""
+    """Serves folders as the commits of repositories, the last one being "main"; `sent` lists the downloads."""
 
     def __init__(self, repositories: Mapping[str, Path]):
-        self.repositories = repositories
+        self.commits = {name: [folder] for name, folder in repositories.items()}
         self.sent: list[Sent] = []
+        self.pushes: dict[str, tuple[str, Path]] = {}  # path -> what is pushed, and where, once that was downloaded
         self.cut_after: dict[str, int] = {}  # path in a repository -> bytes after which its next download breaks off
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -64,11 +65,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         asked = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
-        folder = self.hub.repositories.get(asked[1]) if asked else None
-        if asked is None or folder is None:
+        if asked is None or asked[1] not in self.hub.commits:
             return self._refuse("RepoNotFound")
-        if asked[2] not in ("main", COMMIT):
+        folders = dict(zip(COMMITS, self.hub.commits[asked[1]]))
+        commit = list(folders)[-1] if asked[2] == "main" else asked[2]
+        if commit not in folders:
             return self._refuse("RevisionNotFound")
+        folder = folders[commit]
         if not (folder / asked[3]).is_file():
             return self._refuse("EntryNotFound")
         content = (folder / asked[3]).read_bytes()
@@ -76,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(from_byte[1]) if from_byte else 0
         self.send_response(HTTPStatus.PARTIAL_CONTENT if from_byte else HTTPStatus.OK)
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", commit)
         self.send_header("Content-Length", str(len(content) - start))
         if from_byte:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
@@ -86,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             cut = self.hub.cut_after.pop(asked[3], None)
             self.wfile.write(content[start:cut])
             self.close_connection = cut is not None
+            if asked[3] in self.hub.pushes:
+                name, pushed = self.hub.pushes.pop(asked[3])
+                self.hub.commits[name].append(pushed)
 
     def _refuse(self, code: str) -> None:
         self.send_response(HTTPStatus.NOT_FOUND)

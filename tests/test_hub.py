@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 import models
-from hub_server import COMMIT, HubServer
+from hub_server import COMMITS, HubServer
 from qwen3_tts.contract import CONTRACT_VERSION
 from qwen3_tts.publish.folder import publish
 from qwen3_tts.version import version
@@ -167,11 +168,20 @@ def test_index_that_is_no_json_is_refused(ready: Path) -> None:
 def test_only_the_files_of_a_recipe_are_downloaded(server: HubServer, ready: Path) -> None:
     path = fetch(NAME, recipe="small")
     assert path.read_bytes() == (ready / SMALL).read_bytes()
-    assert (path.parts[-3], path.parts[-2:]) == (COMMIT, ("small", "model.pte"))
+    assert (path.parts[-3], path.parts[-2:]) == (COMMITS[0], ("small", "model.pte"))
     downloaded = ["qwen3_tts.json", SMALL, "small/model.manifest.json"]
     assert [sent.path for sent in server.sent] == downloaded
-    assert fetch(NAME, recipe="small", revision=COMMIT) == path
+    assert fetch(NAME, recipe="small", revision=COMMITS[0]) == path
     assert [sent.path for sent in server.sent] == downloaded
+
+
+def test_commits_are_not_mixed(server: HubServer, ready: Path, tmp_path: Path) -> None:
+    newer = shutil.copytree(ready, tmp_path / "newer")
+    (newer / SMALL).write_bytes((ready / EXACT).read_bytes())
+    server.pushes["qwen3_tts.json"] = (NAME, newer)  # while the index is read
+    path = fetch(NAME, recipe="small")
+    assert path.parts[-3] == COMMITS[0]
+    assert path.read_bytes() == (ready / SMALL).read_bytes()
 
 
 def test_offline_with_a_warm_cache(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

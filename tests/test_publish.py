@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,6 +80,12 @@ def check_lists(folder: Path) -> None:
     assert {line.split("  ")[1] for line in lines} - {"LICENSE"} == models
 
 
+def test_nothing_here_needs_torch() -> None:
+    code = "import sys, qwen3_tts.publish.folder; print({'torch', 'executorch'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=models.REPOSITORY, capture_output=True, check=True)
+    assert done.stdout == b"set()\n"
+
+
 def test_what_is_published_is_what_was_exported(tmp_path: Path) -> None:
     folder = tmp_path / "ready"
     custom_voice([SMALL], folder)
@@ -122,6 +130,23 @@ def test_card_says_what_the_contract_says(tmp_path: Path) -> None:
     assert "--recipe small --max-seq-len 2560" in text
     assert "states no licence" in text
     assert [remark.split(":")[0] for remark in remarks] == ["no licence is known", "no base_model is known"]
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        (SMALL, 'language="english", speaker="serena"'),
+        ("tiny-base", 'language="english", voice=Voice.load("ann.voice")'),
+        ("tiny-voicedesign", 'language="english", instruct="A calm, low voice."'),
+    ],
+)
+def test_card_shows_how_to_speak(name: str, keywords: str, tmp_path: Path) -> None:
+    size = name.removesuffix("-small")
+    publish([models.exported(name)], models.checkpoint(size), tmp_path / "ready")
+    text = (tmp_path / "ready" / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    compile(code, "README.md", "exec")
+    assert f'engine.speak("Hello there.", {keywords})' in code
 
 
 def test_recipes_are_added_and_replaced(tmp_path: Path) -> None:
