@@ -404,11 +404,16 @@ def test_publish_with_and_without_output(
     check_lists(tmp_path / "empty")
 
 
-def test_foreign_folder_is_refused_before_the_export(
+def test_what_is_wrong_is_said_before_the_export(
     tmp_path: Path, exporting: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     command = ["--checkpoint", str(models.checkpoint("tiny-customvoice")), "--publish", str(tmp_path)]
     assert cli.main(command, SCRIPTS) == 1
     assert "holds files and no qwen3_tts.json" in capsys.readouterr().err
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "README.md").write_text("---\nlicense: [\n---\n")
+    assert cli.main(["--checkpoint", str(checkpoint), "--publish", str(tmp_path / "new")], SCRIPTS) == 1
+    assert "README.md: its front matter cannot be read" in capsys.readouterr().err
     assert exporting == []

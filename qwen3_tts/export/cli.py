@@ -15,6 +15,7 @@ from qwen3_tts.atomic_output import staging
 from qwen3_tts.commands import INSTALLED, Commands, program_name
 from qwen3_tts.export.flags import parse_args
 from qwen3_tts.publish.folder import check_folder, publish
+from qwen3_tts.publish.source import read_source
 
 
 class Progress:
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED)
     try:
         if args.publish is not None:
             check_folder(args.publish)
+            read_source(args.checkpoint)  # what is wrong with its card is said before minutes have passed
         with ExitStack() as stack:
             is_only_published = args.output is None and args.voice_encoder is None
             if is_only_published:

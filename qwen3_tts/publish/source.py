@@ -28,7 +28,8 @@ class Source:
 
 def read_source(checkpoint: Path) -> Source:
     """Of a converted checkpoint: the record of its conversion, its licence and its card. Raises ValueError, OSError."""
-    origin = read_object(checkpoint / "config.json").get(ORIGIN_RECORD)
+    config = checkpoint / "config.json"
+    origin = read_object(config).get(ORIGIN_RECORD) if config.is_file() else None
     origin = origin if isinstance(origin, dict) else {}
     card = _front_matter(checkpoint / CARD)
     licence_file = checkpoint / LICENCE
