@@ -127,9 +127,9 @@ TEST(JsonTest, RandomSeedIsDrawnOnce) {
 }
 
 TEST(JsonTest, UnknownKeysAreRefusedWithThoseThatThereAre) {
-  EXPECT_EQ(
-      error_of(R"({"text": "a", "sped": 2})").rfind("there is no key 'sped'; use text, markup, open_text, language, speaker,", 0),
-      0U);
+  EXPECT_EQ(error_of(R"({"text": "a", "sped": 2})")
+                .rfind("there is no key 'sped'; use text, markup, open_text, language, speaker,", 0),
+            0U);
   SynthesisRequest request;
   const Status status = from_json(R"({"top_k": 2})", request);
   ASSERT_FALSE(status.ok());
