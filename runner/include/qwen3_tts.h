@@ -55,7 +55,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(QWEN3_TTS_STATIC)
+#ifdef QWEN3_TTS_STATIC
 #define QWEN3_TTS_C_API
 #else
 #define QWEN3_TTS_C_API __attribute__((visibility("default")))

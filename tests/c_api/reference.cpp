@@ -16,7 +16,7 @@
 
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 template <typename T>
 T must(qwen3_tts::Result<T> result) {
@@ -55,7 +55,7 @@ std::unique_ptr<qwen3_tts::Engine> open(const char* model_path) {
   return must(qwen3_tts::Engine::create(options));
 }
 
-json parse(const char* text) { return json::parse(text, nullptr, /*allow_exceptions=*/false); }
+Json parse(const char* text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
 
 }  // namespace
 
@@ -92,18 +92,18 @@ void free_speech(speech* spoken) {
   *spoken = {};
 }
 
-double json_number(const char* text, const char* key) {
-  const json object = parse(text);
+double json_number(const char* json, const char* key) {
+  const Json object = parse(json);
   const bool has_number = object.is_object() && object.contains(key) && object[key].is_number();
   return has_number ? object[key].get<double>() : std::nan("");
 }
 
-int json_has_text(const char* text, const char* key, const char* value) {
-  const json object = parse(text);
-  return object.is_object() && object.contains(key) && object[key] == value ? 1 : 0;
+int json_has_text(const char* json, const char* key, const char* text) {
+  const Json object = parse(json);
+  return object.is_object() && object.contains(key) && object[key] == text ? 1 : 0;
 }
 
-int json_size(const char* text) {
-  const json parsed = parse(text);
+int json_size(const char* json) {
+  const Json parsed = parse(json);
   return parsed.is_structured() ? static_cast<int>(parsed.size()) : -1;
 }

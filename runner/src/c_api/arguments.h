@@ -9,15 +9,10 @@
 
 namespace qwen3_tts::c_api {
 
-/// A pointer that a function cannot do without. `name` is the parameter's.
-inline Status require(const void* pointer, const char* name) {
+/// A pointer, also to a function, that cannot be done without. `name` is the parameter's.
+template <typename Pointer>
+Status require(Pointer pointer, const char* name) {
   return pointer != nullptr ? Status() : invalid_argument(std::string(name) + " is NULL; give a pointer");
-}
-
-/// As require(), of a function.
-template <typename Result, typename... Arguments>
-Status require_function(Result (*function)(Arguments...), const char* name) {
-  return function != nullptr ? Status() : invalid_argument(std::string(name) + " is NULL; give a function");
 }
 
 /// A pointer to `size` values, which may be NULL when there are none.

@@ -30,7 +30,8 @@ class HandleTable {
   Handle* add(std::shared_ptr<Object> object) {
     const std::lock_guard<std::mutex> lock(mutex_);
     objects_.emplace(num_made_, std::move(object));
-    return reinterpret_cast<Handle*>(num_made_++ << kIdShift | static_cast<uintptr_t>(kKind) << 1 | 1);
+    const uintptr_t bits = num_made_++ << kIdShift | static_cast<uintptr_t>(kKind) << 1 | 1;
+    return reinterpret_cast<Handle*>(bits);  // NOLINT(performance-no-int-to-ptr): it is no address.
   }
 
   /// The object, which lives on while somebody holds it. `name` is the parameter's.

@@ -140,11 +140,11 @@ qwen3_tts_status qwen3_tts_session_decode(qwen3_tts_session* session, const int6
                                           qwen3_tts_write write, void* user) {
   return use_session(session, [&](OpenSession& opened) -> Status {
     RETURN_IF_ERROR(require_values(codes, num_codes, "codes"));
-    RETURN_IF_ERROR(require_function(write, "write"));
+    RETURN_IF_ERROR(require(write, "write"));
     const std::vector<int64_t> copy(codes, codes + num_codes);  // They may be this session's own.
     begin(opened);
     CallbackSink sink(write, user);
-    const Status status = note_error(opened, opened.session->decode(copy, sink));
+    Status status = note_error(opened, opened.session->decode(copy, sink));
     RETURN_IF_ERROR(check_not_destroyed(opened));
     return status;
   });

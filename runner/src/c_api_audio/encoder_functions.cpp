@@ -31,7 +31,7 @@ Result<EncoderOptions> read_options(const char* json) {
   EncoderOptions options;
   ASSIGN_OR_RETURN(const Json object, read_json_object(json, R"({"format": "mp3", "sample_rate": 24000})"));
   RETURN_IF_ERROR(read_fields(kEncoderFields, object, options));
-  if (object.count("sample_rate") == 0) {
+  if (!object.contains("sample_rate")) {
     return invalid_argument("key 'sample_rate' is missing; give that of the samples in Hz");
   }
   if (options.sample_rate < kMinSampleRate || options.sample_rate > kMaxSampleRate) {
@@ -71,7 +71,7 @@ qwen3_tts_status qwen3_tts_encoder_create(const char* options_json, qwen3_tts_ap
                                           qwen3_tts_encoder** encoder) {
   return at_boundary([&]() -> Status {
     RETURN_IF_ERROR(require(options_json, "options_json"));
-    RETURN_IF_ERROR(require_function(append, "append"));
+    RETURN_IF_ERROR(require(append, "append"));
     RETURN_IF_ERROR(require(encoder, "encoder"));
     ASSIGN_OR_RETURN(const EncoderOptions options, about("options_json", read_options(options_json)));
     const auto append_bytes = [append, user](const void* bytes, size_t size) {
