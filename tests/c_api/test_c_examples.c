@@ -12,7 +12,7 @@
 
 #define TINY MODEL("tiny-customvoice")
 
-static const char kRequest[] = "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"seed\": 7}";
+static const char kRequest[] = "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"seed\": 7, \"frame_budget\": 20}";
 
 /* A file without a name. */
 static FILE* open_file(void) {
@@ -177,13 +177,13 @@ static size_t write_on(void* writer, char* bytes, size_t size) {
 
 static void test_open_text_is_spoken_as_a_whole_one(qwen3_tts_engine* engine) {
   static const char whole[] =
-      "{\"text\": \"One sentence. And another one.\", \"speaker\": \"ryan\", \"open_text\": true}";
+      "{\"text\": \"One sentence. And another one.\", \"speaker\": \"ryan\", \"frame_budget\": 9, \"open_text\": true}";
   const char* text = "tence. And another one.";
   qwen3_tts_session* session = open_session(engine);
   struct listener listener = {0, INT64_MAX};
   speech expected = reference_speak(TINY, whole, NULL);
-  speak_open_text(session, "{\"text\": \"One sen\", \"speaker\": \"ryan\", \"open_text\": true}", write_on, &text,
-                  listen, &listener);
+  speak_open_text(session, "{\"text\": \"One sen\", \"speaker\": \"ryan\", \"frame_budget\": 9, \"open_text\": true}",
+                  write_on, &text, listen, &listener);
   CHECK(listener.num_heard == (int64_t)expected.num_samples);
   free_speech(&expected);
   CHECK_OK(qwen3_tts_session_destroy(session));

@@ -154,7 +154,7 @@ static void test_what_was_never_a_handle(const struct handles* all) {
   int local = 0;
   expect_refused_everywhere(all, NULL, "is NULL; give the handle of");
   expect_refused_everywhere(all, &local, "is no handle; give the handle of");
-  expect_refused_everywhere(all, (char*)NULL + 6, "is no handle");
+  expect_refused_everywhere(all, (void*)(uintptr_t)6, "is no handle");
   expect_refused_everywhere(all, (void*)~(uintptr_t)0, "is no handle");
   /* Of the right kind, but made by nobody. */
   expect_refused_engine((qwen3_tts_engine*)((uintptr_t)all->engine + (1 << 20)), "is no handle");

@@ -10,8 +10,10 @@
 #define TINY MODEL("tiny-customvoice")
 
 static const char kGreedy[] =
-    "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"temperature\": 0, \"subtalker_temperature\": 0}";
-static const char kSampled[] = "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"seed\": 7, \"chunk_frames\": 3}";
+    "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"temperature\": 0, \"subtalker_temperature\": 0, "
+    "\"frame_budget\": 20}";
+static const char kSampled[] =
+    "{\"text\": \"Hello there.\", \"speaker\": \"ryan\", \"seed\": 7, \"chunk_frames\": 3, \"frame_budget\": 20}";
 static const char kLong[] =
     "{\"text\": \"One paragraph is here.\\n\\nAnother one is there.\", \"speaker\": \"ryan\", \"seed\": 3, "
     "\"long_text\": \"split\", \"frame_budget\": 5}";
