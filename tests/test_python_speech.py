@@ -238,6 +238,16 @@ def test_many_requests_are_asked_for_as_they_are_spoken(engine: Engine) -> None:
     assert len(asked) <= 5 + 2 * 3
 
 
+def test_many_requests_that_are_left_stop(tiny_pte: Pte) -> None:
+    endless: Any = {"text": TEXT, "speaker": "ryan", "min_frames": 2000, "frame_budget": 0}
+    with Engine(tiny_pte("tiny-customvoice")) as engine:
+        outcomes = engine.speak_many([{"text": TEXT, "speaker": "ryan", "max_frames": 2}, endless, endless], workers=3)
+        assert next(outcomes)[0] == 0
+        outcomes.close()
+        assert not engine._pool._busy
+        assert all(session.speech([], 24000).stats["frames"] < 2000 for session in engine._pool._idle)
+
+
 def test_many_requests_end_with_their_iterator(engine: Engine) -> None:
     def broken() -> Iterator[Any]:
         yield {"text": TEXT, "speaker": "ryan", "max_frames": 2}

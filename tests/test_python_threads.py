@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from python_runtime import TEXT, Samples, collected, joined, num_files, num_threads, resident_bytes
 from qwen3_tts_runtime import Engine, InvalidState, Voice
-from qwen3_tts_runtime._sessions import MAX_IDLE
+from qwen3_tts_runtime._sessions import MAX_IDLE, Delivery, Session
 
 Pte = Callable[[str], Path]
 
@@ -187,43 +188,76 @@ def test_a_closed_asynchronous_generator_gives_its_session_back(engine: Engine) 
     assert not engine._pool._busy
 
 
-def test_a_cancelled_wait_for_text(engine: Engine) -> None:
-    async def wait_for_text() -> None:
-        is_waiting, has_ended = asyncio.Event(), asyncio.Event()
+def test_a_coroutine_that_is_dropped_keeps_its_session_for_its_thread(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+    real_next = Session.next
 
-        async def never() -> AsyncIterator[str]:
+    def slow_next(session: Session) -> Delivery:
+        has_begun.set()
+        may_end.wait()
+        return real_next(session)
+
+    async def drop() -> None:
+        chunks = engine.astream(TEXT, speaker="ryan")
+        await anext(chunks)
+        monkeypatch.setattr(Session, "next", slow_next)
+        step = chunks.__anext__()
+        step.send(None)
+        has_begun.wait()
+        with pytest.raises(GeneratorExit):
+            step.throw(GeneratorExit)  # as when the loop has gone
+        assert len(engine._pool._busy) == 1
+        may_end.set()
+
+    asyncio.run(drop())
+    wait_until(lambda: not engine._pool._busy)
+
+
+def test_a_cancelled_writer_writes_no_more(engine: Engine) -> None:
+    async def speak_twice() -> bytes:
+        is_waiting, has_begun, has_ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def stubborn() -> AsyncIterator[str]:
             yield "A beginning. "
             is_waiting.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
+                await has_begun.wait()
+            try:
+                yield "This must not go into the next utterance. "
+            finally:
                 has_ended.set()
-                yield "This must not go into the next utterance."
 
-        task = asyncio.create_task(collected(engine.astream(never(), speaker="ryan", frame_budget=5)))
+        async def following() -> AsyncIterator[str]:
+            has_begun.set()
+            await has_ended.wait()
+            yield "One text."
+
+        task = asyncio.create_task(collected(engine.astream(stubborn(), speaker="ryan", frame_budget=5)))
         await is_waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not engine._pool._busy
-        expected = engine.speak(["One text."], speaker="ryan", frame_budget=5).samples.tobytes()
-        stream = engine.astream(one_text(has_ended), speaker="ryan", frame_budget=5)
-        assert (await collected(stream)).tobytes() == expected
+        return (await collected(engine.astream(following(), speaker="ryan", frame_budget=5))).tobytes()
 
-    async def one_text(has_ended: asyncio.Event) -> AsyncIterator[str]:
-        await has_ended.wait()
-        yield "One text."
-
-    asyncio.run(wait_for_text())
+    expected = engine.speak(["One text."], speaker="ryan", frame_budget=5).samples.tobytes()
+    assert asyncio.run(speak_twice()) == expected
 
 
 def test_an_engine_that_is_closed_beside_tasks(tiny_pte: Pte) -> None:
+    threads = set(threading.enumerate())
+
     async def close() -> list[Any]:
         engine = Engine(tiny_pte("tiny-customvoice"))
         endless: dict[str, Any] = {"speaker": "ryan", "frame_budget": 0, "min_frames": 2000}
         tasks = [asyncio.create_task(collected(engine.astream(TEXT, **endless))) for _ in range(5)]
         await asyncio.sleep(0.1)
         engine.close()
+        assert set(threading.enumerate()) <= threads
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     for outcome in asyncio.run(close()):
@@ -233,7 +267,7 @@ def test_an_engine_that_is_closed_beside_tasks(tiny_pte: Pte) -> None:
 # fork
 
 
-def in_child(work: Callable[[], None]) -> str:
+def in_child(work: Callable[[], object]) -> str:
     """What `work` raises in a forked process, or "" """
     reading, writing = os.pipe()
     child = os.fork()
@@ -251,6 +285,23 @@ def in_child(work: Callable[[], None]) -> str:
         message = pipe.read().decode()
     assert os.waitpid(child, 0)[1] == 0
     return message
+
+
+@contextmanager
+def locked_by_another_thread(lock: Any) -> Iterator[None]:
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            is_locked.set()
+            may_end.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_locked.wait()
+    yield
+    may_end.set()
+    thread.join()
 
 
 def test_a_forked_child_cannot_use_what_its_parent_has(engine: Engine, tiny_pte: Pte) -> None:
@@ -272,10 +323,13 @@ def test_a_forked_child_cannot_use_what_its_parent_has(engine: Engine, tiny_pte:
         lambda: Engine(path),
     ]
     for use in uses:
-        message = in_child(lambda use=use: (use(), None)[1])  # type: ignore[misc]
+        message = in_child(use)
         assert message.startswith("InvalidState: this process was forked after qwen3_tts_runtime was used"), message
         assert "'spawn'" in message
     assert in_child(halfway.close) == ""
+    with locked_by_another_thread(engine._pool._lock):
+        assert in_child(halfway.close) == ""
+        assert in_child(lambda: engine.speak(TEXT)).startswith("InvalidState")
     assert joined(halfway).size > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,13 @@ def test_samples_become_the_same_voice(encoder: VoiceEncoder, tmp_path: Path) ->
     expected = saved(encoder.create(RECORDING, name="Ann"), tmp_path)
     for given in (samples, samples.astype(np.float64), np.repeat(samples, 2)[::2]):
         assert saved(encoder.create(given, sample_rate=rate, name="Ann"), tmp_path) == expected
+
+
+def test_threads_share_an_encoder(encoder: VoiceEncoder) -> None:
+    expected = encoder.create(RECORDING).x_vector.tolist()
+    with ThreadPoolExecutor(4) as pool:
+        voices = list(pool.map(encoder.create, 16 * [RECORDING]))
+    assert [voice.x_vector.tolist() for voice in voices] == 16 * [expected]
 
 
 def test_voices_say_what_they_are(encoder: VoiceEncoder, tiny_pte: Pte) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +115,7 @@ class Voice(NotPicklable):
 
 
 class VoiceEncoder(NotPicklable):
-    """Makes voices for the Base model that it was exported with. Any thread may use it; one recording at a time."""
+    """Makes voices for the Base model that it was exported with. Any thread may use it, and one waits for the other."""
 
     _instead = "send the path of the voice encoder to the other process, and create one there"
 
@@ -125,7 +124,6 @@ class VoiceEncoder(NotPicklable):
         self._path = os.fspath(path)
         options = _json.encode({"path": self._path, "num_threads": num_threads})
         self._handle = Handle(lambda out: core().voice_encoder_create(options, out), core().voice_encoder_destroy)
-        self._lock = threading.Lock()
         rate = ctypes.c_int64()
         core().voice_encoder_sample_rate(self._handle.value, ctypes.byref(rate))
         self._sample_rate = rate.value
@@ -167,9 +165,8 @@ class VoiceEncoder(NotPicklable):
 
     def _encode(self, samples: NDArray[np.float32], name: str | None, language: str | None, text: str | None) -> Voice:
         about = _json.encode({"name": name, "language": language, "text": text})
-        value = self._handle.value  # refuses a forked process before the lock
-        with self._lock:
-            return Voice(lambda out: core().voice_encoder_encode(value, samples.ctypes.data, samples.size, about, out))
+        handle, data = self._handle.value, samples.ctypes.data
+        return Voice(lambda out: core().voice_encoder_encode(handle, data, samples.size, about, out))
 
     def _from_file(
         self, path: str | os.PathLike[str], sample_rate: int | None, options: RecordingOptions
