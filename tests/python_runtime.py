@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import runner_program
+from models import REPOSITORY
 from qwen3_tts_runtime import Engine, hub
 
 Samples = NDArray[np.float32]
 
+# Of a process that imports the package.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY / "bindings" / "python")}
 FRAME = 480  # samples of one, of the tiny models
 TEXT = "Always the same words."
 SPLIT = "One sentence. Another one!\n\nA paragraph: the last."

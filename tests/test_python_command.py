@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from models import REPOSITORY
-from python_runtime import TEXT, ready_models
+from python_runtime import ENVIRONMENT, TEXT, ready_models
 from qwen3_tts_runtime import Engine
 from qwen3_tts_runtime.audio import to_pcm16
 from qwen3_tts_runtime.player import PLAYERS
@@ -33,11 +31,7 @@ class Command:
         path.chmod(0o755)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
-            "PATH": str(self.players),
-            "PYTHONPATH": str(REPOSITORY / "bindings" / "python"),
-        }
+        environment = {**ENVIRONMENT, "PATH": str(self.players)}
         return subprocess.Popen(
             [sys.executable, "-m", "qwen3_tts_runtime", str(self.model), *words],
             cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 import qwen3_tts_runtime
 from models import REPOSITORY
+from python_runtime import ENVIRONMENT
 from qwen3_tts_runtime import Engine, Qwen3TTSError, _sessions, errors
 
 Pte = Callable[[str], Path]
@@ -61,7 +61,7 @@ def test_examples_run(section: str, place: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", example(section)],
         cwd=place,
-        env={**os.environ, "PATH": str(place), "PYTHONPATH": str(REPOSITORY / "bindings" / "python")},
+        env={**ENVIRONMENT, "PATH": str(place)},
         capture_output=True,
         text=True,
         timeout=300,

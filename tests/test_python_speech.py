@@ -6,6 +6,8 @@ import asyncio
 import gc
 import random
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,18 @@ import numpy as np
 import pytest
 
 import runner_program
-from python_runtime import FRAME, GREEDY, SPLIT, TEXT, Samples, collected, joined, ready_models, spoken_by_runner
+from python_runtime import (
+    ENVIRONMENT,
+    FRAME,
+    GREEDY,
+    SPLIT,
+    TEXT,
+    Samples,
+    collected,
+    joined,
+    ready_models,
+    spoken_by_runner,
+)
 from qwen3_tts_runtime import Engine, InvalidArgument, InvalidState, RequestOptions, Speech, Voice, encode
 from qwen3_tts_runtime.audio import read_recording
 
@@ -82,6 +95,14 @@ def test_codes_alone(engine: Engine) -> None:
     assert speech.samples.size == 0
     assert speech.codes.tolist() == engine.speak(TEXT, speaker="ryan", max_frames=10).codes.tolist()
     assert list(engine.stream(TEXT, speaker="ryan", max_frames=10, codes_only=True)) == []
+
+
+def test_imported_is_what_is_needed() -> None:
+    script = "import numpy, sys, qwen3_tts_runtime; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"numpy", "qwen3_tts_runtime"} < imported
+    assert not imported & {"asyncio", "concurrent", "huggingface_hub", "logging", "torch", "typing_extensions"}
 
 
 def test_the_engine_says_what_it_is(engine: Engine, tiny_pte: Pte) -> None:
@@ -245,7 +266,7 @@ def test_many_requests_that_are_left_stop(tiny_pte: Pte) -> None:
         assert next(outcomes)[0] == 0
         outcomes.close()
         assert not engine._pool._busy
-        assert all(session.speech([], 24000).stats["frames"] < 2000 for session in engine._pool._idle)
+        assert all(session.speech([]).stats["frames"] < 2000 for session in engine._pool._idle)
 
 
 def test_many_requests_end_with_their_iterator(engine: Engine) -> None:
@@ -257,9 +278,10 @@ def test_many_requests_end_with_their_iterator(engine: Engine) -> None:
         list(engine.speak_many(broken(), workers=2))
 
 
-def test_workers_are_one_or_more(engine: Engine) -> None:
-    with pytest.raises(InvalidArgument, match="workers is 0; it must be 1 or more"):
-        engine.speak_many([TEXT], workers=0)
+def test_number_of_workers(engine: Engine) -> None:
+    for workers in (0, 17):
+        with pytest.raises(InvalidArgument, match=f"workers is {workers}; it must be 1 to 16"):
+            engine.speak_many([TEXT], workers=workers)
 
 
 # Files

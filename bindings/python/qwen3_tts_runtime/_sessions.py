@@ -50,8 +50,9 @@ class Delivery(NamedTuple):
 class Session:
     """One utterance at a time. Any thread may call stop(), and one at a time the rest."""
 
-    def __init__(self, engine: Handle) -> None:
+    def __init__(self, engine: Handle, sample_rate: int) -> None:
         self._handle = Handle(lambda out: core().session_create(engine.value, out), core().session_destroy)
+        self._sample_rate = sample_rate
         self._is_closed = False
 
     def start(self, order: Order) -> None:
@@ -98,11 +99,11 @@ class Session:
             if delivery.needs_text and not delivery.is_last:
                 self.append(next(texts, None) if texts else None)
 
-    def speech(self, parts: list[NDArray[np.float32]], sample_rate: int) -> Speech:
+    def speech(self, parts: list[NDArray[np.float32]]) -> Speech:
         """All of the utterance that has just been spoken."""
         samples = np.concatenate([np.empty(0, np.float32), *parts])
         stats: dict[str, Any] = read_json(lambda out: core().session_stats(self._handle.value, out))
-        return Speech(samples, sample_rate, stats, self._codes(stats["frames"]))
+        return Speech(samples, self._sample_rate, stats, self._codes(stats["frames"]))
 
     def _codes(self, frames: int) -> NDArray[np.int64]:
         address, size = ctypes.c_void_p(), ctypes.c_size_t()
@@ -118,8 +119,9 @@ class Session:
 class SessionPool:
     """Sessions that wait for their next utterance, and those that speak."""
 
-    def __init__(self, engine: Handle) -> None:
+    def __init__(self, engine: Handle, sample_rate: int) -> None:
         self._engine = engine
+        self._sample_rate = sample_rate
         # The garbage collector may close a generator, which gives its session back, in a thread that holds the lock.
         self._lock = threading.RLock()
         self._idle: list[Session] = []
@@ -131,7 +133,7 @@ class SessionPool:
         check_process()  # before the lock: a thread that was not forked may hold it
         with self._lock:
             self.check_open()
-            session = self._idle.pop() if self._idle else Session(self._engine)
+            session = self._idle.pop() if self._idle else Session(self._engine, self._sample_rate)
             self._busy.add(session)
             return session
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import wave
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +123,8 @@ def save(path: str | os.PathLike[str], chunks: Iterable[NDArray[np.float32]], sa
 
 
 def _write_wav(file: BinaryIO, chunks: Iterable[NDArray[np.float32]], sample_rate: int) -> None:
+    import wave
+
     with wave.open(file, "wb") as output:
         output.setparams((1, 2, sample_rate, 0, "NONE", "not compressed"))
         for chunk in chunks:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from itertools import islice
-from threading import Event
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,6 +24,8 @@ from qwen3_tts_runtime.request import EngineOptions, Request, RequestOptions
 from qwen3_tts_runtime.speech import Speech
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from typing_extensions import Self, Unpack
 
     from qwen3_tts_runtime.voice import Voice
@@ -49,8 +49,9 @@ class Engine(NotPicklable):
         encoded = _json.encode({"model_path": self._path, **options})
         self._handle = Handle(lambda out: core().engine_create(encoded, out), core().engine_destroy)
         self._info: dict[str, Any] = read_json(lambda out: core().engine_info(self._handle.value, out))
-        self._pool = SessionPool(self._handle)
-        self._executor = ThreadPoolExecutor(MAX_CALLS, "qwen3-tts")
+        self._pool = SessionPool(self._handle, self.sample_rate)
+        self._executor: ThreadPoolExecutor | None = None
+        self._lock = Lock()
 
     @classmethod
     def from_pretrained(
@@ -84,7 +85,10 @@ class Engine(NotPicklable):
         """Frees the model. What still speaks ends with InvalidState at its next samples."""
         check_process()
         self._pool.close()
-        self._executor.shutdown()
+        with self._lock:  # from here on, nobody makes threads
+            executor = self._executor
+        if executor:
+            executor.shutdown()
         self._handle.close()
 
     def __enter__(self) -> Self:
@@ -146,7 +150,9 @@ class Engine(NotPicklable):
         self, text: str | Iterable[str], *, voice: Voice | None = None, **request: Unpack[RequestOptions]
     ) -> Speech:
         """All of a text. It may come in parts, cut anywhere."""
-        return self._speak(Order.of(text, voice, request), _parts(text))
+        order = Order.of(text, voice, request)
+        with self._pool.borrowed() as session:
+            return session.speech(list(session.speak(order, _parts(text))))
 
     def stream(
         self, text: str | Iterable[str], *, voice: Voice | None = None, **request: Unpack[RequestOptions]
@@ -167,7 +173,7 @@ class Engine(NotPicklable):
         from qwen3_tts_runtime import _asynchronous  # asyncio takes longer to import than all of this package
 
         texts = None if isinstance(text, str) else aiter(text)  # TypeError for what is none
-        return _asynchronous.speak(self._pool, self._executor, Order.of(text, voice, request), texts)
+        return _asynchronous.speak(self._pool, self._threads(), Order.of(text, voice, request), texts)
 
     def speak_many(
         self, requests: Iterable[str | Request], *, workers: int | None = None
@@ -177,65 +183,29 @@ class Engine(NotPicklable):
         A request is a text, or a dict with its `text`, perhaps a `voice`, and what speak() takes besides. Requests are
         asked for while others are spoken, so there may be any number of them. A generator that is closed stops all.
         """
-        if workers is not None and workers < 1:
-            raise InvalidArgument(f"workers is {workers}; it must be 1 or more")
-        return self._speak_many(requests, workers or self.capacity["max_sessions"] or DEFAULT_WORKERS)
+        if workers is not None and not 1 <= workers <= MAX_CALLS:
+            raise InvalidArgument(f"workers is {workers}; it must be 1 to {MAX_CALLS}")
+        from qwen3_tts_runtime import _many
+
+        number = workers or self.capacity["max_sessions"] or DEFAULT_WORKERS
+        return _many.speak(self._pool, self._threads(), requests, number)
 
     def _stream(self, order: Order, texts: Iterator[str] | None) -> Generator[NDArray[np.float32], None, None]:
         with self._pool.borrowed() as session:
             yield from session.speak(order, texts)
 
-    def _speak(self, order: Order, texts: Iterator[str] | None = None, is_stopped: Event | None = None) -> Speech:
-        with self._pool.borrowed() as session:
-            parts = []
-            for samples in session.speak(order, texts):
-                parts.append(samples)
-                if is_stopped and is_stopped.is_set():
-                    raise CancelledError
-            return session.speech(parts, self.sample_rate)
+    def _threads(self) -> ThreadPoolExecutor:
+        """Those of asyncio and of speak_many. They are made when they are needed."""
+        from concurrent.futures import ThreadPoolExecutor  # takes as long to import as half of this package
 
-    def _speak_request(self, request: str | Request, is_stopped: Event) -> Speech:
-        options: dict[str, Any] = {"text": request} if isinstance(request, str) else dict(request)
-        text = options.pop("text", None)
-        if not isinstance(text, str):
-            raise InvalidArgument(
-                "a request has no 'text' of type str; give a str, or a dict such as {'text': 'Hello.'}"
-            )
-        return self._speak(Order.of(text, options.pop("voice", None), options), None, is_stopped)
-
-    def _speak_many(
-        self, requests: Iterable[str | Request], workers: int
-    ) -> Generator[tuple[int, Speech | Exception], None, None]:
-        rest = enumerate(requests)
-        running: dict[Future[Speech], int] = {}
-        is_stopped = Event()
-
-        def fill_up() -> None:
-            for index, request in islice(rest, workers - len(running)):
-                self._pool.check_open()
-                running[self._executor.submit(self._speak_request, request, is_stopped)] = index
-
-        try:
-            fill_up()
-            while running:
-                ended = wait(running, return_when=FIRST_COMPLETED).done
-                outcomes = [(running.pop(future), _outcome(future)) for future in ended]
-                fill_up()  # before anybody looks at them, so that no worker waits
-                yield from outcomes
-        finally:
-            is_stopped.set()
-            for future in running:
-                future.cancel()
-            wait(running)
+        check_process()  # before the lock: a thread that was not forked may hold it
+        with self._lock:
+            self._pool.check_open()
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(MAX_CALLS, "qwen3-tts")
+            return self._executor
 
 
 def _parts(text: str | Iterable[str]) -> Iterator[str] | None:
     """Of a text that is still being written."""
     return None if isinstance(text, str) else iter(text)
-
-
-def _outcome(future: Future[Speech]) -> Speech | Exception:
-    try:
-        return future.result()
-    except Exception as error:
-        return error
