@@ -98,6 +98,16 @@ def test_text_comes_from_a_file_or_standard_input(runner: Path, model: Path, tmp
     assert len({wav.read_bytes() for wav in wavs}) == 1
 
 
+def test_text_in_another_encoding_is_named(runner: Path, model: Path, tmp_path: Path) -> None:
+    text = "Hello there.".encode("utf-16-be")
+    file = tmp_path / "text"
+    file.write_bytes(text)
+    for given, stdin, name in ((str(file), b"", f"'{file}'"), ("-", text, "standard input")):
+        done = call(runner, model_path=model, stdin=stdin, cwd=tmp_path, **ryan(text=None, text_file=given))
+        assert done.returncode == 1
+        assert f"error: {name}: the text is in UTF-16BE, not in UTF-8" in done.stderr.decode()
+
+
 def test_every_run_has_its_own_seed_and_file(runner: Path, model: Path, tmp_path: Path) -> None:
     texts = ["The first.", "The second.", "The first."]
     (tmp_path / "prompts").write_text(f"{texts[0]}\n\n  \n{texts[1]}\r\n{texts[2]}")

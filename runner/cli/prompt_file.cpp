@@ -18,6 +18,9 @@ namespace {
 
 constexpr char kWhitespace[] = " \t\r\f\v";
 
+/// How an error calls a file.
+std::string name_of_file(const std::string& path) { return path == "-" ? "standard input" : "'" + path + "'"; }
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Keys: those of a request, and what only a prompts file has.
 
@@ -116,7 +119,7 @@ void remove_byte_order_mark(std::string& text) {
 
 Result<PromptLines> PromptLines::open(const std::string& path, std::function<bool()> is_stopped) {
   ASSIGN_OR_RETURN(LineReader reader, LineReader::open(path, std::move(is_stopped)));
-  return PromptLines(path == "-" ? "standard input" : "'" + path + "'", std::move(reader));
+  return PromptLines(name_of_file(path), std::move(reader));
 }
 
 Result<std::optional<PromptLine>> PromptLines::next() {
@@ -138,10 +141,10 @@ Result<std::optional<PromptLine>> PromptLines::next() {
 Result<PromptLine> read_text_file(const std::string& path) {
   ASSIGN_OR_RETURN(std::string content, read_file(path == "-" ? "/dev/stdin" : path));
   remove_byte_order_mark(content);
-  RETURN_IF_ERROR(about("'" + path + "'", check_encoding(content)));
+  RETURN_IF_ERROR(about(name_of_file(path), check_encoding(content)));
   content.erase(content.find_last_not_of("\r\n") + 1);
   PromptLine line;
-  line.source = "'" + path + "'";
+  line.source = name_of_file(path);
   line.request.text = std::move(content);
   return line;
 }
