@@ -18,7 +18,7 @@ PLAYERS = {  # the first that is there; each takes raw samples on its standard i
     "paplay": "--raw --rate={rate} --channels=1 --format=s16le",
     "aplay": "--quiet --file-type=raw --rate={rate} --channels=1 --format=S16_LE",
     "ffplay": "-loglevel error -nodisp -autoexit -f s16le -sample_rate {rate} -i -",  # one channel is its default
-    "play": "-q --type raw --rate {rate} --channels 1 --encoding signed --bits 16 -",
+    "play": "-q --type raw --rate {rate} --channels 1 --encoding signed-integer --bits 16 -",
 }
 _INSTEAD = "write a file in its place: --output speech.wav"
 
