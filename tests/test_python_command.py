@@ -72,6 +72,15 @@ def test_a_player_gets_the_samples(command: Command, expected: Any, player: str)
     assert any("24000" in flag for flag in flags)
 
 
+@pytest.mark.parametrize("help_text", ["--rate  --format", "--rate  --raw  --format"])
+def test_pipewire_old_and_new(command: Command, expected: Any, help_text: str) -> None:
+    script = f'[ "$1" = --help ] && echo "{help_text}" && exit; echo "$@" > played.txt; exec /bin/cat > played.raw'
+    command.add_player("pw-play", script)
+    assert command.run(*WORDS) == (0, "")
+    assert command.played == to_pcm16(expected.samples).tobytes()
+    assert ("--raw" in (command.folder / "played.txt").read_text()) == ("--raw" in help_text)
+
+
 def test_the_first_player_is_taken(command: Command) -> None:
     for name in list(PLAYERS)[1:3]:
         command.add_player(name)

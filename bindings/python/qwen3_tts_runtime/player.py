@@ -14,7 +14,7 @@ from qwen3_tts_runtime.audio import to_pcm16
 from qwen3_tts_runtime.errors import IoError
 
 PLAYERS = {  # the first that is there; each takes raw samples on its standard input
-    "pw-play": "--raw --rate={rate} --channels=1 --format=s16 -",
+    "pw-play": "--rate={rate} --channels=1 --format=s16 -",
     "paplay": "--raw --rate={rate} --channels=1 --format=s16le",
     "aplay": "--quiet --file-type=raw --rate={rate} --channels=1 --format=S16_LE",
     "ffplay": "-loglevel error -nodisp -autoexit -f s16le -sample_rate {rate} -i -",  # one channel is its default
@@ -27,10 +27,17 @@ def find_player(sample_rate: int) -> list[str]:
     """The command line of the first one that is there. IoError where none is."""
     for name, flags in PLAYERS.items():
         if path := shutil.which(name):
-            return [path, *flags.format(rate=sample_rate).split()]
+            raw = ["--raw"] if name == "pw-play" and _knows_raw(path) else []
+            return [path, *raw, *flags.format(rate=sample_rate).split()]
     raise IoError(
         f"no program plays sound here: none of {', '.join(PLAYERS)} is on the PATH; install one, or {_INSTEAD}"
     )
+
+
+def _knows_raw(path: str) -> bool:
+    """PipeWire 1.4 wants to be told what 1.0 takes for granted, and does not know as a flag."""
+    said = subprocess.run([path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return b"--raw" in said.stdout + said.stderr
 
 
 def play(chunks: Iterable[NDArray[np.float32]], sample_rate: int) -> None:
