@@ -65,18 +65,6 @@ std::string join(const Names& names) {
   return line.empty() ? "none" : line;
 }
 
-/// Languages that a request may name, "auto" first.
-std::vector<std::string> languages(const ModelMetadata& metadata) {
-  std::vector<std::string> names = {kAutoLanguage};
-  const std::vector<std::string>& dialects = metadata.dialects;
-  for (const auto& [name, row] : metadata.languages) {
-    if (std::find(dialects.begin(), dialects.end(), name) == dialects.end()) {
-      names.push_back(name);
-    }
-  }
-  return names;
-}
-
 std::vector<std::string> speakers(const ModelMetadata& metadata) {
   std::vector<std::string> names;
   for (const auto& [name, row] : metadata.speakers) {
@@ -207,7 +195,7 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
                  static_cast<long long>(m.num_code_groups));
   text += format("capacity        %lld positions of prompt and speech; at most %lld new tokens by default\n",
                  static_cast<long long>(m.max_seq_len), static_cast<long long>(m.max_new_tokens));
-  text += "languages       " + join(languages(m)) + "\n";
+  text += "languages       " + join(request_languages(m)) + "\n";
   text +=
       "speakers        " + join(speakers(m)) + (m.default_speaker().empty() ? "" : ", who needs no --speaker") + "\n";
   text += std::string("instruct        ") + (m.supports_instruct ? "yes" : "no") + "\n";
@@ -223,7 +211,7 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
 
 std::string list_languages(const ModelMetadata& metadata) {
   std::string text;
-  for (const std::string& name : languages(metadata)) {
+  for (const std::string& name : request_languages(metadata)) {
     text += name + "\n";
   }
   return text;

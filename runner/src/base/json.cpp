@@ -24,17 +24,6 @@ OrderedJson defaults_of(const ModelMetadata& metadata) {
   return write_fields(kOptionFields, options);
 }
 
-/// Those that a request may name.
-OrderedJson languages_of(const ModelMetadata& metadata) {
-  OrderedJson names = {kAutoLanguage};
-  for (const auto& [name, row] : metadata.languages) {
-    if (std::find(metadata.dialects.begin(), metadata.dialects.end(), name) == metadata.dialects.end()) {
-      names.push_back(name);
-    }
-  }
-  return names;
-}
-
 OrderedJson speakers_of(const ModelMetadata& metadata) {
   auto names = OrderedJson::array();
   for (const auto& [name, row] : metadata.speakers) {
@@ -87,7 +76,7 @@ std::string to_json(const ModelInfo& info) {
       {"sample_rate", metadata.sample_rate},
       {"samples_per_frame", metadata.samples_per_frame},
       {"max_seq_len", metadata.max_seq_len},
-      {"languages", languages_of(metadata)},
+      {"languages", request_languages(metadata)},
       {"speakers", speakers_of(metadata)},
       {"default_speaker", metadata.default_speaker()},
       {"takes_voices", metadata.takes_voices()},

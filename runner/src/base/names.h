@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <qwen3_tts/audio_format.h>
 #include <qwen3_tts/engine_options.h>
@@ -20,6 +21,17 @@ inline constexpr char kAutoLanguage[] = "auto";
 
 /// In place of a seed: random_seed().
 inline constexpr char kRandomSeed[] = "random";
+
+/// The languages that a request may name, "auto" first. A dialect comes with its speaker.
+inline std::vector<std::string> request_languages(const ModelMetadata& metadata) {
+  std::vector<std::string> names = {kAutoLanguage};
+  for (const auto& [name, row] : metadata.languages) {
+    if (std::find(metadata.dialects.begin(), metadata.dialects.end(), name) == metadata.dialects.end()) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
 
 template <typename Enum>
 struct Name {

@@ -39,15 +39,7 @@ std::string speaker_names(const ModelMetadata& metadata) {
   return join(names);
 }
 
-std::string language_names(const ModelMetadata& metadata) {
-  std::vector<std::string> names = {kAutoLanguage};
-  for (const auto& [name, row] : metadata.languages) {
-    if (!contains(metadata.dialects, name)) {
-      names.push_back(name);
-    }
-  }
-  return join(names);
-}
+std::string language_names(const ModelMetadata& metadata) { return join(request_languages(metadata)); }
 
 /// The speaker as the model spells it: the named one, or the only one there is; empty when nobody of them speaks.
 Result<std::string> resolve_speaker(const SynthesisRequest& request, const ModelMetadata& metadata) {
