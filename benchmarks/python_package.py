@@ -4,7 +4,7 @@
     make wheel build && python benchmarks/python_package.py --model model.pte --speaker ryan
 
 The wheel is installed in an environment of its own. Program and package speak the same text by turns, each in a new
-process that speaks it twice: the second time is a warm engine's. Prints a Markdown table of medians over --rounds.
+process that speaks it several times and drops the samples. Prints a Markdown table of medians over --rounds processes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from statistics import median
 from measuring import Finished, run
 from random_models import REPOSITORY
 
+REQUESTS = 6  # of a process: the first one, and those of a warm engine
+
 SPEAK = """
 import json, sys, time
 began = time.perf_counter()
@@ -29,20 +31,21 @@ import numpy
 with_numpy = time.perf_counter()
 import qwen3_tts_runtime
 imported = time.perf_counter()
-request = json.loads(sys.argv[1])
+request, num_requests = json.loads(sys.argv[1]), int(sys.argv[2])
 engine = qwen3_tts_runtime.Engine(request.pop("model_path"), num_threads=request.pop("threads"))
-said = {"import_numpy_ms": with_numpy - began, "import_ms": imported - with_numpy,
-        "load_ms": time.perf_counter() - imported}
+opened = time.perf_counter()
 seed = request.pop("seed")
-for index, when in enumerate(("first", "warm")):
+spoken = []
+for index in range(num_requests):
     asked = time.perf_counter()
     chunks = engine.stream(**request, seed=seed + index)
     next(chunks)
-    said[when + "_ttfa_ms"] = time.perf_counter() - asked
+    first = time.perf_counter()
     for chunk in chunks:
         pass
-    said[when + "_total_ms"] = time.perf_counter() - asked
-print(json.dumps({name: 1000 * seconds for name, seconds in said.items()}))
+    spoken.append({"ttfa_ms": 1000 * (first - asked), "total_ms": 1000 * (time.perf_counter() - asked)})
+times = {"import_numpy_ms": with_numpy - began, "import_ms": imported - with_numpy, "load_ms": opened - imported}
+print(json.dumps([{name: 1000 * seconds for name, seconds in times.items()}, spoken]))
 """
 
 ROWS = {
@@ -51,8 +54,8 @@ ROWS = {
     "open the engine, ms": "load_ms",
     "first request to first sound, ms": "first_ttfa_ms",
     "first request to its end, ms": "first_total_ms",
-    "second request to first sound, ms": "warm_ttfa_ms",
-    "second request to its end, ms": "warm_total_ms",
+    "request to first sound later, ms": "warm_ttfa_ms",
+    "request to its end later, ms": "warm_total_ms",
     "process from start to end, ms": "wall_ms",
     "peak memory, MB": "peak_mb",
 }
@@ -65,15 +68,23 @@ def measure_program(runner: Path, request: Request) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         stats = Path(folder, "stats.json")
         flags = [word for name, value in request.items() for word in (f"--{name}", str(value))]
-        finished = run([runner, *flags, "--repeat", "2", "--output_dir", folder, "--stats_json", stats, "--quiet"])
-        spoken = dict(zip(("first", "warm"), json.loads(stats.read_text())))
-    figures = {f"{when}_{name}": stats[name] for when, stats in spoken.items() for name in ("ttfa_ms", "total_ms")}
-    return figures | {"load_ms": spoken["first"]["load_ms"]} | of_process(finished)
+        flags += ["--repeat", str(REQUESTS), "--stdout", "f32le", "--quiet"]
+        finished = run(["sh", "-c", 'exec "$@" >/dev/null', "sh", runner, *flags, "--stats_json", stats])
+        spoken = json.loads(stats.read_text())
+    return {"load_ms": spoken[0]["load_ms"]} | of_requests(spoken) | of_process(finished)
 
 
 def measure_package(python: Path, request: Request) -> Figures:
-    finished = run([python, "-I", "-c", SPEAK, json.dumps(request)])
-    return json.loads(finished.stdout) | of_process(finished)
+    finished = run([python, "-I", "-c", SPEAK, json.dumps(request), str(REQUESTS)])
+    times, spoken = json.loads(finished.stdout)
+    return times | of_requests(spoken) | of_process(finished)
+
+
+def of_requests(spoken: list[Figures]) -> Figures:
+    first, *others = spoken
+    names = ("ttfa_ms", "total_ms")
+    warm = {f"warm_{name}": median(other[name] for other in others) for name in names}
+    return {f"first_{name}": first[name] for name in names} | warm
 
 
 def of_process(finished: Finished) -> Figures:

@@ -106,8 +106,7 @@ def find_owner(name: str) -> Bundled | None:
         return None
     stem, digest, ending = match.groups()
     found = subprocess.run(["dpkg-query", "--search", f"*/{stem}{ending}"], capture_output=True, text=True, check=False)
-    for line in found.stdout.splitlines():
-        package, path = line.split(": ")
+    for package, path in re.findall(r"^(\S+): (/.*)$", found.stdout, re.MULTILINE):
         if hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(digest):
             wanted = "${Package}\t${source:Package} ${source:Version}"
             return Bundled(name, *run("dpkg-query", "--show", "--showformat", wanted, package).split("\t"))
