@@ -233,7 +233,7 @@ def test_existing_outputs_are_skipped(
     assert wavs(out) == whole | {"prompt_0_repeat_0.wav": b"mine"}
     said = told(done)
     assert len(said) == 2 and "three.wav: 8 frames" in said[0]
-    assert said[1] == "3 outputs exist already, and were skipped"
+    assert said[1] == "3 outputs exist already; skipped"
 
 
 def test_unfinished_output_takes_nobodys_place(runner: Path, flags: dict[str, Any], tmp_path: Path) -> None:

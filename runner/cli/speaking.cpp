@@ -384,7 +384,8 @@ Status Speaker::report() const {
     console_.tell(describe_all(records_));
   }
   if (num_skipped_ > 0) {
-    console_.tell(std::to_string(num_skipped_) + " outputs exist already, and were skipped\n");
+    console_.tell(std::to_string(num_skipped_) + (num_skipped_ == 1 ? " output exists" : " outputs exist") +
+                  " already; skipped\n");
   }
   if (!records_.empty() && !options_.profile.empty()) {
     RETURN_IF_ERROR(engine_->write_profile(options_.profile));
