@@ -9,8 +9,10 @@ namespace {
 constexpr int64_t kVectors = kPanelOutputs / kLanes;  // of a panel's outputs
 #ifdef __AVX512F__
 constexpr int64_t kTileRows = 12;  // whose sums, with the weights, fill the registers
-#elif defined(__AVX2__) || defined(__aarch64__)
+#elif defined(__AVX2__)
 constexpr int64_t kTileRows = 3;
+#elif defined(__aarch64__)
+constexpr int64_t kTileRows = 2;  // three would need 33 registers of 32
 #else
 constexpr int64_t kTileRows = 1;
 #endif

@@ -65,6 +65,8 @@ inline Floats round_product(Floats x, float factor) {
   return _mm512_maskz_roundscale_ps(0xFFFF, x * factor, _MM_FROUND_TO_NEAREST_INT);
 #elif defined(__AVX2__)
   return _mm256_round_ps(x * factor, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+  return vrndnq_f32(x * factor);
 #else
   return round_even(x * factor);
 #endif
