@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import os
 import pickle
 import re
 import shutil
@@ -198,9 +199,25 @@ def test_files_that_cannot_be_written(engine: Engine, tmp_path: Path) -> None:
         with pytest.raises(IoError, match=f"cannot create '{name}': No such file or directory; check the path"):
             speech.save(name)
     (tmp_path / "folder.wav").mkdir()
-    with pytest.raises(IoError, match=r"cannot write .*folder.wav': Is a directory; make room or name another place"):
-        speech.save(tmp_path / "folder.wav")
-    assert [path.name for path in tmp_path.iterdir()] == ["folder.wav"]
+    with pytest.raises(InvalidArgument, match="holds a NUL character"):
+        speech.save("a\0b.wav")
+    os.mkfifo(tmp_path / "pipe.mp3")
+    for file in (tmp_path / "folder.wav", tmp_path / "pipe.mp3", Path("/"), Path()):
+        with pytest.raises(IoError, match=f"cannot create '{file}': it exists and is not a regular file; check the"):
+            speech.save(file)
+    assert (tmp_path / "pipe.mp3").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.wav", "pipe.mp3"]
+
+
+def test_a_link_stays_where_a_file_is_written(engine: Engine, tmp_path: Path) -> None:
+    for name in ("link.wav", "dangling.wav"):
+        (tmp_path / name).symlink_to(f"of_{name}")
+    (tmp_path / "of_link.wav").write_bytes(b"the last one")
+    speech = engine.speak(TEXT, speaker="ryan", max_frames=2)
+    for name in ("link.wav", "dangling.wav"):
+        speech.save(tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / f"of_{name}").read_bytes().startswith(b"RIFF")
 
 
 # Exceptions in other processes

@@ -7,6 +7,7 @@ for part in encode(engine.stream("Hello there."), engine.sample_rate, "mp3"):
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -134,15 +135,19 @@ def _write_wav(file: BinaryIO, chunks: Iterable[NDArray[np.float32]], sample_rat
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     """A file beside its place, which it takes at the end of the block; after an error nothing is left."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    _json.encode_path(path)  # refuses what no file is named
+    place = Path(os.path.realpath(path))  # a link stays, and what it leads to is written
+    unfinished = place.parent / f".{place.name}.{os.getpid()}-{threading.get_ident()}"
     try:
+        if path.exists() and not path.is_file():  # the rename would replace a device or a pipe
+            raise FileExistsError(errno.EEXIST, "it exists and is not a regular file")
         file = unfinished.open("wb")
     except OSError as error:
         raise IoError(f"cannot create {str(path)!r}: {error.strerror}; check the path") from error
     try:
         with file:
             yield file
-        unfinished.replace(path)
+        unfinished.replace(place)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         if isinstance(error, IoError):
