@@ -134,6 +134,8 @@ def test_errors_are_sentences(command: Command) -> None:
         ((TEXT, "--output", "a.mp4"), "'a.mp4': there is no format for files that end in .mp4"),
         ((TEXT, "--voice", "none.voice"), "voice 'none.voice': a custom_voice model takes no voice files"),
         ((TEXT, "--threads", "-1"), "the number of threads is -1"),
+        ((TEXT, "--output", "-"), "--output - is no file; name one, such as speech.wav"),
+        ((TEXT, "--recipe", "small"), "--recipe chooses a ready model, but"),
     ):
         code, error = command.run(*words)
         assert code == 1
@@ -175,6 +177,15 @@ def test_standard_input_that_is_no_text(command: Command) -> None:
     code, error = command.run("-", "--speaker", "ryan", stdin=b"abc\xff. Then more. And more.")
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith("qwen3_tts_runtime: error: standard input is not UTF-8 (invalid start byte)")
+
+
+def test_standard_input_that_is_closed(command: Command) -> None:
+    words = [sys.executable, "-m", "qwen3_tts_runtime", str(command.model), "-", "--output", "a.wav"]
+    closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *words, "--speaker", "ryan"]
+    done = subprocess.run(closed, cwd=command.folder, env=ENVIRONMENT, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"qwen3_tts_runtime: error: standard input is closed; give it a text")
+    assert not (command.folder / "a.wav").exists()
 
 
 def test_interrupted(command: Command) -> None:

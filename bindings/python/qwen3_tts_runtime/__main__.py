@@ -48,6 +48,8 @@ def seed(word: str) -> int | str:
 
 def standard_input() -> Iterator[str]:
     """Text as it comes."""
+    if sys.stdin is None:
+        raise InvalidArgument("standard input is closed; give it a text, or the text in place of -")
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while part := os.read(sys.stdin.fileno(), 1 << 16):
@@ -59,11 +61,15 @@ def standard_input() -> Iterator[str]:
 
 def open_model(arguments: argparse.Namespace) -> Engine:
     if arguments.model.endswith(".pte"):
+        if arguments.recipe:
+            raise InvalidArgument(f"--recipe chooses a ready model, but {arguments.model!r} is one file; leave it out")
         return Engine(arguments.model, num_threads=arguments.threads)
     return Engine.from_pretrained(arguments.model, recipe=arguments.recipe, num_threads=arguments.threads)
 
 
 def speak(arguments: argparse.Namespace) -> None:
+    if arguments.output == "-":
+        raise InvalidArgument("--output - is no file; name one, such as speech.wav")
     if arguments.output:
         audio.format_of(arguments.output)  # refused before the model is opened
     names = ("speaker", "language", "instruct", "markup", "seed", "temperature")

@@ -61,7 +61,9 @@ def fetch(
             _check_size(folder / file.path, file)
         return folder / chosen.program
     if not _HUB_ID.fullmatch(name):
-        raise InvalidArgument(f"'{name}' is neither a folder of ready models nor a hub's org/name")
+        raise InvalidArgument(
+            f"'{name}' is neither a folder of ready models nor a hub's org/name; Engine(path) takes a .pte"
+        )
     hub = _Hub(name, {"cache_dir": cache_dir, "token": token, "local_files_only": local_files_only})
     index = hub.download(INDEX, revision)
     chosen = _choose(name, _read_index(name, index), recipe, gpu_arch)
