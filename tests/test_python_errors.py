@@ -174,6 +174,22 @@ def test_wrong_values(engine: Engine, what: str) -> None:
         assert str(error.value) == sentence
 
 
+def test_a_text_to_check_is_whole(engine: Engine) -> None:
+    for text in (None, 7, b"Hello.", ["Hello."]):
+        with pytest.raises(InvalidArgument, match=f"the text to check is of type {type(text).__name__}; give a str"):
+            engine.check(text, speaker="ryan")  # type: ignore[arg-type]
+
+
+def test_names_reach_the_library_whole(engine: Engine) -> None:
+    voice = Voice.from_x_vector([1.0])
+    uses: list[Callable[[Any], object]] = [engine.preload, lambda name: Voice.mix({voice: 1}, name=name)]
+    for use in uses:
+        with pytest.raises(InvalidArgument, match="is of type int; give a str"):
+            use(7)
+        with pytest.raises(InvalidArgument, match="holds a NUL character; leave it out"):
+            use("speech\0more")
+
+
 def test_unknown_options_are_listed(engine: Engine, tiny_pte: Pte) -> None:
     with pytest.raises(InvalidArgument, match=r"there is no key 'threads'; use .*num_threads") as error:
         Engine(tiny_pte("tiny-customvoice"), threads=2)  # type: ignore[call-arg]
@@ -189,6 +205,11 @@ def test_a_path_with_a_nul_is_refused(engine: Engine) -> None:
         Voice.load("a\0b")
     with pytest.raises(IoError):
         Engine("none\0.pte")
+
+
+def test_a_path_that_no_file_can_have(engine: Engine) -> None:
+    with pytest.raises(InvalidArgument, match="cannot be written as bytes"):
+        Voice.load("\ud800.voice")
 
 
 def test_files_that_cannot_be_written(engine: Engine, tmp_path: Path) -> None:

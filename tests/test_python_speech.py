@@ -279,9 +279,18 @@ def test_many_requests_end_with_their_iterator(engine: Engine) -> None:
 
 
 def test_number_of_workers(engine: Engine) -> None:
-    for workers in (0, 17):
+    for workers in (0, 17, 1.5, "2"):
         with pytest.raises(InvalidArgument, match=f"workers is {workers}; it must be 1 to 16"):
-            engine.speak_many([TEXT], workers=workers)
+            engine.speak_many([TEXT], workers=workers)  # type: ignore[arg-type]
+
+
+def test_one_request_is_not_many(engine: Engine) -> None:
+    for request in (TEXT, {"text": TEXT, "speaker": "ryan"}):
+        with pytest.raises(InvalidArgument, match=f"requests is one {type(request).__name__}; give a list"):
+            engine.speak_many(request)
+    others: list[Any] = [7, None, b"Hello."]
+    for index, error in engine.speak_many(others):
+        assert isinstance(error, InvalidArgument), index
 
 
 # Files
@@ -322,6 +331,16 @@ def test_saved_files_hold_the_sound(engine: Engine, tmp_path: Path) -> None:
     flac = read_recording(tmp_path / "a.flac", 24000)
     assert np.abs(flac - np.clip(speech.samples, -1, 1)).max() < 1e-4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.flac", "a.mp3", "a.ogg", "a.opus"]
+
+
+def test_chunks_of_another_kind() -> None:
+    wrong: list[tuple[Any, str]] = [
+        (np.zeros(9, np.int16), "the chunk has dtype int16; give floats"),
+        (np.zeros((9, 2)), r"the chunk has shape \[9, 2\]; give one channel"),
+    ]
+    for chunk, sentence in wrong:
+        with pytest.raises(InvalidArgument, match=sentence):
+            list(encode([chunk], 24000, "wav"))
 
 
 def test_speed(engine: Engine) -> None:

@@ -150,6 +150,11 @@ def test_wrong_recordings(encoder: VoiceEncoder) -> None:
         (RECORDING, {"start": 1}, "there is no key 'start'; use .*start_s"),
         (RECORDING, {"channel": "middle"}, "'middle'"),
         (np.zeros(24000), {"sample_rate": 24000}, "it is silent"),
+        (3 * tone, {"sample_rate": 24000}, "it is clipped"),
+        (3 * tone, {"sample_rate": 48000}, "it is clipped"),
+        (tone, {"sample_rate": 44100.5}, "sample_rate is 44100.5; give a whole number of Hz"),
+        (tone, {"sample_rate": 2**64 + 24000}, "sample_rate is 18446744073709575616; give a whole number"),
+        (list(tone), {"sample_rate": 24000}, "the recording is of type list; give a path or a NumPy array"),
         (np.full(24000, np.nan), {"sample_rate": 24000}, "finite number"),
     ]
     for recording, options, sentence in wrong:

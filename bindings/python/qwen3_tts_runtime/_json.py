@@ -35,6 +35,8 @@ def _plain(key: str, value: Any) -> Any:
 
 def encode_text(name: str, text: str) -> bytes:
     """UTF-8, which has no half of a surrogate pair."""
+    if not isinstance(text, str):
+        raise InvalidArgument(f"{name} is of type {type(text).__name__}; give a str")
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -44,9 +46,20 @@ def encode_text(name: str, text: str) -> bytes:
         ) from None
 
 
+def encode_name(name: str, text: str) -> bytes:
+    """The same for a function in C that takes a text up to its first NUL."""
+    encoded = encode_text(name, text)
+    if b"\0" in encoded:
+        raise InvalidArgument(f"{name} {text!r} holds a NUL character; leave it out")
+    return encoded
+
+
 def encode_path(path: str | os.PathLike[str]) -> bytes:
     """As the system takes it, which knows no NUL."""
-    encoded = os.fsencode(path)
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"path {os.fspath(path)!a} cannot be written as bytes ({error.reason})") from None
     if b"\0" in encoded:
         raise InvalidArgument(f"path {os.fsdecode(encoded)!r} holds a NUL character; no file has one in its name")
     return encoded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from itertools import islice
 from threading import Event
@@ -42,7 +42,7 @@ def speak(
 
 
 def _speak_one(pool: SessionPool, request: str | Request, is_stopped: Event) -> Speech:
-    options: dict[str, Any] = {"text": request} if isinstance(request, str) else dict(request)
+    options: dict[str, Any] = dict(request) if isinstance(request, Mapping) else {"text": request}
     text = options.pop("text", None)
     if not isinstance(text, str):
         raise InvalidArgument("a request has no 'text' of type str; give a str, or a dict such as {'text': 'Hello.'}")

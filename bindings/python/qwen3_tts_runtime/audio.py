@@ -52,7 +52,7 @@ def encode(
     handle = Handle(lambda out: library().encoder_create(options, function, None, out), library().encoder_destroy)
     try:
         for chunk in chunks:
-            samples = np.ascontiguousarray(chunk, np.float32)
+            samples = np.ascontiguousarray(check_samples("the chunk", np.asarray(chunk)), np.float32)
             library().encoder_write(handle.value, samples.ctypes.data, samples.size)
             yield from _taken(parts)
         library().encoder_close(handle.value)
@@ -89,6 +89,20 @@ def _samples(create: Callable[[Any], object]) -> NDArray[np.float32]:
     address, size = ctypes.c_void_p(), ctypes.c_size_t()
     library().recording_samples(recording.value, ctypes.byref(address), ctypes.byref(size))
     return read_array(address.value, (size.value,), np.float32)
+
+
+def check_samples(what: str, samples: NDArray[Any]) -> NDArray[Any]:
+    """InvalidArgument unless they are floats [n]."""
+    if samples.ndim != 1:
+        raise InvalidArgument(
+            f"{what} has shape {list(samples.shape)}; give one channel [n], such as samples.mean(axis=1) of "
+            "[n, channels]"
+        )
+    if samples.dtype.kind != "f":
+        raise InvalidArgument(
+            f"{what} has dtype {samples.dtype}; give floats in [-1, 1], such as samples / 32768 of int16"
+        )
+    return samples
 
 
 def _taken(parts: list[bytes]) -> list[bytes]:

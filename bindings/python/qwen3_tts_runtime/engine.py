@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,12 +137,14 @@ class Engine(NotPicklable):
 
     def preload(self, workload: Literal["speech", "codes", "decoding"] = "speech") -> None:
         """Loads now what the first request would wait for."""
-        core().engine_preload(self.handle, _json.encode_text("workload", workload))
+        core().engine_preload(self.handle, _json.encode_name("workload", workload))
 
     # Speaking
 
     def check(self, text: str, *, voice: Voice | None = None, **request: Unpack[RequestOptions]) -> None:
         """Raises what speak() would raise for such a request, without any inference."""
+        if not isinstance(text, str):  # whose parts nobody has seen yet
+            raise InvalidArgument(f"the text to check is of type {type(text).__name__}; give a str")
         order = Order.of(text, voice, request)
         core().engine_check(self.handle, order.json, voice and voice.handle)
 
@@ -183,7 +185,9 @@ class Engine(NotPicklable):
         A request is a text, or a dict with its `text`, perhaps a `voice`, and what speak() takes besides. Requests are
         asked for while others are spoken, so there may be any number of them. A generator that is closed stops all.
         """
-        if workers is not None and not 1 <= workers <= MAX_CALLS:
+        if isinstance(requests, (str, Mapping)):  # whose characters or keys would be spoken
+            raise InvalidArgument(f"requests is one {type(requests).__name__}; give a list of requests, or speak() it")
+        if workers is not None and not (isinstance(workers, int) and 1 <= workers <= MAX_CALLS):
             raise InvalidArgument(f"workers is {workers}; it must be 1 to {MAX_CALLS}")
         from qwen3_tts_runtime import _many
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ class Voice(NotPicklable):
     def load(cls, path: str | os.PathLike[str], engine: Engine | None = None) -> Voice:
         """Reads a voice file, and checks it against the engine's model. InvalidArgument or IoError."""
         encoded = _json.encode_path(path)
-        return cls(lambda out: core().voice_load(encoded, engine and engine.handle, out))
+        handle = None if engine is None else engine.handle
+        return cls(lambda out: core().voice_load(encoded, handle, out))
 
     @classmethod
     def create(
@@ -83,7 +85,7 @@ class Voice(NotPicklable):
         pairs = list(weights.items() if isinstance(weights, Mapping) else weights)
         handles = (ctypes.c_void_p * len(pairs))(*(check_voice(voice).handle for voice, _ in pairs))
         numbers = (ctypes.c_double * len(pairs))(*(weight for _, weight in pairs))
-        encoded = _json.encode_text("name", name)
+        encoded = _json.encode_name("name", name)
         return cls(lambda out: core().voice_mix(handles, numbers, len(pairs), encoded, out))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -150,12 +152,14 @@ class VoiceEncoder(NotPicklable):
         given. `language`: of the recording. `options`: which part is taken, and how.
 
         InvalidArgument for a recording that is too short or long, silent, clipped, damaged or no sound. ImportError
-        without the component audio, unless it is an array at the encoder's rate. What one should know about a recording
-        that is taken is a warning.
+        without the component audio, unless it is an array at the encoder's rate, below full scale. What one should know
+        about a recording that is taken is a warning.
         """
         if isinstance(recording, np.ndarray):
             samples = self._from_array(recording, sample_rate, options)
             return self._encode(samples, name, language, text)
+        if not isinstance(recording, (str, os.PathLike)):
+            raise InvalidArgument(f"the recording is of type {type(recording).__name__}; give a path or a NumPy array")
         samples = self._from_file(recording, sample_rate, options)
         try:
             return self._encode(samples, Path(recording).stem if name is None else name, language, text)
@@ -180,16 +184,10 @@ class VoiceEncoder(NotPicklable):
     ) -> NDArray[np.float32]:
         if sample_rate is None:
             raise InvalidArgument("the sample rate of the recording is missing; give sample_rate, in Hz")
-        if recording.ndim != 1:
-            raise InvalidArgument(
-                f"the recording has shape {list(recording.shape)}; give one channel [n], such as "
-                "recording.mean(axis=1) of [n, channels]"
-            )
-        if recording.dtype.kind != "f":
-            raise InvalidArgument(
-                f"the recording has dtype {recording.dtype}; give floats in [-1, 1], such as recording / 32768 of int16"
-            )
-        if sample_rate == self._sample_rate and not options:
+        audio.check_samples("the recording", recording)
+        if not isinstance(sample_rate, Integral) or not 0 < sample_rate < 2**31:
+            raise InvalidArgument(f"sample_rate is {sample_rate!r}; give a whole number of Hz, such as 24000")
+        if sample_rate == self._sample_rate and not options and not np.any(np.abs(recording) >= 1):
             return np.ascontiguousarray(recording, np.float32)
         return audio.resample(recording, sample_rate, self._sample_rate, **options)
 
