@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+import huggingface_hub.errors
 import pytest
 from huggingface_hub import constants
 
@@ -157,9 +159,10 @@ def test_damaged_index_is_refused(ready: Path, edit: Edit, message: str) -> None
 
 
 def test_index_that_is_no_json_is_refused(ready: Path) -> None:
-    (ready / "qwen3_tts.json").write_bytes(b"<html>")
-    with pytest.raises(InvalidModel, match=r"qwen3_tts\.json: no JSON"):
-        fetch(ready)
+    for content in (b"<html>", 100_000 * b"["):
+        (ready / "qwen3_tts.json").write_bytes(content)
+        with pytest.raises(InvalidModel, match=r"qwen3_tts\.json: no JSON"):
+            fetch(ready)
 
 
 # A hub
@@ -205,6 +208,19 @@ def test_download_goes_on_where_it_was_cut(server: HubServer, ready: Path, monke
     server.cut_after[SMALL] = 10 * piece + 7
     assert fetch(NAME, recipe="small").read_bytes() == content
     assert [sent.start for sent in server.sent if sent.path == SMALL] == [0, 10 * piece]
+
+
+def test_what_huggingface_hub_speaks_with_is_its_own_affair(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests, httpx and httpx2 were it, one after the other."""
+    known: Any = huggingface_hub.errors
+
+    def fail(*_: object, **__: object) -> None:
+        raise known.HTTPError("the line broke")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(IoError, match=rf"'{NAME}', qwen3_tts.json: it could not be fetched \(the line broke\)"):
+        fetch(NAME, recipe="small")
 
 
 def test_wrong_file_is_removed_from_the_cache(server: HubServer, ready: Path, tmp_path: Path) -> None:

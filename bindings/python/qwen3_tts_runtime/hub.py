@@ -113,7 +113,7 @@ def _read_index(model: str, path: Path) -> _Index:
         ) from error
     except OSError as error:
         raise IoError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidModel(f"{path}: no JSON ({error}); publish or fetch the folder again") from error
     made_for = values.get("format") if isinstance(values, dict) else None
     if isinstance(made_for, int) and made_for > INDEX_FORMAT:
@@ -263,9 +263,7 @@ class _Hub:
 
     def download(self, name: str, revision: str | None) -> Path:
         """Where the cache has the file. Raises IoError and InvalidModel."""
-        import httpx
-
-        known = self._hub.errors
+        known: Any = self._hub.errors  # its HTTPError is that of the library it speaks with, which has changed twice
         try:
             return Path(self._hub.hf_hub_download(self._repository, name, revision=revision, **self._options))
         except known.LocalEntryNotFoundError as error:
@@ -281,7 +279,7 @@ class _Hub:
                 f"'{self._repository}' has no {name}, so it is no folder of ready models, or not all of one; "
                 "qwen3-tts-export --publish makes one"
             ) from error
-        except (OSError, ValueError, httpx.HTTPError) as error:
+        except (OSError, ValueError, known.HTTPError) as error:
             raise self._error(name, "it could not be fetched", _cause(error)) from error
 
     def _error(self, name: str, what: str, more: str) -> IoError:
