@@ -202,6 +202,7 @@ def test_recordings_of_every_kind(base: Qwen3TTSModel, address: str) -> None:
         f"data:audio/wav;base64,{encoded}",
         (samples, rate),
         (np.stack([samples, samples], axis=1), rate),
+        (samples.tolist(), rate),
     ]
     vectors = [
         item.ref_spk_embedding.tolist() for item in base.create_voice_clone_prompt(kinds, x_vector_only_mode=True)
