@@ -261,7 +261,8 @@ def _warn_of_ignored(options: Mapping[str, Any]) -> None:
 
 def _make_voice(encoder: VoiceEncoder, recording: Audio, text: str | None) -> Voice:
     if isinstance(recording, tuple):
-        samples, sample_rate = np.asarray(recording[0]), recording[1]
+        values, sample_rate = recording
+        samples = np.asarray(values)
         if samples.ndim > 1:
             samples = samples.mean(axis=-1)
         return encoder.create(samples, sample_rate=int(sample_rate), text=text)
