@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,15 @@ TEST_F(CodesFileTest, FailedWriteLeavesNothingBehind) {
   EXPECT_FALSE(write_codes_file(folder_.file("no/such/folder"), codes_, metadata_).ok());
   EXPECT_EQ(::rmdir(taken.c_str()), 0);
   EXPECT_TRUE(folder_.is_empty());
+}
+
+TEST_F(CodesFileTest, LinkStaysAndLeadsToTheNewFile) {
+  const std::string link = folder_.file("link");
+  write_bytes(path_, "old");
+  std::filesystem::create_symlink(path_, link);
+  ASSERT_TRUE(write_codes_file(link, codes_, metadata_).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(*read_codes_file(path_, metadata_), codes_);
 }
 
 TEST_F(CodesFileTest, ReplacesAnOldFile) {

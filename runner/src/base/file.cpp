@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/try.h"
@@ -20,6 +22,13 @@ namespace {
 
 // A voice or codes file of 90 hours of speech; more is another kind of file.
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
+
+/// What a link leads to; any other path, and a link to nothing, as it is.
+std::string end_of_links(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path place = std::filesystem::canonical(path, error);
+  return error ? path : place.string();
+}
 
 }  // namespace
 
@@ -58,7 +67,8 @@ Result<NewFile> NewFile::create(const std::string& path) {
   static std::atomic<unsigned> counter{0};
   NewFile file;
   file.path_ = path;
-  file.temporary_ = path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  file.place_ = end_of_links(path);
+  file.temporary_ = file.place_ + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
   // O_EXCL: never write through a link or into another process's temporary file.
   file.descriptor_ = FileDescriptor(::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.descriptor_.get() < 0) {
@@ -84,7 +94,7 @@ Status NewFile::write_at(size_t offset, const void* data, size_t size) {
 
 Result<FileDescriptor> NewFile::commit() {
   // What fsync accepted can no longer be lost by closing.
-  if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), place_.c_str()) != 0) {
     return io_error("write", path_, errno);
   }
   temporary_.clear();

@@ -15,7 +15,8 @@ namespace qwen3_tts {
 /// The whole content of the file (or pipe) at `path`. Refuses what cannot be a voice or a codes file by its size.
 Result<std::string> read_file(const std::string& path);
 
-/// A file that is written beside its place and takes it when it is complete; what stood there until then is replaced.
+/// A file that is written beside its place and takes it when it is complete; what stood there until then is replaced. A
+/// link stays: its place is where it leads.
 /// One that is not committed leaves nothing behind.
 class NewFile {
  public:
@@ -23,6 +24,7 @@ class NewFile {
   ~NewFile();
   NewFile(NewFile&& other) noexcept
       : path_(std::move(other.path_)),
+        place_(std::move(other.place_)),
         temporary_(std::exchange(other.temporary_, {})),
         descriptor_(std::move(other.descriptor_)) {}
   NewFile& operator=(NewFile&&) = delete;
@@ -35,7 +37,9 @@ class NewFile {
  private:
   NewFile() = default;
 
-  std::string path_, temporary_;
+  std::string path_;   ///< As it was given.
+  std::string place_;  ///< Where that is.
+  std::string temporary_;
   FileDescriptor descriptor_;
 };
 
