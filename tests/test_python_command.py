@@ -190,7 +190,10 @@ def test_standard_input_that_is_closed(command: Command) -> None:
 
 def test_interrupted(command: Command) -> None:
     command.add_player("aplay", "exec /bin/cat > played.raw")
-    process = command.start("word " * 400, "--speaker", "ryan")
+    process = command.start("-", "--speaker", "ryan")  # it waits for the rest, however fast it speaks
+    assert process.stdin is not None
+    process.stdin.write(b"This is the first sentence. And the sec")
+    process.stdin.flush()
     while not ((command.folder / "played.raw").exists() and command.played):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)

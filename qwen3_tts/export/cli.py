@@ -14,8 +14,6 @@ from typing import Any
 from qwen3_tts.atomic_output import staging
 from qwen3_tts.commands import INSTALLED, Commands, program_name
 from qwen3_tts.export.flags import parse_args
-from qwen3_tts.publish.folder import check_folder, publish
-from qwen3_tts.publish.source import read_source
 
 
 class Progress:
@@ -62,23 +60,36 @@ def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED)
     """Runs the program; the exit status. arguments: the command line's when None."""
     args = parse_args(arguments, commands)
     name = program_name(commands.export)
+    remarks: list[str] = []
     try:
-        if args.publish is not None:
-            check_folder(args.publish)
-            read_source(args.checkpoint)  # what is wrong with its card is said before minutes have passed
-        with ExitStack() as stack:
-            is_only_published = args.output is None and args.voice_encoder is None
-            if is_only_published:
-                args.output = stack.enter_context(staging(args.publish.resolve())) / "model.pte"
-            programs, remarks = export(args), []
-            if args.publish is not None:
-                remarks = publish(programs, args.checkpoint, args.publish, move=is_only_published)
+        if args.publish is None:
+            export(args)
+        else:
+            remarks = export_and_publish(args)
     except (OSError, ValueError) as error:  # ConfigError and CheckpointError are ValueErrors
         print(f"\n{name}: error: {error}", file=sys.stderr)
         return 1
     for remark in remarks:
         print(f"{name}: {args.publish}: {remark}", file=sys.stderr)
     return 0
+
+
+def export_and_publish(args: argparse.Namespace) -> list[str]:
+    """Exports into the folder of ready models, or what the other flags name and copies; what people should be told.
+
+    Raises ValueError or OSError.
+    """
+    # Not before: who does not publish needs no huggingface_hub.
+    from qwen3_tts.publish.folder import check_folder, publish
+    from qwen3_tts.publish.source import read_source
+
+    check_folder(args.publish)
+    read_source(args.checkpoint)  # what is wrong with its card is said before minutes have passed
+    is_only_published = args.output is None and args.voice_encoder is None
+    with ExitStack() as stack:
+        if is_only_published:
+            args.output = stack.enter_context(staging(args.publish.resolve())) / "model.pte"
+        return publish(export(args), args.checkpoint, args.publish, move=is_only_published)
 
 
 def export(args: argparse.Namespace) -> list[Path]:
