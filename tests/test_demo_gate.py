@@ -19,6 +19,8 @@ from listening import Utterance, listen, not_speech, oddities
 from models import DEMO_SNAPSHOT, REPOSITORY
 from runner_program import call, read_samples
 
+pytestmark = pytest.mark.listening  # five exports of the demo voice
+
 Pte = Callable[[str], Path]
 
 TEXTS = (REPOSITORY / "demo_voice" / "gate.txt").read_text(encoding="utf-8").splitlines()

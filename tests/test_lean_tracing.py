@@ -27,6 +27,7 @@ def lowered(checkpoint: Path) -> bytes:
     return program
 
 
+@pytest.mark.slow
 def test_same_program(tiny_checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     lean = lowered(tiny_checkpoint("tiny-base"))
     monkeypatch.setattr(lowering, "lean_tracing", nullcontext)
