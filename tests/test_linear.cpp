@@ -163,21 +163,22 @@ TEST_P(LinearTest, AddsNormBiasAndResidual) {
 }
 
 TEST_P(LinearTest, ARowIsTheSameAmongOthersAndAlone) {
-  constexpr int kMost = 23;  // A pass takes eight rows, four, two or one.
+  constexpr int64_t kMost = 23;  // A pass takes eight rows, four, two or one.
   const std::vector<float> x = exact_inputs(kMost * 64, 50);
+  const auto rows_of = [&](int64_t first, int64_t count) {
+    return make_tensor_ptr({static_cast<SizesType>(count), 64},
+                           std::vector<float>(x.begin() + first * 64, x.begin() + (first + count) * 64));
+  };
   for (const int64_t bits : {4, 5, 6, 8}) {
     const Weight weight = any_weight(bits, 32, 64, 32);
     std::vector<float> alone;
-    for (int row = 0; row < kMost; ++row) {
-      const auto one =
-          multiply(make_tensor_ptr({1, 64}, std::vector<float>(x.begin() + row * 64, x.begin() + (row + 1) * 64)),
-                   weight.codes, weight.scales);
+    for (int64_t row = 0; row < kMost; ++row) {
+      const auto one = multiply(rows_of(row, 1), weight.codes, weight.scales);
       ASSERT_TRUE(one.has_value());
       alone.insert(alone.end(), one->begin(), one->end());
     }
-    for (int rows = 2; rows <= kMost; ++rows) {
-      const auto all = multiply(make_tensor_ptr({rows, 64}, std::vector<float>(x.begin(), x.begin() + rows * 64)),
-                                weight.codes, weight.scales);
+    for (int64_t rows = 2; rows <= kMost; ++rows) {
+      const auto all = multiply(rows_of(0, rows), weight.codes, weight.scales);
       ASSERT_TRUE(all.has_value());
       EXPECT_EQ(*all, std::vector<float>(alone.begin(), alone.begin() + rows * 32)) << bits << " bits, " << rows;
     }
