@@ -125,7 +125,7 @@ TEST(TextStream, PartsDoNotDependOnHowTheTextComes) {
         joined += part;
       }
       EXPECT_EQ(joined, text) << "no byte is lost";
-      for (const size_t most : {1, 2, 5, 30, 200}) {
+      for (const size_t most : {size_t{1}, size_t{2}, size_t{5}, size_t{30}, size_t{200}}) {
         EXPECT_EQ(parts(cut_anywhere(text, random, most), has_markup), whole) << text << " in " << most;
       }
     }
