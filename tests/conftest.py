@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,9 +83,11 @@ def runner(build_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whisper() -> Whisper:
+def whisper() -> Iterator[Whisper]:
     """Whisper base, which is not everywhere: without it the test is skipped."""
     if not listening.are_judges_installed():
         pytest.skip("the judges of speech are not installed: run `scripts/setup.sh judges`")
     is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
-    return Whisper(listening.WHISPER, threads=1 if is_one_of_many else os.cpu_count() or 1)
+    process = listening.WhisperProcess(listening.WHISPER, 1 if is_one_of_many else os.cpu_count() or 1)
+    yield process
+    process.close()

@@ -5,6 +5,8 @@ The words and the speech need the judges (`scripts/setup.sh judges`); the fixtur
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,31 @@ class Utterance:
     @property
     def seconds(self) -> float:
         return len(self.samples) / SAMPLE_RATE
+
+
+class WhisperProcess(Whisper):
+    """Whisper in a process of its own: after tests/test_cuda_containers.py in the same one it hears noise in speech."""
+
+    def __init__(self, folder: Path, threads: int):
+        context = multiprocessing.get_context("spawn")
+        self._process = ProcessPoolExecutor(1, context, _load_whisper, (folder, threads))
+
+    def transcribe(self, samples: Samples) -> str:
+        return self._process.submit(_transcribe, samples).result()
+
+    def close(self) -> None:
+        self._process.shutdown()
+
+
+_loaded: list[Whisper] = []  # in that process, one
+
+
+def _load_whisper(folder: Path, threads: int) -> None:
+    _loaded.append(Whisper(folder, threads))
+
+
+def _transcribe(samples: Samples) -> str:
+    return _loaded[0].transcribe(samples)
 
 
 def are_judges_installed(folder: Path = WHISPER) -> bool:
