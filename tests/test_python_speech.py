@@ -411,6 +411,13 @@ def test_asynchronous_text_is_read_while_the_model_speaks(engine: Engine) -> Non
     asyncio.run(listen())
 
 
+def test_open_text_is_that_of_the_program(spoken_at_once: Samples, runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(LONG, encoding="utf-8")
+    flags: dict[str, Any] = {"text_file": tmp_path / "text", "open_text": True, "speaker": "ryan", "frame_budget": 5}
+    samples, _ = spoken_by_runner(runner, tiny_pte("tiny-customvoice"), tmp_path, **flags)
+    assert samples.tobytes() == spoken_at_once.tobytes()
+
+
 def test_text_that_is_called_open_and_is_whole(engine: Engine, spoken_at_once: Samples) -> None:
     request: Any = {"text": LONG, "open_text": True, "speaker": "ryan", "frame_budget": 5}
     assert engine.speak(**request).samples.tobytes() == spoken_at_once.tobytes()
