@@ -145,6 +145,12 @@ TEST(TextStream, MarkupStaysWhole) {
   EXPECT_EQ(parts({maths}, true).back(), "So.");
 }
 
+TEST(TextStream, ByteOrderMarkBeforeATextIsDropped) {
+  EXPECT_EQ(parts({"\xEF\xBB\xBFYes."}), (Parts{"Yes."}));
+  EXPECT_EQ(parts({"\xEF", "\xBB", "\xBF", "Yes."}), (Parts{"Yes."}));
+  EXPECT_EQ(parts({"Yes\xEF\xBB\xBF."}), (Parts{"Yes\xEF\xBB\xBF."}));
+}
+
 TEST(TextStream, BytesThatAreNoTextAreRefused) {
   EXPECT_EQ(error_of({"Gr\xC3",
                       "\xBC\xC3\x9F"

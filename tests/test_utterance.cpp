@@ -28,6 +28,13 @@ class UtteranceTest : public ::testing::Test {
     return Utterance(std::move(plan), resolve_options(options_, metadata_).value(), metadata_);
   }
 
+  /// Of a text that is still being written.
+  Utterance open_utterance() {
+    UtterancePlan plan;
+    plan.is_open = true;
+    return Utterance(std::move(plan), resolve_options(options_, metadata_).value(), metadata_);
+  }
+
   /// Draws code 1 until the piece ends, at most `most` times; what then comes.
   Next speak_piece(Utterance& utterance, int64_t most = 1000) {
     utterance.begin_piece();
@@ -227,9 +234,7 @@ TEST_F(UtteranceTest, PauseBeforeWhatALimitLeavesOutIsLeftOut) {
 }
 
 TEST_F(UtteranceTest, OpenTextNeedsMoreUntilItIsClosed) {
-  UtterancePlan plan;
-  plan.is_open = true;
-  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  Utterance utterance = open_utterance();
   EXPECT_TRUE(utterance.needs_text());
   EXPECT_FALSE(utterance.has_ended());
   utterance.add_piece({Tokens(3, 40), 100});
@@ -255,9 +260,7 @@ TEST_F(UtteranceTest, OpenTextNeedsMoreUntilItIsClosed) {
 
 TEST_F(UtteranceTest, ClosingEndsItWhenAllIsSpoken) {
   options_.frame_budget = 2;
-  UtterancePlan plan;
-  plan.is_open = true;
-  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  Utterance utterance = open_utterance();
   utterance.add_piece({Tokens(3, 40)});
   EXPECT_EQ(speak_piece(utterance), Next::kPiece);
   utterance.close_text(7);
@@ -271,9 +274,7 @@ TEST_F(UtteranceTest, ClosingEndsItWhenAllIsSpoken) {
 
 TEST_F(UtteranceTest, LimitEndsAnOpenText) {
   options_.max_frames = 4;
-  UtterancePlan plan;
-  plan.is_open = true;
-  Utterance utterance(plan, resolve_options(options_, metadata_).value(), metadata_);
+  Utterance utterance = open_utterance();
   utterance.add_piece({Tokens(3, 40)});
   EXPECT_EQ(speak_piece(utterance), Next::kEnd);
   EXPECT_EQ(utterance.finish_reason(), FinishReason::kMaxNewTokens);

@@ -18,6 +18,14 @@ namespace {
 
 constexpr char kWhitespace[] = " \t\r\f\v";
 
+/// Some editors put it before a text.
+void remove_byte_order_mark(std::string& text) {
+  constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
+  if (text.compare(0, 3, kByteOrderMark) == 0) {
+    text.erase(0, 3);
+  }
+}
+
 /// How an error calls a file.
 std::string name_of_file(const std::string& path) { return path == "-" ? "standard input" : "'" + path + "'"; }
 
@@ -109,13 +117,6 @@ PromptLine read_line(std::string text, int64_t number, const std::string& file) 
 }
 
 }  // namespace
-
-void remove_byte_order_mark(std::string& text) {
-  constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
-  if (text.compare(0, 3, kByteOrderMark) == 0) {
-    text.erase(0, 3);
-  }
-}
 
 Result<PromptLines> PromptLines::open(const std::string& path, std::function<bool()> is_stopped) {
   ASSIGN_OR_RETURN(LineReader reader, LineReader::open(path, std::move(is_stopped)));

@@ -53,9 +53,6 @@ class PromptLines {
   int64_t number_ = 0;  ///< Of lines read.
 };
 
-/// Some editors put it before a text.
-void remove_byte_order_mark(std::string& text);
-
 /// A file with one text; line breaks at its end are the file's, not the text's.
 Result<PromptLine> read_text_file(const std::string& path);
 

@@ -354,10 +354,7 @@ Status Speaker::utter_as_written(Run& run, const SynthesisOptions& options, Audi
   AudioChunk chunk{};
   for (chunk.needs_text = true; !chunk.is_last;) {
     if (chunk.needs_text) {
-      ASSIGN_OR_RETURN(std::optional<std::string> bytes, reader.next_bytes());
-      if (bytes.has_value() && run.request.text.empty()) {
-        remove_byte_order_mark(*bytes);
-      }
+      ASSIGN_OR_RETURN(const std::optional<std::string> bytes, reader.next_bytes());
       if (bytes.has_value()) {
         run.request.text += *bytes;
         RETURN_IF_ERROR(session_->append(*bytes));

@@ -224,7 +224,7 @@ static void test_recordings_that_cannot_be(const char* path) {
 }
 
 int main(void) {
-  char folder[] = "/tmp/test_c_audio.XXXXXX";
+  char folder[] = "test_c_audio.XXXXXX";
   char path[64];
   for (int i = 0; i < kSecond; ++i) tone[i] = 0.3F * sinf(0.05F * (float)i);
   if (!CHECK(mkdtemp(folder) != NULL)) return 1;

@@ -121,7 +121,7 @@ static void record(const char* path) {
 }
 
 static void test_recording_becomes_a_voice(void) {
-  char folder[] = "/tmp/test_c_examples.XXXXXX";
+  char folder[] = "test_c_examples.XXXXXX";
   char recording[64];
   char voice_path[64];
   qwen3_tts_engine* engine = open_engine(MODEL("tiny-base"));

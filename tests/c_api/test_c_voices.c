@@ -194,7 +194,7 @@ static void test_encoder_makes_voices(qwen3_tts_engine* engine) {
 }
 
 int main(void) {
-  char folder[] = "/tmp/test_c_voices.XXXXXX";
+  char folder[] = "test_c_voices.XXXXXX";
   char path[64];
   qwen3_tts_engine* engine = open_engine(BASE);
   if (!CHECK(mkdtemp(folder) != NULL)) return 1;

@@ -21,6 +21,8 @@ constexpr int64_t kFewestFirstTokens = 5;
 /// Bytes that are looked at first; most parts are shorter.
 constexpr size_t kWindow = 1024;
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U; }
 
 /// Bytes of the character that `lead` begins; 1 where it begins none.
@@ -85,7 +87,10 @@ Status TextStream::take(std::string_view bytes) {
   if (!decode_utf8(complete).ok()) {
     return about("text, behind byte " + std::to_string(begin), Status(decode_utf8(complete).error()));
   }
-  text_ += complete;
+  // Some editors and programs put a byte order mark before a text.
+  text_ += begin == 0 && complete.substr(0, kByteOrderMark.size()) == kByteOrderMark
+               ? complete.substr(kByteOrderMark.size())
+               : complete;
   undecoded_.erase(0, size);
   return {};
 }

@@ -20,7 +20,8 @@ class TextStream {
   /// `has_markup`: what stands in brackets, as pauses do, stays whole.
   TextStream(const PieceLimits& limits, CountTokens count, bool has_markup);
 
-  /// Takes the next bytes, and gives the parts that they complete. kInvalidArgument when they are no UTF-8.
+  /// Takes the next bytes, and gives the parts that they complete. A byte order mark before the first ones is dropped.
+  /// kInvalidArgument when they are no UTF-8.
   Result<std::vector<std::string>> append(std::string_view bytes);
 
   /// No more bytes come: gives the rest, which may be blank. kInvalidArgument when the last character is cut off.
