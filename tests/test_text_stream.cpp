@@ -117,6 +117,11 @@ TEST(TextStream, PartsDoNotDependOnHowTheTextComes) {
   Parts texts(std::begin(kTexts), std::end(kTexts));
   texts.push_back(all);
   texts.push_back(all + all + all + std::string(3000, 'x') + all);  // Longer than what is looked at first.
+  std::string endless = "Go on, ";
+  for (int i = 0; i < 10000; ++i) {
+    endless += "ü";
+  }
+  texts.push_back(endless + std::string(20000, ' ') + all);  // Longer than a part may be.
   for (const std::string& text : texts) {
     for (const bool has_markup : {false, true}) {
       const Parts whole = parts({text}, has_markup);
@@ -125,11 +130,27 @@ TEST(TextStream, PartsDoNotDependOnHowTheTextComes) {
         joined += part;
       }
       EXPECT_EQ(joined, text) << "no byte is lost";
-      for (const size_t most : {size_t{1}, size_t{2}, size_t{5}, size_t{30}, size_t{200}}) {
+      for (const size_t most : {size_t{1}, size_t{2}, size_t{5}, size_t{30}, size_t{200}, size_t{20000}}) {
+        if (text.size() > 500 * most) {
+          continue;  // It would take minutes.
+        }
         EXPECT_EQ(parts(cut_anywhere(text, random, most), has_markup), whole) << text << " in " << most;
       }
     }
   }
+}
+
+TEST(TextStream, TextWithoutAnyBreakDoesNotPileUp) {
+  TextStream stream = qwen3_tts::stream();
+  size_t num_cut = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Parts parts = stream.append(std::string(1000, 'a')).value();
+    for (const std::string& part : parts) {
+      EXPECT_LE(part.size(), 1U << 14U);
+      num_cut += part.size();
+    }
+  }
+  EXPECT_GT(num_cut, 80000U);
 }
 
 TEST(TextStream, MarkupStaysWhole) {

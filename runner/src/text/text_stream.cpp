@@ -21,6 +21,9 @@ constexpr int64_t kFewestFirstTokens = 5;
 /// Bytes that are looked at first; most parts are shorter.
 constexpr size_t kWindow = 1024;
 
+/// Bytes of a part: a text without any break must end somewhere.
+constexpr size_t kLongestPart = size_t{1} << 14;
+
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U; }
@@ -137,8 +140,9 @@ size_t TextStream::part_end(std::string_view window, bool is_all) const {
   const auto is_too_long = [&](size_t end) {
     return static_cast<int64_t>(end) > limits_.max_tokens && count(end) > limits_.max_tokens;
   };
-  auto breaks = breaks_of(window, is_all ? window.size() : decided_end(window));
-  if (is_all) {
+  const size_t decided = is_all ? window.size() : decided_end(window);
+  auto breaks = breaks_of(window, std::min(decided, kLongestPart));
+  if (is_all && window.size() <= kLongestPart) {
     breaks[window.size()] = TextBreak::kSentence;
   }
   size_t clause = 0;
@@ -156,7 +160,11 @@ size_t TextStream::part_end(std::string_view window, bool is_all) const {
     }
     (kind == TextBreak::kClause ? clause : word) = at;
   }
-  return 0;
+  if (decided <= kLongestPart) {
+    return 0;
+  }
+  const size_t last = clause > 0 ? clause : word;
+  return last > 0 ? last : complete_size(window.substr(0, kLongestPart));
 }
 
 }  // namespace qwen3_tts
