@@ -18,11 +18,9 @@ namespace {
 
 constexpr char kWhitespace[] = " \t\r\f\v";
 
-/// Some editors put it before a text.
 void remove_byte_order_mark(std::string& text) {
-  constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
-  if (text.compare(0, 3, kByteOrderMark) == 0) {
-    text.erase(0, 3);
+  if (text.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0) {
+    text.erase(0, kByteOrderMark.size());
   }
 }
 

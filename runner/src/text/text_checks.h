@@ -7,6 +7,9 @@
 
 namespace qwen3_tts {
 
+/// Some editors put it before a text in UTF-8.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 /// Refuses bytes that are text in another encoding than UTF-8, as far as a byte order mark or the places of NUL bytes
 /// tell, and any other NUL. Other bytes that are no UTF-8 pass: to decode them is an error.
 Status check_encoding(std::string_view bytes);

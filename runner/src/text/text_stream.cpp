@@ -24,8 +24,6 @@ constexpr size_t kWindow = 1024;
 /// Bytes of a part: a text without any break must end somewhere.
 constexpr size_t kLongestPart = size_t{1} << 14;
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U; }
 
 /// Bytes of the character that `lead` begins; 1 where it begins none.
@@ -90,7 +88,6 @@ Status TextStream::take(std::string_view bytes) {
   if (!decode_utf8(complete).ok()) {
     return about("text, behind byte " + std::to_string(begin), Status(decode_utf8(complete).error()));
   }
-  // Some editors and programs put a byte order mark before a text.
   text_ += begin == 0 && complete.substr(0, kByteOrderMark.size()) == kByteOrderMark
                ? complete.substr(kByteOrderMark.size())
                : complete;
