@@ -18,6 +18,7 @@ MODEL_TYPES = ("base", "custom_voice", "voice_design")
 CODEC_SECTION = "speech_tokenizer_config"  # key of a converted config.json: speech_tokenizer/config.json
 DEFAULTS_RECORD = "reference_defaults"  # key of a converted config.json: file -> dotted key -> value; absent if none
 ORIGIN_RECORD = "converted_from"  # key of a converted config.json: hub repository and commit; absent for a folder
+UNFINISHED = ".unfinished_conversion"  # stands in a checkpoint folder while files are moved into it
 UNKNOWN_SIZE = "unknown"  # where the checkpoint does not say; only a CustomVoice model's decides something
 
 

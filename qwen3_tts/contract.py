@@ -13,12 +13,16 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.recipe import Recipe
 from qwen3_tts.text_tokenizer import TextTokenizer
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 # Hard-wired in the reference's generate(): the end token is banned for the first two.
 MIN_NEW_TOKENS = 2
 # Ids or rows that one call takes, on a CPU and on a GPU, whose static prefill always has as many. Longer prompts loop:
 # attention's memory plan grows with this, speed does not.
 MAX_ROWS = 128
+# Utterances that share a call on a CPU: beyond that a further row costs as much as alone (docs/performance.md).
+MAX_BATCH = 16
+# Utterances whose keys and values the talker's cache may hold. It is address space: memory follows use.
+MAX_SLOTS = 256
 
 
 def supports_instruct(config: ModelConfig) -> bool:
@@ -41,6 +45,7 @@ def build_contract(
     tokenizer: TextTokenizer,
     *,
     max_seq_len: int,
+    max_batch: int,
     max_decode_frames: int,
     recipe: Recipe,
     backend: str,
@@ -61,6 +66,7 @@ def build_contract(
         "code_predictor_hidden_size": config.code_predictor.hidden_size,
         "max_seq_len": max_seq_len,
         "max_rows": MAX_ROWS,
+        "max_batch": max_batch,
         "max_decode_frames": max_decode_frames,
         "group_offsets": list(config.group_offsets),
         "role_ids": list(tokenizer.role_ids),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MASK = 0xFFFFFFFF
+NOTHING_TO_DRAW = -1  # in a graph, the code of a row from which pick() could draw nothing
 
 
 def philox4x32_10(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -31,12 +32,14 @@ def philox4x32_10(counter: tuple[int, int, int, int], key: tuple[int, int]) -> t
     return c0, c1, c2, c3
 
 
-def uniform(seed: int, frame: int, group: int) -> float:
-    """The random number in [0, 1), exact in fp32, that draws code group `group` of frame `frame`.
+def uniform(seed: int, frame: int, group: int, piece: int = 0) -> float:
+    """The random number in [0, 1), exact in fp32, that draws code group `group` of frame `frame` of a piece.
 
-    Group 0 is the talker's token of that index. `seed` and `frame` are unsigned 64-bit numbers, `group` a 32-bit one.
+    Group 0 is the talker's token of that index. Frames count from 0 in each piece of a text that is spoken in pieces,
+    so no piece depends on how long another one was. `seed` and `frame` are unsigned 64-bit numbers, `group` and `piece`
+    32-bit ones.
     """
-    counter = (frame & _MASK, frame >> 32 & _MASK, group, 0)
+    counter = (frame & _MASK, frame >> 32 & _MASK, group, piece)
     return (philox4x32_10(counter, (seed & _MASK, seed >> 32 & _MASK))[0] >> 8) * 2.0**-24
 
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from torch import Tensor
 
 from qwen3_tts.atomic_output import staging
-from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD, ORIGIN_RECORD
+from qwen3_tts.config import CODEC_SECTION, DEFAULTS_RECORD, ORIGIN_RECORD, UNFINISHED
 from qwen3_tts.config_file import ConfigError, read_object
 from qwen3_tts.convert import tensor_names
 from qwen3_tts.convert.layout import CARD, CODEC_FOLDER, LICENCES, WEIGHTS, SnapshotError
@@ -34,7 +34,7 @@ CHECKPOINT_FILES = (
     "voice_encoder.safetensors",
     LICENCE,
     CARD,
-    "config.json",  # last: while a conversion is being replaced, the folder stays recognisable
+    "config.json",
 )
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float64}
 WIDEST = "F32"  # of the checkpoint; it holds every value of the narrower ones
@@ -140,7 +140,9 @@ def check_output(folder: Path) -> None:
 
 
 def is_conversion(folder: Path) -> bool:
-    """Whether `folder` holds what convert() writes. Raises OSError."""
+    """Whether `folder` holds what convert() writes, or a part of it. Raises OSError."""
+    if (folder / UNFINISHED).exists():
+        return True
     config = folder / "config.json"
     try:
         return config.is_file() and CODEC_SECTION in read_object(config)
@@ -149,13 +151,19 @@ def is_conversion(folder: Path) -> bool:
 
 
 def publish(stage: Path, output: Path) -> None:
-    """Moves the finished files to `output`; an earlier conversion's are replaced, other files there stay."""
+    """Moves the finished files to `output`; an earlier conversion's are replaced, other files there stay.
+
+    While it moves, and when it was killed then, the folder says that it is unfinished: files of two conversions may be
+    in it.
+    """
     output.mkdir(parents=True, exist_ok=True)
+    (output / UNFINISHED).touch()
     for name in CHECKPOINT_FILES:
         if (stage / name).exists():
             (stage / name).replace(output / name)
         else:
             (output / name).unlink(missing_ok=True)
+    (output / UNFINISHED).unlink()
 
 
 def convert(source: Location, output: Path, console: Console) -> None:

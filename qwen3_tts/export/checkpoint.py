@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from qwen3_tts.config import DEFAULTS_RECORD, ModelConfig
+from qwen3_tts.config import DEFAULTS_RECORD, UNFINISHED, ModelConfig
 from qwen3_tts.config_file import read_object
 from qwen3_tts.export.stages.code_predictor import CodePredictor
 from qwen3_tts.export.stages.codec_decoder import CodecDecoder
@@ -20,6 +20,7 @@ from qwen3_tts.export.stages.talker import Talker
 from qwen3_tts.voice_config import VoiceEncoderConfig
 
 FOLD_ROWS = 4096
+CONVERT_AGAIN = "it is damaged: make the folder again with convert_weights.py"
 Stage = TypeVar("Stage", bound=nn.Module)
 
 
@@ -31,9 +32,16 @@ def _read(path: Path, prefix: str) -> dict[str, Tensor]:
     """The tensors below `prefix` in a safetensors file, in fp32, without the prefix."""
     if not path.is_file():
         raise CheckpointError(f"{path}: missing; make the folder with convert_weights.py")
-    with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict: no iteration)
-        return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names}
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict: no iteration)
+            tensors = {name: file.get_tensor(name).float() for name in names}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: not a complete safetensors file ({error}); {CONVERT_AGAIN}") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: tensor '{name}' holds NaN or infinite values; {CONVERT_AGAIN}")
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def _load(
@@ -98,6 +106,8 @@ class Checkpoint:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        if (folder / UNFINISHED).exists():
+            raise CheckpointError(f"{folder}: its conversion was interrupted; call convert_weights.py again")
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder}: holds no config.json; make the folder with convert_weights.py")
         self.config = ModelConfig.load(folder)

@@ -90,7 +90,7 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
     parser.add_argument(
         "--dtype",
         choices=GPU_DTYPES,
-        help="cuda: products of talker and code predictor, and embedding rows (default: bf16 with 4w, else fp32)",
+        help="cuda: products of talker and code predictor, and embedding rows (default: bf16)",
     )
     parser.add_argument(
         "--gpu-arch", metavar="SM", help="cuda: refuse to export unless the GPU here is of this kind, such as sm_90"

@@ -7,13 +7,13 @@ from torch import nn
 from torch.export import Dim
 
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.contract import MAX_ROWS
+from qwen3_tts.contract import MAX_BATCH, MAX_ROWS, MAX_SLOTS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.codec import quantize_codec
 from qwen3_tts.export.quantize.embedding import quantize_embedding
 from qwen3_tts.export.quantize.linears import quantize_stage
-from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCodePredictor
+from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, CodePredictorStep, FusedCodePredictor
 from qwen3_tts.export.stages.packed_codec import pack_codec
 from qwen3_tts.recipe import KV_CACHE_DTYPES, Recipe
 
@@ -55,45 +55,68 @@ class Model:
         config = self.config
         hidden = config.talker.hidden_size
         rows = Dim("rows", min=1, max=self.max_rows)
+        batch = Dim("batch", min=1, max=MAX_BATCH)
+        outputs = Dim("outputs", min=1, max=MAX_BATCH)
         frames = Dim("frames", min=1, max=self.max_decode_frames)
-        position = torch.zeros(1, dtype=torch.int64)
-        talker_kv = self.talker.empty_kv(max_seq_len)
-        predictor_kv = self.code_predictor.empty_kv(config.num_code_groups)
+        talker_kv = self.talker.empty_kv(max_seq_len, num_slots=3)
+        predictor_kv = self.code_predictor.empty_kv(config.num_code_groups, num_slots=MAX_BATCH)
         codec = self.codec_decoder
         return [
             Method("encode_text", self.text_embedding, (torch.arange(4),), {0: {0: rows}}),
             Method("codec_embed", self.codec_embedding, (torch.arange(4),), {0: {0: rows}}),
-            Method("talker", self.talker, (torch.randn(4, hidden), position, talker_kv), {0: {0: rows}}),
+            Method(
+                "talker",
+                self.talker,
+                (
+                    torch.randn(5, hidden),
+                    torch.arange(5),
+                    torch.zeros(5, dtype=torch.int64),
+                    torch.arange(2),
+                    talker_kv,
+                ),
+                {0: {0: rows}, 1: {0: rows}, 2: {0: rows}, 3: {0: outputs}, 4: {0: Dim("slots", min=1, max=MAX_SLOTS)}},
+            ),
             Method(
                 "cp_generate",
                 FusedCodePredictor(self.code_predictor, self.codec_embedding, config),
                 (
-                    torch.randn(1, hidden),
-                    torch.zeros(1, dtype=torch.int64),
-                    torch.rand(config.num_code_groups - 1),
-                    torch.tensor([0.9, 50.0, 1.0]),
+                    torch.randn(3, hidden),
+                    torch.zeros(3, dtype=torch.int64),
+                    torch.rand(3, config.num_code_groups - 1),
+                    torch.tensor([[0.9, 50.0, 1.0]] * 3),
+                    torch.arange(3),
                     predictor_kv,
                 ),
+                {i: {0: batch} for i in range(5)},
             ),
             Method(
                 "code_predictor",
-                self.code_predictor,
-                (torch.randn(2, hidden), position, predictor_kv),
-                {0: {0: Dim("rows", min=1, max=2)}},
+                CodePredictorStep(self.code_predictor),
+                (
+                    torch.randn(5, hidden),
+                    torch.arange(5),
+                    torch.zeros(5, dtype=torch.int64),
+                    torch.arange(2),
+                    predictor_kv,
+                ),
+                {**{i: {0: Dim("rows", min=1, max=2 * MAX_BATCH)} for i in range(3)}, 3: {0: outputs}},
             ),
             Method(
-                "cp_head", CodePredictorHeads(self.code_predictor), (torch.randn(1, config.code_predictor.hidden_size),)
+                "cp_head",
+                CodePredictorHeads(self.code_predictor),
+                (torch.randn(3, config.code_predictor.hidden_size),),
+                {0: {0: batch}},
             ),
             Method(
                 "decode_audio",
                 codec,
                 (
                     torch.zeros(3, config.num_code_groups, dtype=torch.int64),
-                    position,
+                    torch.arange(3),
                     torch.zeros(codec.history_size),
                     codec.empty_kv(self.max_decode_frames),
                 ),
-                {0: {0: frames}},
+                {0: {0: frames}, 1: {0: frames}},
             ),
         ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from qwen3_tts import sampling
@@ -26,10 +27,10 @@ def _define(name: str, arguments: str) -> None:
     _library.define(f"{name}.out({arguments}, *, Tensor(a!) out) -> Tensor(a!)")
 
 
-_define("rope", "Tensor rows, Tensor position, int head_dim, float theta")
+_define("rope", "Tensor positions, int head_dim, float theta")
 _define(
     "attention",
-    "Tensor qkv, Tensor? q_norm, Tensor? k_norm, Tensor rope, Tensor position, Tensor kv, "
+    "Tensor qkv, Tensor? q_norm, Tensor? k_norm, Tensor rope, Tensor positions, Tensor? slots, Tensor kv, "
     "int layer, int num_heads, int window, float eps",
 )
 _define(
@@ -57,21 +58,20 @@ _define("sample", "Tensor logits, Tensor uniforms, int index, Tensor sampling")
 
 
 @torch.library.impl(_library, "rope", "CPU")
-def rope(rows: Tensor, position: Tensor, head_dim: int, theta: float) -> Tensor:
-    """Rotation of `rows.shape[0]` positions from `position` [1] on: [S, head_dim], cosines then sines.
+def rope(positions: Tensor, head_dim: int, theta: float) -> Tensor:
+    """Rotation of rows at `positions` [S]: [S, head_dim], cosines then sines.
 
     Angles are formed in fp32 as the reference does (inverse frequency, then times the position).
     """
     half = torch.arange(0, head_dim, 2, dtype=torch.int64).float() / head_dim
     frequencies = 1.0 / (theta**half)
-    positions = (position + torch.arange(rows.shape[0])).float()
-    angles = positions[:, None] * frequencies  # [S, head_dim / 2]
+    angles = positions.float()[:, None] * frequencies  # [S, head_dim / 2]
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 @torch.library.register_fake("qwen3_tts::rope", lib=_library)
-def _(rows: Tensor, position: Tensor, head_dim: int, theta: float) -> Tensor:
-    return rows.new_empty(rows.shape[0], head_dim)
+def _(positions: Tensor, head_dim: int, theta: float) -> Tensor:
+    return positions.new_empty(positions.shape[0], head_dim, dtype=torch.float32)
 
 
 def rms_norm(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
@@ -97,7 +97,8 @@ def attention(
     q_norm: Tensor | None,
     k_norm: Tensor | None,
     rope: Tensor,
-    position: Tensor,
+    positions: Tensor,
+    slots: Tensor | None,
     kv: Tensor,
     layer: int,
     num_heads: int,
@@ -106,29 +107,33 @@ def attention(
 ) -> Tensor:
     """Normalise, rotate, store and attend: [S, num_heads * D].
 
-    qkv [S, (num_heads + 2 * KVH) * D]; norms [D] or None; rope [S, D]; position [1] of the first row;
-    kv [L, 2, KVH, C, D] in fp32 or fp16, written at slots `position % C` and computed with in fp32. A row sees the last
-    `window` positions, itself included (0: all of them; then position + S <= C must hold).
+    Row r of qkv [S, (num_heads + 2 * KVH) * D] stands at positions[r] of the utterance whose keys and values are in
+    slots[r] (slots [S], or None: all in slot 0) of kv [N, L, 2, KVH, C, D], fp32 or fp16, which is written at
+    `position % C` and computed with in fp32. Norms [D] or None; rope [S, D]. A row sees what its utterance has up to
+    its own position: the last `window` positions, itself included (0: all of them; then positions are below C). All
+    rows are stored before any attends. With a window they are consecutive ones of one utterance.
     """
-    _, _, num_kv_heads, capacity, head_dim = kv.shape
-    num_rows, first = qkv.shape[0], int(position)
-    if window == 0 and first + num_rows > capacity:
-        raise ValueError(f"position {first} + {num_rows} rows exceed the cache's {capacity} positions")
+    _, _, _, num_kv_heads, capacity, head_dim = kv.shape
+    num_rows = qkv.shape[0]
+    places = positions.tolist()
+    owners = [0] * num_rows if slots is None else slots.tolist()
+    if window == 0 and max(places) >= capacity:
+        raise ValueError(f"position {max(places)} exceeds the cache's {capacity} positions")
     q, k, v = qkv.view(num_rows, -1, head_dim).split([num_heads, num_kv_heads, num_kv_heads], dim=1)
     q = rotate(rms_norm(q, q_norm, eps), rope)
     k = rotate(rms_norm(k, k_norm, eps), rope)
-    rows = torch.arange(first, first + num_rows)
-    kv[layer, 0, :, rows % capacity] = narrow(k.transpose(0, 1), kv.dtype)
-    kv[layer, 1, :, rows % capacity] = narrow(v.transpose(0, 1), kv.dtype)
-    oldest = max(0, first - window + 1) if window else 0
-    seen = torch.arange(oldest, first + num_rows)
-    keys, values = kv[layer, :, :, seen % capacity].float().repeat_interleave(num_heads // num_kv_heads, dim=1)
-    scores = torch.einsum("shd,hpd->hsp", q, keys) * head_dim**-0.5
-    visible = seen <= rows[:, None]
-    if window:
-        visible &= seen > rows[:, None] - window
-    weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)
-    return torch.einsum("hsp,hpd->shd", weights, values).reshape(num_rows, -1)
+    for row in range(num_rows):
+        cache = kv[owners[row], layer]
+        cache[0, :, places[row] % capacity] = narrow(k[row], kv.dtype)
+        cache[1, :, places[row] % capacity] = narrow(v[row], kv.dtype)
+    attended = []
+    for row in range(num_rows):
+        seen = torch.arange(max(0, places[row] - window + 1) if window else 0, places[row] + 1)
+        cached = kv[owners[row], layer][:, :, seen % capacity].float()
+        keys, values = cached.repeat_interleave(num_heads // num_kv_heads, dim=1)
+        weights = (torch.einsum("hd,hpd->hp", q[row], keys) * head_dim**-0.5).softmax(-1)
+        attended.append(torch.einsum("hp,hpd->hd", weights, values).flatten())
+    return torch.stack(attended)
 
 
 @torch.library.register_fake("qwen3_tts::attention", lib=_library)
@@ -137,14 +142,15 @@ def _(
     q_norm: Tensor | None,
     k_norm: Tensor | None,
     rope: Tensor,
-    position: Tensor,
+    positions: Tensor,
+    slots: Tensor | None,
     kv: Tensor,
     layer: int,
     num_heads: int,
     window: int,
     eps: float,
 ) -> Tensor:
-    return qkv.new_empty(qkv.shape[0], num_heads * kv.shape[4])
+    return qkv.new_empty(qkv.shape[0], num_heads * kv.shape[5])
 
 
 def rounded_rows(x: Tensor, group_size: int) -> Tensor:
@@ -339,12 +345,25 @@ def _(
 
 @torch.library.impl(_library, "sample", "CPU")
 def sample(logits: Tensor, uniforms: Tensor, index: int, sampling_parameters: Tensor) -> Tensor:
-    """One code [1] int64 from logits [1, V] with uniforms[index] and {temperature, top_k, top_p}."""
-    temperature, top_k, top_p = (float(value) for value in sampling_parameters)
-    code = sampling.pick(logits[0].numpy(), temperature, int(top_k), top_p, float(uniforms[index]))
-    return torch.from_numpy(np.array([code], dtype=np.int64))
+    """A code of every row [B] int64: logits [B, V], uniforms [B, U] at `index`, {temperature, top_k, top_p} [B, 3].
+
+    A row whose logits hold nothing to draw from gets NOTHING_TO_DRAW; the others are what they would be without it.
+    """
+    codes = [
+        _pick_row(row.numpy(), parameters.tolist(), float(uniform))
+        for row, parameters, uniform in zip(logits, sampling_parameters, uniforms[:, index], strict=True)
+    ]
+    return torch.tensor(codes, dtype=torch.int64)
+
+
+def _pick_row(logits: NDArray[np.float32], parameters: list[float], uniform: float) -> int:
+    temperature, top_k, top_p = parameters
+    try:
+        return sampling.pick(logits, temperature, int(top_k), top_p, uniform)
+    except ValueError:
+        return sampling.NOTHING_TO_DRAW
 
 
 @torch.library.register_fake("qwen3_tts::sample", lib=_library)
 def _(logits: Tensor, uniforms: Tensor, index: int, sampling_parameters: Tensor) -> Tensor:
-    return logits.new_empty(1, dtype=torch.int64)
+    return logits.new_empty(logits.shape[0], dtype=torch.int64)

@@ -11,10 +11,11 @@ import torch
 
 from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.config import ModelConfig
-from qwen3_tts.contract import build_contract
+from qwen3_tts.contract import MAX_BATCH, build_contract
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import flags as cuda_flags
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
+from qwen3_tts.export.file_digests import digested
 from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
 from qwen3_tts.export.lowering import Report, lower
 from qwen3_tts.export.manifest import build_manifest
@@ -29,7 +30,8 @@ def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTo
         config,
         tokenizer,
         max_seq_len=args.max_seq_len,
-        max_decode_frames=DECODE_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
+        max_batch=1 if args.backend == "cuda" else MAX_BATCH,
+        max_decode_frames=CHUNK_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
         recipe=recipe_of(args),
         backend=args.backend,
     )
@@ -56,7 +58,7 @@ def _write_for_cuda(
     """The same for a GPU: the program and its weights; returns the manifest."""
     from qwen3_tts.export.cuda.program import write_cuda_program  # needs triton
 
-    flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args, recipe_of(args)), "gpu_arch": args.gpu_arch}
+    flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args), "gpu_arch": args.gpu_arch}
     manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, report)
     return write_manifest(manifest, checkpoint, args.output)
 
@@ -89,8 +91,9 @@ def write_program(
     """Lower `methods`, which are emptied, and write the file and its manifest; returns the manifest."""
     program = lower(methods, constants, flags["backend"], report)
     report(output.name, "write")
-    with AtomicOutput(output) as file:
-        program.write_to_file(file)
+    outdated = [manifest_path(output)]
+    with AtomicOutput(output, outdated) as file, digested(file) as digested_file:
+        program.write_to_file(digested_file)
     del program  # the manifest reads the file, as big again
     report("manifest", "write")
     return write_manifest(build_manifest(output, flags), checkpoint, output)

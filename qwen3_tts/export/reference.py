@@ -53,12 +53,12 @@ class Synthesizer:
         config = self.config
         kv = self.model.talker.empty_kv(self.max_seq_len)
         scratch = self.model.code_predictor.empty_kv(config.num_code_groups)
+        slot = torch.zeros(1, dtype=torch.int64)
         subtalker = torch.tensor(
-            [options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p], dtype=torch.float32
+            [[options.subtalker_temperature, options.subtalker_top_k, options.subtalker_top_p]], dtype=torch.float32
         )
         for start in range(0, len(prompt.rows), self.model.max_rows):
-            rows = prompt.rows[start : start + self.model.max_rows]
-            logits, hidden = self.model.talker(rows, torch.tensor([start]), kv)
+            logits, hidden = self._read(prompt.rows[start : start + self.model.max_rows], start, kv)
         position, all_logits = len(prompt.rows), [logits]
         tokens: list[int] = []
         frames: list[Tensor] = []
@@ -69,15 +69,26 @@ class Synthesizer:
             frame = len(frames)
             uniforms = [sampling.uniform(seed, frame, group) for group in range(1, config.num_code_groups)]
             codes, embedding = self.code_predictor(
-                hidden, torch.tensor([tokens[-1]]), torch.tensor(uniforms, dtype=torch.float32), subtalker, scratch
+                hidden,
+                torch.tensor([tokens[-1]]),
+                torch.tensor([uniforms], dtype=torch.float32),
+                subtalker,
+                slot,
+                scratch,
             )
-            frames.append(codes)
+            frames.append(codes[0])
             text_row = prompt.trailing[frame : frame + 1] if frame < len(prompt.trailing) else prompt.pad_row
-            logits, hidden = self.model.talker(embedding + text_row, torch.tensor([position]), kv)
+            logits, hidden = self._read(embedding + text_row, position, kv)
             all_logits.append(logits)
             position += 1
         stacked = torch.stack(frames) if frames else torch.empty(0, config.num_code_groups, dtype=torch.int64)
         return torch.cat(all_logits), tokens, stacked
+
+    def _read(self, rows: Tensor, position: int, kv: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [1, V] and hidden [1, H] of the last of rows [S, H], the first of which stands at `position`."""
+        positions = torch.arange(position, position + len(rows))
+        answer: tuple[Tensor, Tensor] = self.model.talker(rows, positions, None, torch.tensor([len(rows) - 1]), kv)
+        return answer
 
     def _pick(self, logits: Tensor, tokens: list[int], options: SamplingConfig, seed: int) -> int:
         config = self.config
@@ -100,9 +111,10 @@ class Synthesizer:
         if reference is not None:
             codes = torch.cat([torch.as_tensor(reference, dtype=torch.int64), codes])
         history, kv = torch.zeros(codec.history_size), codec.empty_kv(chunk)
+        parts = codes.split(chunk) if len(codes) else ()
         pieces = [
-            codec(codes[start : start + chunk], torch.tensor([start]), history, kv)
-            for start in range(0, len(codes), chunk)
+            codec(part, torch.arange(start, start + len(part)), history, kv)
+            for start, part in zip(range(0, len(codes), chunk), parts, strict=True)
         ]
         samples = torch.cat(pieces) if pieces else torch.empty(0)
         return samples[skipped * self.config.codec.samples_per_frame :]

@@ -38,7 +38,7 @@ from qwen3_tts.version import version
 
 _STAGE = "publishing"
 # Keys of contracts in which exports of one checkpoint may differ, and those that all kinds of programs have of it.
-_OF_THE_EXPORT = ("contract_version", "max_seq_len", "max_rows", "max_decode_frames", "recipe")
+_OF_THE_EXPORT = ("contract_version", "max_seq_len", "max_rows", "max_batch", "max_decode_frames", "recipe")
 _OF_THE_MODEL = ("model_type", "model_size", "hidden_size", "num_code_groups", "code_vocab_size", "text_vocab_size")
 
 

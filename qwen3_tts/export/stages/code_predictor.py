@@ -29,18 +29,30 @@ class CodePredictor(DecoderStack):
             Linear(predictor.hidden_size, config.code_vocab_size, bias=False) for _ in range(config.num_code_groups - 1)
         )
 
-    def forward(self, rows: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        """Hidden [1, Hcp] (before the final norm) of the last row. rows [S, H], position [1], kv (written)."""
-        return super().forward(self.projection(rows), position, kv)[-1:]
+    def forward(self, rows: Tensor, positions: Tensor, slots: Tensor | None, kv: Tensor) -> Tensor:
+        """Hidden [S, Hcp] (before the final norm) of rows [S, H]; positions and slots [S], kv (written)."""
+        return super().forward(self.projection(rows), positions, slots, kv)
 
     def logits(self, group: int, hidden: Tensor) -> Tensor:
-        """Of code `group`, [1, Vc], from hidden [1, Hcp]."""
+        """Of code `group`, [B, Vc], from hidden [B, Hcp]."""
         logits: Tensor = self.heads[group - 1](hidden, norm=self.norm)
         return logits
 
 
+class CodePredictorStep(nn.Module):
+    """Hidden of some rows alone: the stepwise path's `code_predictor`."""
+
+    def __init__(self, code_predictor: CodePredictor):
+        super().__init__()
+        self.code_predictor = code_predictor
+
+    def forward(self, rows: Tensor, positions: Tensor, slots: Tensor, outputs: Tensor, kv: Tensor) -> Tensor:
+        """[M, Hcp] of the rows that outputs [M] names; else as CodePredictor."""
+        return torch.index_select(self.code_predictor(rows, positions, slots, kv), 0, outputs)
+
+
 class CodePredictorHeads(nn.Module):
-    """Logits of every group, [G - 1, Vc], from one hidden [1, Hcp]: the stepwise path's `cp_head`."""
+    """Logits of every group, [B, G - 1, Vc], from hidden [B, Hcp]: the stepwise path's `cp_head`."""
 
     def __init__(self, code_predictor: CodePredictor):
         super().__init__()
@@ -48,13 +60,13 @@ class CodePredictorHeads(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         predictor = self.code_predictor
-        return torch.cat([predictor.logits(group + 1, hidden) for group in range(len(predictor.heads))])
+        return torch.stack([predictor.logits(group + 1, hidden) for group in range(len(predictor.heads))], dim=1)
 
 
 class FusedCodePredictor(nn.Module):
-    """The whole frame in one graph: the loop over groups, unrolled.
+    """Whole frames of B utterances in one graph: the loop over groups, unrolled.
 
-    `sample` draws a code as the operator qwen3_tts::sample does, which it is unless another one is given.
+    `sample` draws codes as the operator qwen3_tts::sample does, which it is unless another one is given.
     """
 
     def __init__(
@@ -69,24 +81,27 @@ class FusedCodePredictor(nn.Module):
         self.group_offsets = config.group_offsets
 
     def forward(
-        self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor, kv: Tensor
+        self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor, slots: Tensor | None, kv: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """All codes of the frame [G] int64 (code 0 first) and the sum of their embeddings [1, H].
+        """All codes of the frames [B, G] int64 (code 0 first) and the sums of their embeddings [B, H].
 
-        hidden [1, H] and code0 [1] from the talker, uniforms [G - 1] in [0, 1), sampling = {temperature, top_k,
-        top_p}, kv [layers, 2, KVH, G, D] is scratch. The embeddings are added in the order of the groups, in fp32, as
-        the stepwise path does.
+        hidden [B, H] and code0 [B] from the talker, uniforms [B, G - 1] in [0, 1), sampling [B, 3] = {temperature,
+        top_k, top_p}, slots [B], all different; kv [N, layers, 2, KVH, G, D] is scratch. A code is -1 where there was
+        nothing to draw from: the row is then without meaning, and no other one. The embeddings are added in the order
+        of the groups, in fp32, as the stepwise path does.
         """
+        num_rows = hidden.shape[0]
         row = self.codec_embedding(code0)
         codes, total = [code0], row
         rows = torch.cat([hidden, row])  # positions 0 and 1 in one pass
-        position = 0
+        positions = torch.cat([torch.zeros_like(code0), torch.ones_like(code0)])
+        places = None if slots is None else torch.cat([slots, slots])
         for group in range(1, len(self.group_offsets)):
-            start = torch.full((1,), position, dtype=torch.int64, device=hidden.device)
-            logits = self.code_predictor.logits(group, self.code_predictor(rows, start, kv))
+            state = self.code_predictor(rows, positions, places, kv)
+            logits = self.code_predictor.logits(group, state[num_rows:] if group == 1 else state)
             code = self.sample(logits, uniforms, group - 1, sampling)
             rows = self.codec_embedding(code + self.group_offsets[group])
             codes.append(code)
             total = total + rows
-            position = group + 1
-        return torch.cat(codes), total
+            positions, places = torch.full_like(code0, group + 1), slots
+        return torch.stack(codes, dim=1), total

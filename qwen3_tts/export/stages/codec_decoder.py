@@ -146,8 +146,10 @@ class CodecTransformer(DecoderStack):
         self.norm = RMSNorm(transformer.hidden_size, transformer.rms_norm_eps)
         self.output_proj = Linear(transformer.hidden_size, config.latent_dim)
 
-    def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        return self.output_proj(self.norm(super().forward(self.input_proj(x), position, kv)))
+    def forward(  # type: ignore[override]  # of one utterance
+        self, x: Tensor, positions: Tensor, kv: Tensor
+    ) -> Tensor:
+        return self.output_proj(self.norm(super().forward(self.input_proj(x), positions, None, kv)))
 
 
 class CodecDecoder(nn.Module):
@@ -183,16 +185,16 @@ class CodecDecoder(nn.Module):
         """Room for the window behind the first of `max_frames` new frames, and those frames."""
         return self.transformer.empty_kv(self.config.transformer.window - 1 + max_frames)
 
-    def forward(self, codes: Tensor, position: Tensor, history: Tensor, kv: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, positions: Tensor, history: Tensor, kv: Tensor) -> Tensor:
         """Samples [T * samples_per_frame] in [-1, 1].
 
-        codes [T, G] int64, position [1] = frames decoded before, history [N] and kv [layers, 2, heads, W, D] (both
-        written, zero at the start of an utterance).
+        codes [T, G] int64 of consecutive frames, positions [T] that count them from 0 in their utterance, history [N]
+        and kv [1, layers, 2, heads, W, D] (both written, zero at the start of an utterance).
         """
         vectors = self.codebooks(codes + self.group_offsets).float()  # [T, G, vector]
         quantized = self.first_proj(vectors[:, 0]) + self.rest_proj(vectors[:, 1:].sum(1))
         x = self.pre_conv(quantized, history)
-        x = self.transformer(x, position, kv)
+        x = self.transformer(x, positions, kv)
         for upsample in self.upsample:
             x = upsample(x, history)
         x = self.conv_in(x, history)

@@ -1,7 +1,9 @@
 """Decoder layers shared by talker, code predictor and the codec decoder's transformer (spec: Qwen3 decoder blocks).
 
-Rows are [S, hidden]: one utterance, no batch dimension. Written for export: in floating point everything
-between attention and swiglu lowers to one XNNPACK delegate; quantized layers are operators of this project.
+Rows are [S, hidden] of one utterance or of several: each row says where it stands (positions [S]) and in which slot
+its utterance's keys and values are (slots [S], or None: all in slot 0). There is no batch dimension, so cost follows
+the rows there are. Written for export: in floating point everything between attention and swiglu lowers to one XNNPACK
+delegate; quantized layers are operators of this project.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class Attention(nn.Module):
         self.q_norm = nn.Parameter(torch.ones(config.head_dim)) if qk_norm else None
         self.k_norm = nn.Parameter(torch.ones(config.head_dim)) if qk_norm else None
 
-    def forward(self, x: Tensor, rope: Tensor, position: Tensor, kv: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rope: Tensor, positions: Tensor, slots: Tensor | None, kv: Tensor) -> Tensor:
         """x + the attention of norm(x), [S, hidden]."""
         config = self.config
         attended = torch.ops.qwen3_tts.attention(
@@ -41,7 +43,8 @@ class Attention(nn.Module):
             self.q_norm,
             self.k_norm,
             rope,
-            position,
+            positions,
+            slots,
             kv,
             self.layer,
             config.num_heads,
@@ -70,8 +73,8 @@ class DecoderLayer(nn.Module):
         self.attention = Attention(config, layer, qk_norm)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, rope: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        return self.mlp(self.attention(x, rope, position, kv))
+    def forward(self, x: Tensor, rope: Tensor, positions: Tensor, slots: Tensor | None, kv: Tensor) -> Tensor:
+        return self.mlp(self.attention(x, rope, positions, slots, kv))
 
 
 class Rope(nn.Module):
@@ -81,9 +84,8 @@ class Rope(nn.Module):
         super().__init__()
         self.head_dim, self.theta = config.head_dim, config.rope_theta
 
-    def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """x [S, hidden], position [1] of the first row."""
-        rotation: Tensor = torch.ops.qwen3_tts.rope(x, position, self.head_dim, self.theta)
+    def forward(self, positions: Tensor) -> Tensor:
+        rotation: Tensor = torch.ops.qwen3_tts.rope(positions, self.head_dim, self.theta)
         return rotation
 
 
@@ -97,15 +99,15 @@ class DecoderStack(nn.Module):
         self.rope = Rope(config)
         self.layers = nn.ModuleList(DecoderLayer(config, i, qk_norm) for i in range(config.num_layers))
 
-    def forward(self, x: Tensor, position: Tensor, kv: Tensor) -> Tensor:
-        """x [S, hidden], position [1] of the first row, kv as empty_kv() makes it (written)."""
-        rope = self.rope(x, position)
+    def forward(self, x: Tensor, positions: Tensor, slots: Tensor | None, kv: Tensor) -> Tensor:
+        """x [S, hidden], positions and slots [S] of its rows, kv as empty_kv() makes it (written)."""
+        rope = self.rope(positions)
         for layer in self.layers:
-            x = layer(x, rope, position, kv)
+            x = layer(x, rope, positions, slots, kv)
         return x
 
-    def empty_kv(self, capacity: int) -> Tensor:
-        """Keys and values of `capacity` positions: zeros [layers, 2, kv heads, capacity, head_dim]."""
+    def empty_kv(self, capacity: int, num_slots: int = 1) -> Tensor:
+        """Keys and values of `num_slots` utterances: zeros [slots, layers, 2, kv heads, capacity, head_dim]."""
         config = self.config
-        shape = (config.num_layers, 2, config.num_kv_heads, capacity, config.head_dim)
+        shape = (num_slots, config.num_layers, 2, config.num_kv_heads, capacity, config.head_dim)
         return torch.zeros(shape, dtype=self.kv_dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from qwen3_tts.config import ModelConfig
@@ -16,11 +17,15 @@ class Talker(DecoderStack):
         self.head = Linear(config.talker.hidden_size, config.talker_vocab_size, bias=False)
 
     def forward(  # type: ignore[override]  # a stack with a head answers more than a stack
-        self, rows: Tensor, position: Tensor, kv: Tensor
+        self, rows: Tensor, positions: Tensor, slots: Tensor | None, outputs: Tensor, kv: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits [1, V] and hidden [1, H] (after the final norm) of the last row.
+        """Logits [M, V] and hidden [M, H] (after the final norm) of the rows that outputs [M] names.
 
-        rows [S, H], position [1] of the first row, kv as empty_kv() makes it (written).
+        rows [S, H], positions and slots [S], kv as empty_kv() makes it (written).
         """
-        hidden = self.norm(super().forward(rows, position, kv)[-1:])
+        return self.answer(torch.index_select(super().forward(rows, positions, slots, kv), 0, outputs))
+
+    def answer(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [M, V] and hidden [M, H] of rows [M, H] that went through all layers."""
+        hidden = self.norm(state)
         return self.head(hidden), hidden
