@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Exports for the NVIDIA GPU of this machine, compares the programs with the same modules in PyTorch, measures both.
+"""Exports methods for the NVIDIA GPU of this machine, compares them with the same modules in PyTorch, measures both.
 
-Runs the compiled methods as AOTInductor containers, so ExecuTorch's CUDA runtime need not be installed; where it is,
-and `cmake --preset cuda` has built the C++ program, that speaks as well. Needs no network: checkpoints are random and
-made here. The report is one JSON file; the program fails when parity does.
+Every step is a process of its own (gpu_step.py), each method is exported by one, and the report, one JSON file, is
+written again after each: what was found is there whenever the time is over. Models have random weights, which are made
+on their modules. Needs no network. Methods run as AOTInductor containers, so ExecuTorch's CUDA runtime need not be
+installed; --speech also exports the whole program, and lets the C++ program speak where `cmake --preset cuda` has built
+it. Fails when a step or parity does.
 
 In 4w, int4 layers run by plain operators (cuda/int4_shim.cpp), because their kernel is in ExecuTorch's runtime: the
 codes can be compared, the times of talker and frame are not those of the runtime.
@@ -13,188 +15,300 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
+import os
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while they are imported
-
-import torch
-
-import gpu_parity
-import gpu_runner
-import gpu_timing
-from machine import machine
-from qwen3_tts.atomic_output import AtomicOutput
-from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.cuda import target
-from qwen3_tts.export.cuda.containers import Containers
-from qwen3_tts.export.cuda.methods import build_methods
-from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker
-from qwen3_tts.export.cuda.stages import Flavour, load_stages
-from qwen3_tts.export.prompt import Request
-from qwen3_tts.recipe import Recipe
-from random_models import make_checkpoint, random_folder, run_step, say
-
+REPOSITORY = Path(__file__).resolve().parent.parent
 SIZES = ("tiny-customvoice", "0.6b-customvoice")
-VARIANTS = {"bf16": ("--dtype", "bf16"), "4w": ("--qlinear", "4w")}
+VARIANTS = ("bf16", "4w")
+METHODS = ("talker", "decode_audio", "decode_chunk", "cp_generate", "frame", "talker_prefill")  # the quick ones first
+BASELINES = ("eager", "graph", "compile")
 OLDEST_TORCH = (2, 11)
-MAX_SEQ_LEN = 2560
-RUNNER = Path(__file__).resolve().parent.parent / "build" / "cuda" / "qwen3_tts_runner"
-TEXT = "The quick brown fox jumps over the lazy dog, and everybody who saw it says so."
-Baselines = dict[str, Call]
+# What the steps import and no other of these brings along.
+DISTRIBUTIONS = (
+    "torch", "triton", "executorch", "torchao", "flatbuffers", "ruamel.yaml", "tabulate", "numpy", "safetensors",
+    "tokenizers", "packaging", "xxhash",
+)  # fmt: skip
+FOR_SPEECH = ("dashscope",)
+EXPORT_SHARE = 0.75  # of the time: what is compiled by then is measured in the rest
+CORES_OF_EXPORT = 3
+RUNNER = REPOSITORY / "build" / "cuda" / "qwen3_tts_runner"
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    def names(known: tuple[str, ...]) -> Any:
+        def parse(text: str) -> list[str]:
+            given = [name for name in text.split(",") if name]
+            if unknown := [name for name in given if name not in known]:
+                raise argparse.ArgumentTypeError(f"no {unknown[0]!r} among {', '.join(known)}")
+            return given
+
+        return parse
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="random checkpoints (default: %(default)s)")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="(default: both)")
-    parser.add_argument("--frames", type=int, default=64, help="of 80 ms to speak (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=10, help="measurements of each figure (default: %(default)s)")
-    runner = RUNNER if RUNNER.exists() else None
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="of random models (default: both %(default)s)")
+    parser.add_argument("--variants", type=names(VARIANTS), default=["bf16"], help="bf16,4w (default: bf16)")
+    parser.add_argument("--methods", type=names(METHODS), default=list(METHODS), help="(default: %(default)s)")
+    parser.add_argument("--groups", type=int, help="the first code groups alone: less to compile (default: all)")
+    parser.add_argument("--layers", type=int, help="the first layers of talker and code predictor alone, likewise")
     parser.add_argument(
-        "--runner",
-        type=Path,
-        default=runner,
-        help="C++ program built with CUDA (default: build/cuda's, if it is there)",
-    )
+        "--baselines", type=names(BASELINES), default=["eager", "graph"],
+        help="eager,graph,compile: PyTorch, a CUDA graph of that, torch.compile (default: eager,graph)",
+    )  # fmt: skip
+    parser.add_argument("--budget", type=float, default=540, help="seconds for all of it (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, help="methods exported at a time (default: one for three cores)")
+    parser.add_argument("--rounds", type=int, default=10, help="measurements of each figure (default: %(default)s)")
+    parser.add_argument("--speech", action="store_true", help="the whole program, too: takes long")
+    parser.add_argument("--frames", type=int, default=64, help="of 80 ms to speak (default: %(default)s)")
+    parser.add_argument("--runner", type=Path, help="C++ program built with CUDA (default: build/cuda's)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: a rehearsal of every step")
     parser.add_argument("--output", type=Path, default=Path("gpu-check.json"), help="the report (default: %(default)s)")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.speech and args.device == "cpu":
+        parser.error("--speech is for a GPU: the rehearsal on a CPU has no whole program")
+    return args
 
 
-def lacking() -> list[str]:
+# ---------------------------------------------------------------------------------------------------------------------
+# What has to be there
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def lacking(args: argparse.Namespace) -> Iterator[str]:
     """What this machine has not, and the check needs."""
-    found = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    too_old = [f"torch {'.'.join(map(str, OLDEST_TORCH))} or newer; this is {torch.__version__}"]
-    return (too_old if found < OLDEST_TORCH else []) + list(target.missing())
+    needed = DISTRIBUTIONS + (FOR_SPEECH if args.speech else ())
+    if missing := [name for name in needed if not is_installed(name)]:
+        yield (
+            f"the Python packages {' '.join(missing)}: pip install --no-deps them, without network with --no-index "
+            "--find-links wheels, the folder that `make gpu-bundle` packs"
+        )
+    if "torch" in missing:
+        return
+    import torch
+
+    from qwen3_tts.export.cuda import target
+
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST_TORCH:
+        yield f"torch {'.'.join(map(str, OLDEST_TORCH))} or newer; this is {torch.__version__}"
+    if args.device == "cuda":
+        yield from target.missing(with_nvcc=args.speech)
 
 
-def request_for(checkpoint: Checkpoint) -> Request:
-    return Request(TEXT, speaker=next(iter(checkpoint.config.speakers), ""))
+# ---------------------------------------------------------------------------------------------------------------------
+# Steps
+# ---------------------------------------------------------------------------------------------------------------------
 
 
-def compare(
-    compiled: Call, baselines: Baselines, checkpoint: Checkpoint, device: str, frames: int, rounds: int
-) -> dict[str, Any]:
-    """Parity with baselines["eager"], and the times of all."""
-    config = checkpoint.config
-    speakers = {
-        name: Speaker(config, checkpoint.tokenizer_json, call)
-        for name, call in {"compiled": compiled, **baselines}.items()
-    }
-    prompt = speakers["eager"].prompt(request_for(checkpoint))
-    say("parity")
-    report: dict[str, Any] = {
-        "prompt_rows": len(prompt.rows),
-        "parity": gpu_parity.parity(speakers["compiled"], speakers["eager"], prompt, config.sampling, frames),
-    }
-    for name, speaker in speakers.items():
-        say(f"time {name}")
-        try:
-            report[name] = {
-                "methods": gpu_timing.method_times(speaker.call, config, device, rounds),
-                "speech": gpu_timing.speech_times(speaker, prompt, config.sampling, device, frames, rounds),
-            }
-        except RuntimeError as error:  # of torch.compile: the report is about the program, so it goes on
-            if name != "torch_compile":
-                raise
-            report[name] = {"error": str(error).splitlines()[0]}
-    return report
+@dataclass(frozen=True)
+class Step:
+    kind: str  # of gpu_step.STEPS
+    place: tuple[str, ...]  # in the report's results: size, variant, method, and the name of what is found
+    flags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.place)
 
 
-def compile_modules(modules: Modules) -> Modules:
-    """The same modules through torch.compile, with its own CUDA graphs."""
-    compiled = Modules([], modules.device)
-    compiled.modules = {
-        name: torch.compile(module, mode="reduce-overhead")  # type: ignore[misc]
-        for name, module in modules.modules.items()
-    }
-    return compiled
+@dataclass
+class Plan:
+    """What is done in turn, then what is exported side by side, then what that made."""
+
+    before: list[Step] = field(default_factory=list)
+    exports: list[Step] = field(default_factory=list)
+    after: list[Step] = field(default_factory=list)
 
 
-def eager_modules(checkpoint: Checkpoint, variant: str) -> Modules:
-    is_narrow = variant == "4w"
-    recipe = Recipe(talker="4w" if is_narrow else "none")
-    return Modules(build_methods(load_stages(checkpoint, recipe, Flavour(torch.bfloat16), MAX_SEQ_LEN)), "cuda")
+def plan(args: argparse.Namespace) -> Plan:
+    found = Plan(before=[Step("machine", ("machine",))])
+    compiled, speeches, baselines = [], [], []
+    for size in args.sizes:
+        for variant in args.variants:
+            model = ("--size", size, "--variant", variant)
+            for method in args.methods:
+                flags, place = (*model, "--method", method), (size, variant, method)
+                if {"eager", "graph"} & set(args.baselines):
+                    graph = ("--graph",) if "graph" in args.baselines else ()
+                    found.before.append(Step("eager", (*place, "eager"), (*flags, *graph)))
+                found.exports.append(Step("export", (*place, "export"), flags))
+                compiled.append(Step("compiled", (*place, "compiled"), flags))
+                if "compile" in args.baselines:
+                    baselines.append(Step("torch_compile", (*place, "torch_compile"), flags))
+            if args.speech:
+                speeches.append(Step("speech", (size, variant, "speech"), model))
+    found.after = compiled + speeches + baselines
+    return found
 
 
-def export(size: str, variant: str) -> tuple[Path, dict[str, Any]]:
-    checkpoint, model = make_checkpoint(size), random_folder(size) / f"cuda-{variant}.pte"
-    flags = ["--backend", "cuda", "--max-seq-len", str(MAX_SEQ_LEN), *VARIANTS[variant]]
-    step = run_step(f"export {model.name}", "export_unified.py", "--checkpoint", checkpoint, "--output", model, *flags)
-    manifest = json.loads(model.with_suffix(".manifest.json").read_text(encoding="utf-8"))
-    sizes = {"program_mb": manifest["bytes"] / 1e6, "weights_mb": manifest["data"]["bytes"] / 1e6}
-    return model, {"seconds": step.seconds, "host_peak_gb": step.peak_gb, **sizes, "not_int4": manifest["not_int4"]}
+class Report:
+    """The JSON file, which is whole at any time."""
+
+    def __init__(self, path: Path, args: argparse.Namespace):
+        self.path = path
+        given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+        self.content: dict[str, Any] = {"arguments": given, "steps": [], "results": {}}
+
+    def add(self, step: Step, outcome: str, seconds: float, found: dict[str, Any] | None, said: str = "") -> None:
+        """outcome: "done", "failed", "cut off" or "no time"."""
+        entry = {"step": step.name, "outcome": outcome, "seconds": round(seconds, 1)}
+        self.content["steps"].append(entry | ({"said": said} if said else {}))
+        if found is not None:
+            part = self.content["results"]
+            for name in step.place[:-1]:
+                part = part.setdefault(name, {})
+            part[step.place[-1]] = found
+        print(f"== {outcome}: {step.name} ({seconds:.0f} s)", file=sys.stderr, flush=True)
+        beside = self.path.with_name(f".{self.path.name}.partial")
+        beside.write_text(json.dumps(self.content, indent=2) + "\n", encoding="utf-8")
+        beside.replace(self.path)
+
+    def failures(self) -> list[str]:
+        failed = [f"{step['step']}: failed" for step in self.content["steps"] if step["outcome"] == "failed"]
+        return failed + [
+            f"{size} {variant} {method}: beyond its limit: {', '.join(beyond)}"
+            for size, variants in self.content["results"].items()
+            if size != "machine"
+            for variant, methods in variants.items()
+            for method, found in methods.items()
+            if (beyond := beyond_limits(variant, found if method == "speech" else found.get("compiled", {})))
+        ]
+
+    def left_out(self) -> list[str]:
+        return [step["step"] for step in self.content["steps"] if step["outcome"] in ("cut off", "no time")]
 
 
-def with_memory(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `run` reports, and the most GPU memory that it had, weights included."""
-    torch.cuda.reset_peak_memory_stats()
-    report = run()
-    return report | {"gpu_peak_mb": torch.cuda.max_memory_allocated() / 1e6}
+def beyond_limits(variant: str, found: dict[str, Any]) -> list[str]:
+    """In 4w, Python's int4 layers are not the runtime's kernel, and its codes may be others."""
+    has_same_kernels = variant != "4w" and "runner" in found
+    runner = ["runner_codes"] if has_same_kernels and not found["runner"]["same_codes"] else []
+    return [*found.get("parity", {}).get("failed", []), *runner]
 
 
-def check_variant(size: str, variant: str, runner: Path | None, frames: int, rounds: int) -> dict[str, Any]:
-    model, exported = export(size, variant)
-    checkpoint = Checkpoint(make_checkpoint(size))
-    with tempfile.TemporaryDirectory() as folder:
-        containers = Containers(model, model.with_suffix(".ptd"), Path(folder), "cuda")
-        gpu_mb = torch.cuda.memory_allocated() / 1e6
-        eager = eager_modules(checkpoint, variant)
-        baselines: Baselines = {"eager": eager, "torch_compile": compile_modules(eager)}
-        report = with_memory(lambda: compare(containers, baselines, checkpoint, "cuda", frames, rounds))
-        if runner is not None:
-            say(f"run {runner.name}")
-            speaker = Speaker(checkpoint.config, checkpoint.tokenizer_json, containers)
-            report["runner"] = gpu_runner.measure(runner, model, request_for(checkpoint), speaker, frames, rounds)
-    kernel = "plain operators, slower than the runtime's" if variant == "4w" else "none"
-    return {"export": exported, "weights_on_gpu_mb": gpu_mb, "int4_kernel": kernel, **report}
+@dataclass
+class Running:
+    step: Step
+    process: subprocess.Popen[bytes]
+    output: Path
+    log: IO[bytes]
+    started: float
+
+    def stop(self) -> None:
+        """The process and those that it started: compilers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")[-2000:]
 
 
-def main() -> int:
-    args = parse_args()
-    if needs := lacking():
+class Steps:
+    """Runs steps until their time is over."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path, report: Report):
+        self.args, self.folder, self.report = args, folder, report
+
+    def run(self, steps: list[Step], jobs: int, until: float) -> None:
+        """`jobs` at a time; `until`: time.monotonic() at which what still runs is stopped."""
+        waiting, running = deque(steps), list[Running]()
+        while waiting or running:
+            is_over = time.monotonic() >= until
+            for each in list(running):
+                if each.process.poll() is None and not is_over:
+                    continue
+                running.remove(each)
+                self._end(each)
+            while waiting and (is_over or len(running) < jobs):
+                step = waiting.popleft()
+                if is_over:
+                    self.report.add(step, "no time", 0, None)
+                else:
+                    running.append(self._start(step, jobs))
+            if running:
+                time.sleep(0.05)
+
+    def _start(self, step: Step, jobs: int) -> Running:
+        output = self.folder / (step.name.replace(" ", "-") + ".json")
+        args = self.args
+        flags = ["--output", output, "--folder", self.folder, "--device", args.device, "--rounds", args.rounds]
+        flags += ["--groups", args.groups] if args.groups else []
+        flags += ["--layers", args.layers] if args.layers else []
+        runner = args.runner or (RUNNER if RUNNER.exists() else None)
+        flags += ["--frames", args.frames, *(["--runner", runner] if runner else [])] if step.kind == "speech" else []
+        command = [sys.executable, REPOSITORY / "benchmarks" / "gpu_step.py", step.kind, *flags, *step.flags]
+        log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the step)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment(jobs), start_new_session=True,
+        )  # fmt: skip
+        return Running(step, process, output, log, time.monotonic())
+
+    def _end(self, running: Running) -> None:
+        seconds = time.monotonic() - running.started
+        outcome = {None: "cut off", 0: "done"}.get(running.process.returncode, "failed")
+        if outcome == "cut off":
+            running.stop()
+        found = json.loads(running.output.read_text(encoding="utf-8")) if outcome == "done" else None
+        self.report.add(running.step, outcome, seconds, found, running.said() if outcome == "failed" else "")
+        running.log.close()
+
+
+def environment(jobs: int) -> dict[str, str]:
+    """Of a step, of which `jobs` run at a time: it imports this tree, and compiles with its share of the cores."""
+    folders = [REPOSITORY, REPOSITORY / "benchmarks", REPOSITORY / "tests"]
+    path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+    threads = str(max(1, cores() // jobs))
+    return {"TORCHINDUCTOR_COMPILE_THREADS": threads, **os.environ, "PYTHONPATH": path}
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    started = time.monotonic()
+    sys.path.insert(0, str(REPOSITORY))
+    if needs := list(lacking(args)):
         print("gpu_check.py: this machine has not what the check needs:", file=sys.stderr)
         print("\n".join(f"  - {need}" for need in needs), file=sys.stderr)
         return 2
-    import executorch.backends.cuda.quantize_op_dispatch  # noqa: F401  (the eager int4 layers call its operator)
-
-    report: dict[str, Any] = {
-        "machine": machine(),
-        "gpu": {"arch": target.architecture(), "torch": torch.__version__, **target.versions()},
-        "results": {
-            size: {
-                variant: check_variant(size, variant, args.runner, args.frames, args.rounds)
-                for variant in args.variants
-            }
-            for size in args.sizes
-        },
-    }
-    with AtomicOutput(args.output) as file:
-        file.write((json.dumps(report, indent=2) + "\n").encode())
-    failed = failures(report["results"])
+    todo, report = plan(args), Report(args.output, args)
+    end = started + args.budget
+    with tempfile.TemporaryDirectory(prefix="gpu-check.") as folder:
+        steps = Steps(args, Path(folder), report)
+        steps.run(todo.before, 1, end)
+        steps.run(todo.exports, args.jobs or max(1, cores() // CORES_OF_EXPORT), started + EXPORT_SHARE * args.budget)
+        steps.run([step for step in todo.after if is_possible(step, report)], 1, end)
+    if left_out := report.left_out():
+        print(f"not in time: {', '.join(left_out)}", file=sys.stderr)
+    failed = report.failures()
     print("\n".join(failed) or "parity holds", file=sys.stderr)
     return 1 if failed else 0
 
 
-def failures(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
-    """One line for each program that is not what PyTorch says, or speaks otherwise in C++."""
-    return [
-        f"{size} {variant}: beyond its limit: {', '.join(failed)}"
-        for size, variants in results.items()
-        for variant, found in variants.items()
-        if (failed := failed_of(variant, found))
-    ]
-
-
-def failed_of(variant: str, found: dict[str, Any]) -> list[str]:
-    """In 4w, Python's int4 layers are not the runtime's kernel, and its codes may be others."""
-    has_same_kernels = variant != "4w" and "runner" in found
-    runner = ["runner_codes"] if has_same_kernels and not found["runner"]["same_codes"] else []
-    return [*found["parity"]["failed"], *runner]
+def is_possible(step: Step, report: Report) -> bool:
+    """What was not exported cannot be run."""
+    exported = {entry["step"] for entry in report.content["steps"] if entry["outcome"] == "done"}
+    return step.kind != "compiled" or " ".join((*step.place[:-1], "export")) in exported
 
 
 if __name__ == "__main__":

@@ -9,14 +9,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qwen3_tts.config import SamplingConfig
-from qwen3_tts.export.cuda.speaking import Speaker
+import gpu_timing
+from qwen3_tts.config import ModelConfig, SamplingConfig
+from qwen3_tts.export.cuda.speaking import Call, Speaker
 from qwen3_tts.export.prompt import Prompt
 
 LEAST_COSINE = 0.998
 LEAST_TOP5_OVERLAP = 4
 LARGEST_SAMPLE_ERROR = 1e-3  # the codec is fp32 in both
 CODEC_FRAMES = 16
+CALLS = 4
+
+
+def method_parity(compiled: Call, eager: Call, name: str, config: ModelConfig) -> dict[str, Any]:
+    """Of one method with state, over some calls from position 0 on: the smallest cosine of its rows, the largest error
+    of its samples, how many codes are equal; under "failed", what is beyond its limit. Codes are told, not judged."""
+    cosine, error, equal = 1.0, 0.0, []
+    for number in range(CALLS):
+        inputs = gpu_timing.example_inputs(config, "cpu", number)[name]
+        answers = ([tensor.float().cpu() for tensor in call(name, *inputs)] for call in (compiled, eager))
+        for found, expected in zip(*answers):
+            if name.startswith("decode"):
+                error = max(error, float((found - expected).abs().max()))
+            elif expected.dim() == 1:  # codes
+                equal.append(float((found == expected).float().mean()))
+            else:
+                cosine = min(cosine, float(F.cosine_similarity(found, expected).min()))
+    figures = {"cosine": cosine, "sample_error": error, "equal_codes": sum(equal) / len(equal) if equal else None}
+    # After a code that differs, so may everything.
+    limits = {"cosine": cosine >= LEAST_COSINE or bool(equal), "sample_error": error <= LARGEST_SAMPLE_ERROR}
+    return figures | {"failed": [name for name, holds in limits.items() if not holds]}
 
 
 def parity(compiled: Speaker, eager: Speaker, prompt: Prompt, options: SamplingConfig, frames: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Milliseconds of every method of a CUDA program: called one by one, and replayed as a CUDA graph."""
+"""Milliseconds of the methods of a CUDA program: called one by one, and replayed as a CUDA graph."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
@@ -13,11 +14,15 @@ from torch import Tensor
 
 from qwen3_tts.config import ModelConfig, SamplingConfig
 from qwen3_tts.contract import MAX_ROWS
+from qwen3_tts.export.cuda.frame_input import FrameInput
 from qwen3_tts.export.cuda.speaking import Call, Speaker
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
 from qwen3_tts.export.prompt import Prompt
 
 WARM_UP = 3
 FRAME_SECONDS = 0.08
+COPIED_BYTES = 2**30
+LONGEST_KERNELS = 12
 
 
 def synchronize(device: str) -> None:
@@ -38,33 +43,51 @@ def milliseconds(run: Callable[[], Any], device: str, rounds: int) -> float:
     return median(taken)
 
 
-def example_inputs(config: ModelConfig, device: str) -> dict[str, tuple[Tensor, ...]]:
-    """Inputs of the measured methods that a long utterance could have."""
-    hidden, vocab, groups = config.talker.hidden_size, config.talker_vocab_size, config.num_code_groups
-    position, row = torch.tensor([MAX_ROWS]), torch.zeros(1, hidden)
-    settings, uniforms = torch.tensor([0.9, 50.0, 1.0]), torch.full((groups,), 0.5)
+def example_inputs(config: ModelConfig, device: str, number: int = MAX_ROWS) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of the measured methods that an utterance could have at position `number`; other rows for each."""
+    generator = torch.Generator().manual_seed(number)
+    hidden, groups = config.talker.hidden_size, config.num_code_groups
+    position, row = torch.tensor([number]), torch.randn(1, hidden, generator=generator)
+    settings, uniforms = torch.tensor([0.9, 50.0, 1.0]), torch.rand(groups, generator=generator)
+    codes = torch.randint(0, config.code_vocab_size, (CHUNK_FRAMES, groups), generator=generator)
+    frame = FrameInput(
+        text_row=row,
+        uniforms=uniforms,
+        sampling=settings.repeat(2),
+        position=position,
+        last_token=codes[0, :1],
+        may_end=torch.zeros(1),
+        repetition_penalty=torch.full((1,), 1.05),
+    )
     inputs = {
-        "talker_prefill": (torch.zeros(MAX_ROWS, hidden), torch.tensor([0]), torch.tensor([MAX_ROWS])),
+        "talker_prefill": (
+            torch.randn(MAX_ROWS, hidden, generator=generator),
+            torch.tensor([number]),
+            torch.tensor([MAX_ROWS]),
+        ),
         "talker": (row, position),
-        "frame": (row, position, torch.ones(vocab), torch.zeros(vocab), uniforms, settings.repeat(2)),
-        "cp_generate": (row, torch.tensor([3]), uniforms[1:], settings),
-        "decode_audio": (torch.zeros(1, groups, dtype=torch.int64), position),
+        "frame": (frame.packed(),),
+        "cp_generate": (row, codes[0, :1], uniforms[1:], settings),
+        "decode_audio": (codes[:1], position),
+        "decode_chunk": (codes, position + torch.arange(CHUNK_FRAMES)),
     }
     return {name: tuple(tensor.to(device) for tensor in tensors) for name, tensors in inputs.items()}
 
 
+def method_time(call: Call, name: str, config: ModelConfig, device: str, rounds: int, graph: bool) -> dict[str, Any]:
+    """ "ms", and with `graph` also "graph_ms", or why there is none under "graph_error"."""
+    inputs = example_inputs(config, device)[name]
+
+    def run() -> Any:
+        return call(name, *inputs)
+
+    times: dict[str, Any] = {"ms": milliseconds(run, device, rounds)}
+    return times | _graph_time(run, rounds) if graph and device == "cuda" else times
+
+
 def method_times(call: Call, config: ModelConfig, device: str, rounds: int) -> dict[str, dict[str, Any]]:
-    """method -> "ms", and on a GPU "graph_ms" or why there is none under "graph_error"."""
-    times: dict[str, dict[str, Any]] = {}
-    for name, inputs in example_inputs(config, device).items():
-
-        def run(name: str = name, inputs: tuple[Tensor, ...] = inputs) -> Any:
-            return call(name, *inputs)
-
-        times[name] = {"ms": milliseconds(run, device, rounds)}
-        if device == "cuda":
-            times[name] |= _graph_time(run, rounds)
-    return times
+    """Method -> its times, of all that a GPU's program is measured by."""
+    return {name: method_time(call, name, config, device, rounds, True) for name in example_inputs(config, device)}
 
 
 def _graph_time(run: Callable[[], Any], rounds: int) -> dict[str, Any]:
@@ -75,6 +98,37 @@ def _graph_time(run: Callable[[], Any], rounds: int) -> dict[str, Any]:
     except RuntimeError as error:  # a method that allocates or waits cannot be captured: the report says so
         return {"graph_error": str(error).splitlines()[0]}
     return {"graph_ms": milliseconds(graph.replay, "cuda", rounds)}
+
+
+def kernels_of(call: Call, name: str, config: ModelConfig, device: str) -> dict[str, Any]:
+    """How many kernels one call launches, their milliseconds together, and which take longest. Nothing on a CPU."""
+    if device != "cuda":
+        return {}
+    inputs = example_inputs(config, device)[name]
+    call(name, *inputs)
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        call(name, *inputs)
+        torch.cuda.synchronize()
+    taken: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for event in profile.events() or ():
+        if event.device_type.name == "CUDA":
+            taken[event.name] += event.device_time
+            calls[event.name] += 1
+    longest = [
+        {"kernel": kernel, "calls": calls[kernel], "ms": spent / 1000}
+        for kernel, spent in taken.most_common(LONGEST_KERNELS)
+    ]
+    return {"kernels": calls.total(), "kernels_ms": taken.total() / 1000, "longest": longest}
+
+
+def copy_gb_per_second(device: str, rounds: int) -> float:
+    """Bytes read and written by a copy within the device's memory, in 1e9 a second."""
+    size = COPIED_BYTES if device == "cuda" else COPIED_BYTES // 64
+    source = torch.empty(size, dtype=torch.uint8, device=device).fill_(1)
+    target = torch.empty_like(source)
+    return 2 * size / 1e6 / milliseconds(lambda: target.copy_(source), device, rounds)
 
 
 def speech_times(

@@ -1,13 +1,10 @@
-"""Runs the CUDA lowering on a machine without a GPU: everything but the compilation of kernels is the backend's own."""
+"""In place of a compilation in the CUDA lowering (without_gpu.py has the rest)."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -15,74 +12,33 @@ if sys.platform != "linux":
     pytest.skip("the backend needs triton to be imported, which is made for Linux", allow_module_level=True)
 
 import torch
-from executorch.backends.cuda.cuda_backend import CudaBackend
-from executorch.backends.cuda.triton.replacement_pass import ReplaceEdgeOpWithTritonOpPass
-from torch._inductor import aot_compile
 from torch.export.pt2_archive._package_weights import TensorProperties, Weights
 
-Compile = Callable[[torch.nn.Module, tuple[Any, ...], dict[str, Any]], list[Any]]
-# Of the backend's options, those that decide what a container is; the others are about Triton.
-CPU_OPTIONS = {
-    "aot_inductor.package": True,
-    "aot_inductor.package_constants_in_so": False,
-    "aot_inductor.package_constants_on_disk_format": "pickle_weights",
-}
-SOON_COMPILED = {  # what is tested is the container, not the speed of its kernels
-    "aot_inductor.compile_wrapper_opt_level": "O0",
-    "cpp.simdlen": 1,
-    "cpp.vec_isa_ok": True,
-}
+from without_gpu import Compile
 
 
-class NoKernels:
-    """In place of a compilation: keeps what was to be compiled, and gives a library without code and all weights."""
+class Kept:
+    """Compiles by `compile`, and keeps what was to be compiled."""
 
-    def __init__(self) -> None:
+    def __init__(self, compile: Compile):
+        self.compile = compile
         self.modules: list[torch.fx.GraphModule] = []
 
     def __call__(self, module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
         self.modules.append(module)
+        return self.compile(module, inputs, options)
+
+
+class NoKernels(Kept):
+    """Gives a library without code and all weights."""
+
+    def __init__(self) -> None:
+        super().__init__(self.library)
+
+    def library(self, module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
         state = dict(module.named_parameters()) | dict(module.named_buffers())
         # Inductor writes scalars into the code.
         state = {name: tensor for name, tensor in state.items() if tensor.dim()}
         with tempfile.NamedTemporaryFile(suffix=".wrapper.so", delete=False) as library:
             library.write(f"library {len(self.modules)}".encode())
         return [library.name, Weights({name: (tensor, TensorProperties(tensor)) for name, tensor in state.items()})]
-
-
-def cpu_kernels(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
-    """In place of a compilation for the GPU: one for the CPU."""
-    made: Any = aot_compile(module, inputs, options=CPU_OPTIONS)
-    return list(made)
-
-
-def slow_cpu_kernels(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
-    """The same, compiled in two thirds of the time."""
-    made: Any = aot_compile(module, inputs, options=CPU_OPTIONS | SOON_COMPILED)
-    return list(made)
-
-
-@contextmanager
-def compiling_with(compile: Compile, *, triton: bool) -> Iterator[None]:
-    """The backend calls `compile`, and leaves weights where they are; its own attention kernel only if `triton`."""
-    passes = CudaBackend.get_custom_passes
-
-    def without_triton(specs: list[Any]) -> list[Any]:
-        return [made for made in passes(specs) if triton or not isinstance(made, ReplaceEdgeOpWithTritonOpPass)]
-
-    def stay(program: Any, device: str, specs: list[Any]) -> Any:
-        return program
-
-    def call(module: Any, inputs: tuple[Any, ...], *, options: dict[str, Any]) -> list[Any]:
-        return compile(module, inputs, options)
-
-    def any_kernel(missing: set[str]) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    with (
-        patch.object(CudaBackend, "collect_unsupported_fallback_kernels", any_kernel),
-        patch.object(CudaBackend, "move_program_to_device", stay),
-        patch.object(CudaBackend, "get_custom_passes", without_triton),
-        patch.object(torch._inductor, "aot_compile", call),
-    ):
-        yield

@@ -26,9 +26,9 @@ from unittest.mock import patch
 
 import torch
 
-import cuda_models
 import gpu_program
-from cuda_without_gpu import NoKernels, compiling_with, cpu_kernels
+from cuda_models import SmallerCheckpoint
+from cuda_without_gpu import NoKernels
 from full_size_parity import FOLDER, REPOSITORY, make_checkpoint, say
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import lowering, target
@@ -42,12 +42,23 @@ from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.recipe import FLOAT, Recipe
 from qwen3_tts.text_tokenizer import TextTokenizer
+from without_gpu import compiling_with, cpu_kernels
 
 FP32 = Flavour(torch.float32, torch.float32)
 MAX_SEQ_LEN, FRAMES, SEED = 512, 3, 3
 REQUEST = Request("It says the same.")
+NUM_METHODS = 10
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
-COMPILED = ("encode_text", "codec_embed", "talker_prefill", "talker", "frame", "cp_generate", "decode_audio")
+COMPILED = (
+    "encode_text",
+    "codec_embed",
+    "talker_prefill",
+    "talker",
+    "frame",
+    "cp_generate",
+    "decode_audio",
+    "decode_chunk",
+)
 
 
 def speaker_of(checkpoint: Checkpoint, call: Call) -> Speaker:
@@ -91,11 +102,11 @@ def check_lowering(checkpoint: Checkpoint) -> None:
         path = Path(folder) / "model.pte"
         manifest = write_cuda_program(checkpoint, Recipe(talker="4w"), {"contract": "{}"}, path, flags, report)
     methods = manifest["methods"]
-    require(len(methods) == 9, f"{len(methods)} methods")
+    require(len(methods) == NUM_METHODS, f"{len(methods)} methods")
     for name, method in methods.items():
         require(method["delegates"] == 1, f"{name} has {method['delegates']} delegates")
         require(set(method["operators"]) == COPIES, f"{name} has {method['operators']} around its delegate")
-    print(f"9 methods of one delegate each; {manifest['data']['bytes'] / 1e6:.0f} MB of weights and caches")
+    print(f"{NUM_METHODS} methods of one delegate each; {manifest['data']['bytes'] / 1e6:.0f} MB of weights and caches")
 
 
 def report(method: str, step: str) -> None:
@@ -150,10 +161,8 @@ def main() -> None:
     parser.add_argument("--groups", type=int, help="code groups (default: the checkpoint's)")
     args = parser.parse_args()
     folder = make_checkpoint(FOLDER, args.size)
-    if args.groups is not None:
-        cuda_models.GROUPS = args.groups
     for name in args.checks:
-        checkpoint = Checkpoint(folder) if args.groups is None else cuda_models.FewGroups(folder)
+        checkpoint = Checkpoint(folder) if args.groups is None else SmallerCheckpoint(folder, args.groups, layers=None)
         started = time.monotonic()
         say(name)
         CHECKS[name](checkpoint)

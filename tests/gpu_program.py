@@ -22,11 +22,12 @@ from executorch.exir.passes import MemoryPlanningPass
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
-from cuda_models import FewGroups
+from cuda_models import SmallerCheckpoint
 from qwen3_tts.contract import build_contract
 from qwen3_tts.export.cuda.artifacts import cuda_contract
 from qwen3_tts.export.cuda.methods import build_methods
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Flavour, load_stages
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES, Flavour, load_stages
+from qwen3_tts.export.file_digests import digested
 from qwen3_tts.export.lean_tracing import lean_tracing
 from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.methods import Method
@@ -38,16 +39,17 @@ FP32 = Flavour(torch.float32, torch.float32)
 MAX_SEQ_LEN = 256
 GPU_ARCH = "sm_90"
 COMPILE_CONFIG = EdgeCompileConfig(_check_ir_validity=False, _skip_dim_order=True)
-OF_TWO_CALLS = ("encode_text", "codec_embed", "talker_prefill", "talker", "cp_generate", "decode_audio")
+OF_TWO_CALLS = ("encode_text", "codec_embed", "talker_prefill", "talker", "cp_generate", "decode_audio", "decode_chunk")
 
 
-def constants(checkpoint: FewGroups) -> dict[str, Any]:
+def constants(checkpoint: SmallerCheckpoint) -> dict[str, Any]:
     """The constant methods of any program for a GPU, but `cuda`."""
     contract = build_contract(
         checkpoint.config,
         TextTokenizer(checkpoint.tokenizer_json),
         max_seq_len=MAX_SEQ_LEN,
-        max_decode_frames=DECODE_FRAMES,
+        max_batch=1,
+        max_decode_frames=CHUNK_FRAMES,
         recipe=FLOAT,
         backend="cuda",
     )
@@ -91,12 +93,13 @@ def write(programs: dict[str, ExportedProgram], constants: dict[str, Any], outpu
         ExecutorchBackendConfig(external_constants=True, memory_planning_pass=planning)
     )
     (weights,) = program._tensor_data.values()
-    with output.with_suffix(".ptd").open("wb") as data, output.open("wb") as file:
-        weights.write_to_file(data)
-        program.write_to_file(file)
+    with output.with_suffix(".ptd").open("wb") as data, digested(data) as digested_data:
+        weights.write_to_file(digested_data)
+    with output.open("wb") as file, digested(file) as digested_file:
+        program.write_to_file(digested_file)
 
 
-def write_both(checkpoint: FewGroups, output: Path, output_of_two_calls: Path) -> None:
+def write_both(checkpoint: SmallerCheckpoint, output: Path, output_of_two_calls: Path) -> None:
     methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))
     some = [method for method in methods if method.name in OF_TWO_CALLS]
     with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
@@ -113,7 +116,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--two-calls", required=True, type=Path, help="the program whose frames take two calls")
     args = parser.parse_args()
-    write_both(FewGroups(args.checkpoint), args.output, args.two_calls)
+    write_both(SmallerCheckpoint(args.checkpoint), args.output, args.two_calls)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ namespace {
 
 TEST(CudaContractTest, ReadsWhatTheExportWrites) {
   const auto contract = CudaContract::parse(
-      R"({"version": 1, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": ["talker", "frame"]})");
+      R"({"version": 2, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": ["talker", "frame"]})");
   ASSERT_TRUE(contract.ok()) << contract.error().message;
   EXPECT_EQ(contract->gpu_arch, "sm_90");
   EXPECT_EQ(contract->dtype, "bf16");
@@ -38,14 +38,14 @@ INSTANTIATE_TEST_SUITE_P(
     Values, BrokenCudaContractTest,
     ::testing::Values(
         Broken{"", "not a valid JSON object"}, Broken{"[]", "not a valid JSON object"},
-        Broken{"{}", "'version' is missing, this runner reads version 1"},
-        Broken{R"({"version": 2, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": []})", "'version' is 2"},
-        Broken{R"({"version": 1, "dtype": "bf16", "static_methods": []})", "'gpu_arch' must be a non-empty string"},
-        Broken{R"({"version": 1, "gpu_arch": 90, "dtype": "bf16", "static_methods": []})", "'gpu_arch' must be"},
-        Broken{R"({"version": 1, "gpu_arch": "sm_90", "dtype": "", "static_methods": []})", "'dtype' must be"},
-        Broken{R"({"version": 1, "gpu_arch": "sm_90", "dtype": "bf16"})", "'static_methods' must be a list"},
-        Broken{R"({"version": 1, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": [1]})", "list of names"},
-        Broken{R"({"version": 1, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": ["a,b"]})", "list of names"}));
+        Broken{"{}", "'version' is missing, this runner reads version 2"},
+        Broken{R"({"version": 1, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": []})", "'version' is 1"},
+        Broken{R"({"version": 2, "dtype": "bf16", "static_methods": []})", "'gpu_arch' must be a non-empty string"},
+        Broken{R"({"version": 2, "gpu_arch": 90, "dtype": "bf16", "static_methods": []})", "'gpu_arch' must be"},
+        Broken{R"({"version": 2, "gpu_arch": "sm_90", "dtype": "", "static_methods": []})", "'dtype' must be"},
+        Broken{R"({"version": 2, "gpu_arch": "sm_90", "dtype": "bf16"})", "'static_methods' must be a list"},
+        Broken{R"({"version": 2, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": [1]})", "list of names"},
+        Broken{R"({"version": 2, "gpu_arch": "sm_90", "dtype": "bf16", "static_methods": ["a,b"]})", "list of names"}));
 
 }  // namespace
 }  // namespace qwen3_tts

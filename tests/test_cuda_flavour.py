@@ -16,7 +16,7 @@ from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda.convolution import ColumnConv
 from qwen3_tts.export.cuda.methods import build_methods
-from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, pick, process_talker_logits, talker_vectors
+from qwen3_tts.export.cuda.sampling import pick, process_talker_logits
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
 from qwen3_tts.export.model import Model
@@ -78,12 +78,17 @@ def test_prefill_of_any_length(flavours: tuple[Synthesizer, Speaker], count: int
     reference, speaker = flavours
     rows = torch.randn(count + 3, reference.config.talker.hidden_size, generator=torch.Generator().manual_seed(count))
     kv = reference.model.talker.empty_kv(512)
-    for start in range(0, count, 50):
+
+    def read(start: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
-            expected = reference.model.talker(rows[start : min(start + 50, count)], torch.tensor([start]), kv)
+            return reference.model.talker(
+                rows[start:end], torch.arange(start, end), None, torch.tensor([end - start - 1]), kv
+            )
+
+    for start in range(0, count, 50):
+        expected = read(start, min(start + 50, count))
     torch.testing.assert_close(speaker.prefill(rows[:count]), expected, rtol=0, atol=1e-4)
-    with torch.no_grad():
-        expected = reference.model.talker(rows[count:], torch.tensor([count]), kv)
+    expected = read(count, len(rows))
     torch.testing.assert_close(speaker.prefill(rows[count:], start=count), expected, rtol=0, atol=1e-4)
 
 
@@ -166,7 +171,7 @@ def test_pick_keeps_ties_and_one() -> None:
 @pytest.mark.parametrize("logits", [[-np.inf, -np.inf], [1, np.nan], [1, np.inf]])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_broken_logits_are_told(logits: list[float], temperature: float) -> None:
-    assert drawn(np.array(logits, dtype=np.float32), temperature, 0, 1.0, 0.5) == NOTHING_TO_DRAW
+    assert drawn(np.array(logits, dtype=np.float32), temperature, 0, 1.0, 0.5) == sampling.NOTHING_TO_DRAW
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
@@ -174,16 +179,21 @@ def test_talker_logits_are_processed_alike(count: int) -> None:
     generator = np.random.default_rng(count)
     logits = generator.normal(0, 5, 3072).astype(np.float32)
     generated = generator.integers(0, 200, count).tolist()
-    settings = {"repetition_penalty": 1.05, "min_new_tokens": 2, "code_vocab_size": 2048, "eos_id": 2150}
-    expected = sampling.process_talker_logits(logits, generated=generated, **settings)  # type: ignore[arg-type]
-    vectors = talker_vectors(generated, vocab_size=3072, **settings)  # type: ignore[arg-type]
-    found = process_talker_logits(torch.from_numpy(logits)[None], *vectors)
+    rows = {"code_vocab_size": 2048, "eos_id": 2150}
+    expected = sampling.process_talker_logits(
+        logits, generated=generated, repetition_penalty=1.05, min_new_tokens=2, **rows
+    )
+    seen = torch.zeros(3072)
+    seen[generated] = 1
+    may_end, penalty = torch.tensor([float(count >= 2)]), torch.tensor([1.05])
+    found = process_talker_logits(torch.from_numpy(logits)[None], seen, may_end, penalty, **rows)
     np.testing.assert_array_equal(found[0].numpy(), expected)
 
 
 @torch.no_grad()
 def test_methods_run_where_their_modules_are(tiny_checkpoint: Callable[[str], Path]) -> None:
     """On the device without values, which refuses tensors of another one as a GPU does."""
+    pytest.importorskip("triton")  # made for Linux; the backend's attention needs it
     stages = load_stages(Checkpoint(tiny_checkpoint("tiny-customvoice")), FLOAT, Flavour(torch.bfloat16), 512)
     methods = Modules(build_methods(stages), "meta")
     for method in build_methods(stages):

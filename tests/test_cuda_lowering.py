@@ -1,169 +1,82 @@
-"""The whole CUDA export but its kernels, and the check of what Inductor cannot compile."""
+"""What of the CUDA lowering is about bfloat16, int4 and Triton, and the check of what Inductor cannot compile."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
-import gpu_program
-from cuda_models import GROUPS, FewGroups
-from cuda_without_gpu import NoKernels, compiling_with
-from qwen3_tts.export.cuda import lowering, target
-from qwen3_tts.export.cuda.artifacts import CudaMethod, cuda_methods
-from qwen3_tts.export.cuda.containers import DataFile
+from cuda_models import GROUPS, SmallerCheckpoint
+from cuda_without_gpu import NoKernels
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.cuda import lowering
 from qwen3_tts.export.cuda.linear import Int4Linear, fits_int4
-from qwen3_tts.export.cuda.program import write_cuda_program
-from qwen3_tts.export.cuda.static_check import problems
-from qwen3_tts.export.manifest import ProgramFile
+from qwen3_tts.export.cuda.methods import build_methods
+from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.cuda.static_check import arguments_of, problems
+from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.stages.linear import Linear
 from qwen3_tts.recipe import Recipe
-from runner_program import call
+from without_gpu import compiling_with
 
 pytestmark = pytest.mark.slow
 
+MAX_SEQ_LEN = 512
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
-MADE_WITH = {"gpu": "none", "cuda": "none", "triton": "none"}
-STATE = (".keys", ".values", ".past", "last.logits", "last.hidden")
 
 
-@dataclass(frozen=True)
-class Export:
-    path: Path
-    manifest: dict[str, Any]
-    modules: dict[str, torch.fx.GraphModule]  # what was to be compiled
-    methods: dict[str, CudaMethod]
+def export_of(checkpoint: Checkpoint, recipe: Recipe, *names: str) -> dict[str, ExportedProgram]:
+    """Of a GPU's methods in bfloat16, those of `names`."""
+    methods = build_methods(load_stages(checkpoint, recipe, Flavour(torch.bfloat16), MAX_SEQ_LEN))
+    with torch.no_grad():
+        return export_methods([method for method in methods if method.name in names], lambda method, step: None)
 
 
-@pytest.fixture(scope="module")
-def made(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """A real export in 4w of the first code groups of a tiny checkpoint, without kernels. Takes a minute."""
-    path = tmp_path_factory.mktemp("cuda") / "model.pte"
-    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": "sm_90", "max_seq_len": gpu_program.MAX_SEQ_LEN}
-    checkpoint = FewGroups(tiny_checkpoint("tiny-customvoice"))
-    compiled, names = NoKernels(), []  # type: tuple[NoKernels, list[str]]
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        compiling_with(compiled, triton=True),
-        lowering.watch_compilation(names.append),
-    ):
-        patch.setattr(target, "versions", lambda: MADE_WITH)
-        manifest = write_cuda_program(
-            checkpoint,
-            Recipe(talker="4w"),
-            gpu_program.constants(checkpoint),
-            path,
-            flags,
-            lambda method, step: None,
-        )
-    return Export(path, manifest, dict(zip(names, compiled.modules)), cuda_methods(ProgramFile(path)))
+def calls(program: ExportedProgram, name: str) -> list[torch.fx.Node]:
+    return [node for node in program.graph.nodes if str(node.target).startswith(name)]
 
 
-def test_one_delegate_a_method_and_only_copies_outside(made: Export) -> None:
-    methods = made.manifest["methods"]
-    assert len(methods) == 9
-    for name, method in methods.items():
-        assert method["delegates"] == 1, name
-        assert set(method["operators"]) == COPIES, name
+def test_attention_is_the_backends_kernels_and_reads_what_is_filled(tiny_checkpoint: Callable[[str], Path]) -> None:
+    """One row over a long cache is split among blocks and needs no mask; several rows see what is before them."""
+    programs = export_of(
+        SmallerCheckpoint(tiny_checkpoint("tiny-customvoice")), Recipe(talker="4w"), "talker", "talker_prefill", "frame"
+    )
+    for name, program in programs.items():
+        assert problems(program) == [], name
+        assert not calls(program, "aten.scaled_dot_product_attention"), name
+    for name, split, whole in (("talker", 2, 0), ("talker_prefill", 0, 2), ("frame", 2, GROUPS - 1)):
+        found = [calls(programs[name], kernel) for kernel in ("triton.sdpa_decode_splitk", "triton.sdpa.default")]
+        assert [len(nodes) for nodes in found] == [split, whole], name
+        for node in [*found[0], *found[1]]:
+            given = arguments_of(node)
+            rows = given["query"].meta["val"].shape[2]
+            assert (given.get("attn_mask") is None) == (rows == 1), name
+            assert list(given["kv_len"].meta["val"].shape) == [1], name
 
 
-def test_signatures(made: Export) -> None:
-    """A runner's view: only what changes from call to call, all of it in fp32 or int64, no caches."""
-    methods = made.manifest["methods"]
-    assert methods["talker_prefill"]["inputs"] == ["float[128, 64]", "long[1]", "long[1]"]
-    assert methods["talker"]["outputs"] == ["float[1, 1280]", "float[1, 64]"]
-    vectors = ["float[1280]", "float[1280]", f"float[{GROUPS}]", "float[6]"]
-    assert methods["frame"]["inputs"] == ["float[1, 64]", "long[1]", *vectors]
-    assert methods["frame"]["outputs"] == [f"long[{GROUPS}]"]
-    assert methods["decode_audio"]["inputs"] == [f"long[1, {GROUPS}]", "long[1]"]
-    assert methods["encode_text"]["inputs"] == ["long[<=128]"]
-
-
-def test_state_is_written_inside_the_delegates(made: Export) -> None:
-    written = {name: written_buffers(module) for name, module in made.modules.items()}
-    talker = {f"talker.layers.{layer}.attention.{part}" for layer in range(3) for part in ("keys", "values")}
-    predictor = {f"code_predictor.layers.{layer}.attention.{part}" for layer in range(2) for part in ("keys", "values")}
-    last = {"last.logits", "last.hidden"}
-    assert written["talker"] == written["talker_prefill"] == talker | last
-    assert written["frame"] == talker | predictor | last
-    assert written["cp_generate"] == written["code_predictor"] == predictor
-    assert {name.rsplit(".", 1)[1] for name in written["decode_audio"]} == {"keys", "values", "past"}
-    assert all(name.startswith("codec.") for name in written["decode_audio"])
-    assert written["encode_text"] == written["codec_embed"] == written["cp_head"] == set()
-
-
-def test_a_runner_without_cuda_says_so(made: Export, runner: Path, tmp_path: Path) -> None:
-    """Its file and its methods are read; the GPU is what is missing."""
-    done = call(runner, model_path=made.path, text="Hello.", speaker="ryan", output_wav=tmp_path / "a.wav")
-    assert done.returncode == 1
-    said = done.stderr.decode()
-    assert "is for NVIDIA GPUs of architecture sm_90, and this program was built without CUDA" in said
-    assert "--backend xnnpack" in said
-    info = call(runner, model_path=made.path, info=True).stdout.decode()
-    assert "NVIDIA GPUs of sm_90" in info
-    assert "frame\n      (float[1, 64], long[1], float[1280], float[1280]" in info
-
-
-def written_buffers(module: torch.fx.GraphModule) -> set[str]:
-    return {
-        str(node.args[0].target)
-        for node in module.graph.nodes
-        if node.op == "call_function" and "copy_" in str(node.target) and node.args[0].op == "get_attr"
-    }
-
-
-def test_attention_is_the_backends_kernel(made: Export) -> None:
-    for name, calls in (("talker", 3), ("frame", 3 + 2 * (GROUPS - 1)), ("code_predictor", 2), ("decode_audio", 0)):
-        targets = [str(node.target) for node in made.modules[name].graph.nodes]
-        assert sum(called.startswith("triton.sdpa") for called in targets) == calls, name
-        assert not [called for called in targets if "scaled_dot_product" in called], name
-
-
-def test_every_tensor_is_stored_once_under_one_name(made: Export) -> None:
-    """Methods share by name: one name must mean one tensor, and what is not a stage's would be shared by accident."""
-    sizes: dict[str, tuple[int, ...]] = {}
-    for method in made.methods.values():
-        for tensor in method.tensors:
-            assert tensor.name.split(".")[0] in (
-                "talker", "code_predictor", "codec", "last", "text_embedding", "codec_embedding"
-            )  # fmt: skip
-            assert sizes.setdefault(tensor.storage, tensor.sizes) == tensor.sizes
-    stored = {tensor.storage: tensor.bytes for method in made.methods.values() for tensor in method.tensors}
-    assert made.manifest["weights"] == {"stored": len(stored), "libraries": 9}
-    data = made.path.with_suffix(".ptd")
-    assert DataFile(data).names == set(stored)
-    # Equal ones, such as empty caches, are one run of bytes; a second copy of anything would not fit.
-    assert data.stat().st_size < sum(stored.values())
-    assert made.manifest["data"]["file"] == data.name
-
-
-def test_state_is_shared_between_methods_by_name(made: Export) -> None:
-    state = {
-        name: {tensor.storage for tensor in method.tensors if tensor.name.endswith(STATE)}
-        for name, method in made.methods.items()
-    }
-    assert state["talker"] == state["talker_prefill"]
-    assert state["frame"] == state["talker"] | state["cp_generate"]
-    assert not state["talker"] & state["cp_generate"]
-    assert not state["decode_audio"] & state["frame"]
-
-
-def test_manifest_says_for_which_gpu_and_what_is_not_int4(made: Export) -> None:
-    assert made.manifest["flags"]["gpu_arch"] == "sm_90"
-    assert made.manifest["versions"].items() >= MADE_WITH.items()
+def test_the_backend_takes_a_method_as_one_delegate(tiny_checkpoint: Callable[[str], Path]) -> None:
+    """In 4w and bfloat16, with the kernels that it has for them; the stepwise ones, which are compiled nowhere else."""
+    stages = load_stages(Checkpoint(tiny_checkpoint("tiny-mtp")), Recipe(talker="4w"), Flavour(torch.bfloat16), 512)
     layers = {f"talker.layers.{layer}" for layer in range(3)}
-    assert {name.rsplit(".", 2)[0] for name in made.manifest["not_int4"]} == layers  # inputs of 64 and 160
-    cuda = ProgramFile(made.path).constant("cuda")
-    static = [name for name in made.modules if name not in ("encode_text", "codec_embed")]
-    assert sorted(json.loads(cuda).pop("static_methods")) == sorted(static)
+    assert {name.rsplit(".", 2)[0] for name in stages.skipped} == layers  # inputs of 96 and 240
+    names = ("talker", "code_predictor", "cp_head")
+    compiled = NoKernels()
+    with compiling_with(compiled, triton=True):
+        lowered = lowering.lower(
+            [method for method in build_methods(stages) if method.name in names], {}, lambda method, step: None
+        )
+    targets = [str(node.target) for module in compiled.modules for node in module.graph.nodes]
+    assert sum("triton.sdpa_decode_splitk" in called for called in targets) == 3
+    assert sum("triton.sdpa.default" in called for called in targets) == 2
+    for plan in lowered.executorch_program.execution_plan:
+        assert [delegate.id for delegate in plan.delegates] == ["CudaBackend"], plan.name
+        assert {operator.name for operator in plan.operators} == COPIES, plan.name
 
 
 class Planted(nn.Module):
@@ -179,6 +92,14 @@ class Planted(nn.Module):
 def found(function: Callable[[Tensor], Tensor]) -> str:
     program = torch.export.export(Planted(function), (torch.randn(1, 8, 16),), strict=False)
     return "\n".join(problems(program))
+
+
+def one_row(x: Tensor, kv_len: Tensor | None) -> Tensor:
+    from executorch.backends.cuda.triton import kernels  # noqa: F401  (registers the operator)
+
+    cache = x.repeat(1, 1, 40)[None].transpose(2, 3).bfloat16()
+    attended = torch.ops.triton.sdpa_decode_splitk(cache[:, :, :1], cache, cache, kv_len=kv_len)
+    return attended.float()[0].transpose(1, 2) + x
 
 
 def attend(x: Tensor, dtype: torch.dtype, mask: Tensor) -> Tensor:
@@ -202,6 +123,7 @@ VISIBLE = torch.ones(1, 1, 8, 8, dtype=torch.bool)
         (lambda x: attend(x, torch.float32, VISIBLE), "attention in torch.float32"),
         (lambda x: attend(x, torch.bfloat16, VISIBLE.bfloat16()), "an attention mask of torch.bfloat16"),
         (lambda x: attend(x, torch.bfloat16, VISIBLE[0, 0]), "an attention mask of torch.bool [8, 8]"),
+        (lambda x: one_row(x, None), "attention of one row that reads all 640 slots of its cache: it needs kv_len"),
         (lambda x: x.expand(1, 8, 16).reshape(-1).repeat(40).topk(3)[0].sum() + x, "topk of 5120 values"),
     ],
 )  # fmt: skip
@@ -215,6 +137,7 @@ def test_what_cannot_be_compiled_is_found(function: Callable[[Tensor], Tensor], 
         lambda x: F.conv1d(x, WEIGHT),
         lambda x: F.gelu(x).softmax(-1) @ x.transpose(1, 2) @ x,
         lambda x: attend(x, torch.bfloat16, VISIBLE),
+        lambda x: one_row(x, torch.tensor([7])),
     ],
 )
 def test_what_can_be_compiled_is_not(function: Callable[[Tensor], Tensor]) -> None:

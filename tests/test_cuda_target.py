@@ -12,6 +12,8 @@ import torch
 
 import models
 from qwen3_tts.export.cuda import target
+from qwen3_tts.export.cuda.flags import dtype_of
+from qwen3_tts.export.flags import parse_args
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU lacks")
 
@@ -69,3 +71,14 @@ def test_everything_that_is_missing_is_told_at_once(hopper: pytest.MonkeyPatch) 
         target.check(None)
     for part in ("compute capability 8.0 or newer; this is sm_75", "the program objcopy", "nvcc of CUDA 13.0"):
         assert part in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"), [((), "bf16"), (("--qlinear", "4w"), "bf16"), (("--dtype", "fp32"), "fp32")]
+)
+def test_products_are_in_bfloat16_unless_one_says_otherwise(
+    tiny_checkpoint: Callable[[str], Path], given: tuple[str, ...], dtype: str
+) -> None:
+    folder = str(tiny_checkpoint("tiny-base"))
+    args = parse_args(["--checkpoint", folder, "--output", "model.pte", "--backend", "cuda", *given])
+    assert dtype_of(args) == dtype

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import gpu_check
 import gpu_runner
-from cuda_models import FewGroups
+from cuda_models import SmallerCheckpoint
 from gpu_program import FP32, MAX_SEQ_LEN
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
@@ -27,7 +26,7 @@ LONG = "A text that makes more rows than one call of the prefill takes, of which
 
 @pytest.fixture(scope="module")
 def speaker(tiny_checkpoint: Callable[[str], Path]) -> Speaker:
-    checkpoint = FewGroups(tiny_checkpoint("tiny-customvoice"))
+    checkpoint = SmallerCheckpoint(tiny_checkpoint("tiny-customvoice"))
     modules = Modules(build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN)))
     return Speaker(checkpoint.config, checkpoint.tokenizer_json, modules)
 
@@ -89,12 +88,8 @@ def test_the_gpu_check_hears_the_runner(runner: Path, gpu_program: Callable[[str
     good = gpu_runner.measure(runner, model, request, speaker, frames=FRAMES, rounds=2)
     assert set(good) == {"frames", "same_codes", *gpu_runner.FIGURES}
     assert good["same_codes"]
-    passed = {"parity": {"failed": []}, "runner": good}
-    assert gpu_check.failures({"tiny": {"bf16": passed}}) == []
     head = speaker.call.modules["talker"].talker.head.weight  # type: ignore[attr-defined]
     head.neg_()
     bad = gpu_runner.measure(runner, model, request, speaker, frames=FRAMES, rounds=1)
     head.neg_()
     assert not bad["same_codes"]
-    failed = {"parity": {"failed": []}, "runner": bad}
-    assert gpu_check.failures({"tiny": {"bf16": failed, "4w": failed}}) == ["tiny bf16: beyond its limit: runner_codes"]

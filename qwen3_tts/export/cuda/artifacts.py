@@ -13,7 +13,7 @@ from qwen3_tts.digest import sha256_of
 from qwen3_tts.export.manifest import ProgramFile, build_manifest
 from qwen3_tts.export.methods import Method
 
-CUDA_CONTRACT_VERSION = 1
+CUDA_CONTRACT_VERSION = 2
 _MAGIC = b"ETCUDAFQN3"
 
 

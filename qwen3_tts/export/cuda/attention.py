@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from qwen3_tts.config import TransformerConfig
 from qwen3_tts.export import ops
-from qwen3_tts.export.stages.layers import MLP, Attention
+from qwen3_tts.export.stages.layers import Attention
 
-Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+LEAST_SLOTS_TO_SPLIT = 256  # from here on the backend itself splits (triton/replacement_pass.py)
 
 
 class Places(NamedTuple):
@@ -25,10 +25,14 @@ class Places(NamedTuple):
     rotation: Tensor  # [S, head_dim], cosines then sines
     slots: Tensor  # [S] int64: where in the cache the rows' keys and values go
     visible: Tensor  # [1, 1, S, slots] bool: which slots a row sees
+    length: Tensor  # [1] int64: no row sees a slot from here on
+
+
+Attend = Callable[[Tensor, Tensor, Tensor, Places], Tensor]
 
 
 class CachePlaces(nn.Module):
-    """Stands where the CPU has Rope: [1] the first row's position, or [S] that of every row, -1 for padding.
+    """Places of rows: of the position [1] of the first one, or of that of every row, [S], -1 for padding.
 
     Without a window slot i holds position i; padding goes to `spare_rows` more slots that no row sees, and sees slot 0,
     which is finite. With one, the cache is a ring of window - 1 + `max_rows` slots.
@@ -47,35 +51,57 @@ class CachePlaces(nn.Module):
         rows = torch.arange(x.shape[0], device=x.device)
         positions = position if len(position) == len(x) else position + rows
         angles = positions.float()[:, None] * self.frequencies
-        slots, visible = self._ring(positions) if self.window else self._line(positions, rows)
-        return Places(torch.cat([angles.cos(), angles.sin()], dim=1), slots, visible[None, None])
+        slots, visible, length = self._ring(positions) if self.window else self._line(positions, rows)
+        return Places(torch.cat([angles.cos(), angles.sin()], dim=1), slots, visible[None, None], length)
 
-    def _line(self, positions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _line(self, positions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         slots = torch.where(positions < 0, self.capacity + rows, positions)
         held = torch.arange(self.size, device=positions.device)
-        return slots, held <= positions.clamp(min=0)[:, None]
+        return slots, held <= positions.clamp(min=0)[:, None], positions[-1:] + 1
 
-    def _ring(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def _ring(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Remainders are of numbers >= 0 only: Inductor's CUDA code truncates where it should round down."""
         newest = positions[-1:]
         age = (newest + self.size - torch.arange(self.size, device=positions.device)) % self.size
         held = (newest - age)[None]  # the position in each slot; negative: none yet
         rows = positions[:, None]
-        return positions % self.size, (held >= 0) & (held <= rows) & (held > rows - self.window)
+        visible = (held >= 0) & (held <= rows) & (held > rows - self.window)
+        return positions % self.size, visible, torch.full_like(newest, self.size)
 
 
-def fused_attention(q: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-    """[1, heads, S, D]. The backend puts its Triton kernel here, which takes bfloat16 and a bool mask."""
-    return F.scaled_dot_product_attention(q, keys, values, attn_mask=visible, enable_gqa=q.shape[1] != keys.shape[1])
+def attention_of_the_backend() -> Attend:
+    """Its Triton kernels, which take bfloat16 and read the cache up to `length` alone."""
+    from executorch.backends.cuda.triton import kernels  # noqa: F401  (registers the operators; needs triton)
+
+    return _device_attention
 
 
-def plain_attention(q: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+def _device_attention(q: Tensor, keys: Tensor, values: Tensor, places: Places) -> Tensor:
+    """[1, heads, S, D]. One row over a long cache is split among many blocks; it sees all that is read, so it needs no
+    mask."""
+    mask = None if q.shape[2] == 1 else places.visible
+    splits = q.shape[2] == 1 and keys.shape[2] >= LEAST_SLOTS_TO_SPLIT
+    attended: Tensor
+    if splits:
+        attended = torch.ops.triton.sdpa_decode_splitk(q, keys, values, mask, enable_gqa=True, kv_len=places.length)
+    else:
+        attended = torch.ops.triton.sdpa(q, keys, values, mask, enable_gqa=True, kv_len=places.length)
+    return attended
+
+
+def masked_attention(q: Tensor, keys: Tensor, values: Tensor, places: Places) -> Tensor:
+    """What that computes, in plain PyTorch and any type, over the whole cache."""
+    gqa = q.shape[1] != keys.shape[1]
+    return F.scaled_dot_product_attention(q, keys, values, attn_mask=places.visible, enable_gqa=gqa)
+
+
+def plain_attention(q: Tensor, keys: Tensor, values: Tensor, places: Places) -> Tensor:
     """The same as two products in the caches' own type, which may be fp32: for short windows."""
     repeats = q.shape[1] // keys.shape[1]
     if repeats > 1:
         keys, values = keys.repeat_interleave(repeats, 1), values.repeat_interleave(repeats, 1)
     scores = torch.matmul(q, keys.transpose(2, 3)) * q.shape[3] ** -0.5
-    return torch.matmul(scores.masked_fill(~visible, -torch.inf).softmax(-1), values)
+    return torch.matmul(scores.masked_fill(~places.visible, -torch.inf).softmax(-1), values)
 
 
 class CachedAttention(nn.Module):
@@ -93,8 +119,8 @@ class CachedAttention(nn.Module):
         self.register_buffer("keys", torch.zeros(shape, dtype=kv_dtype))
         self.register_buffer("values", torch.zeros(shape, dtype=kv_dtype))
 
-    def forward(self, x: Tensor, places: Places, position: Tensor, kv: None) -> Tensor:
-        """x + the attention of norm(x), [S, hidden]. The CPU's `kv` is not needed."""
+    def forward(self, x: Tensor, places: Places) -> Tensor:
+        """x + the attention of norm(x), [S, hidden]."""
         config = self.config
         sizes = [config.num_heads, config.num_kv_heads, config.num_kv_heads]
         qkv = self.qkv_proj(x, norm=self.norm).view(x.shape[0], -1, config.head_dim)
@@ -103,22 +129,9 @@ class CachedAttention(nn.Module):
         k = ops.rotate(ops.rms_norm(k, self.k_norm, config.rms_norm_eps), places.rotation)
         keys = self.keys.index_copy_(2, places.slots, self._stored(k))
         values = self.values.index_copy_(2, places.slots, self._stored(v))
-        attended = self.attend(self._stored(q), keys, values, places.visible)
+        attended = self.attend(self._stored(q), keys, values, places)
         return self.o_proj(attended[0].transpose(0, 1).reshape(x.shape[0], -1).float(), residual=x)
 
     def _stored(self, x: Tensor) -> Tensor:
         """[S, heads, D] -> [1, heads, S, D] in the caches' type."""
         return x.transpose(0, 1)[None].to(self.keys.dtype)
-
-
-class PlainMLP(nn.Module):
-    """An MLP without the operator qwen3_tts::swiglu."""
-
-    def __init__(self, mlp: MLP):
-        super().__init__()
-        self.norm, self.gate_up_proj, self.down_proj = mlp.norm, mlp.gate_up_proj, mlp.down_proj
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x + the gated MLP of norm(x), [S, hidden]."""
-        gated = ops.swiglu(self.gate_up_proj(x, norm=self.norm))
-        return self.down_proj(gated, residual=x)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from typing import Any, BinaryIO
 from unittest.mock import patch
 
@@ -25,6 +26,7 @@ from executorch.exir import (
 from executorch.exir.backend.compile_spec_schema import CompileSpec
 from torch.export import ExportedProgram
 
+from qwen3_tts.export.cuda.driver_link import driver_to_link_with
 from qwen3_tts.export.cuda.static_check import problems
 from qwen3_tts.export.lowering import Report, export_methods
 from qwen3_tts.export.methods import Method
@@ -62,7 +64,7 @@ def check_programs(programs: dict[str, ExportedProgram], report: Report) -> None
 
 def lower(methods: list[Method], constants: dict[str, Any], report: Report) -> ExecutorchProgramManager:
     """The whole program: a delegate a method, the constants as constant methods. Empties `methods`."""
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), driver_to_link_with(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         programs = export_methods(methods, report)
         methods.clear()
@@ -80,6 +82,6 @@ def lower(methods: list[Method], constants: dict[str, Any], report: Report) -> E
         return edge.to_executorch(ExecutorchBackendConfig())
 
 
-def write_weights(program: ExecutorchProgramManager, file: BinaryIO) -> None:
+def write_weights(program: ExecutorchProgramManager, file: BinaryIO | BufferedIOBase) -> None:
     """The .ptd: every weight and every cache once, by name."""
     program._tensor_data[WEIGHTS].write_to_file(file)

@@ -1,7 +1,7 @@
 """The methods of a `model.pte` for a GPU (export/methods.py has their signatures).
 
 State is in the stages, under names that all methods share: `talker`, `code_predictor` and `codec` hold caches, `last`
-the newest logits and hidden state of the talker, which `frame` reads and writes.
+what a frame leaves for the next one.
 """
 
 from __future__ import annotations
@@ -12,30 +12,34 @@ from torch.export import Dim
 
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import MAX_ROWS
+from qwen3_tts.export.cuda.frame_input import size_of, unpack
 from qwen3_tts.export.cuda.sampling import process_talker_logits, sample
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES, Stages
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES, Stages
 from qwen3_tts.export.methods import Method
-from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, FusedCodePredictor
 
 _NO_STATE = None  # in place of the CPU's caches
 
 
-class LastStep(nn.Module):
-    """What the talker said last: logits [1, V] and hidden [1, H], fp32."""
+class LastFrame(nn.Module):
+    """Of the frame before: the sum of its embeddings [1, H], and which tokens [V] were drawn before its own, fp32."""
 
-    logits: Tensor
-    hidden: Tensor
+    embedding: Tensor
+    seen: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.register_buffer("logits", torch.zeros(1, config.talker_vocab_size))
-        self.register_buffer("hidden", torch.zeros(1, config.talker.hidden_size))
+        self.register_buffer("embedding", torch.zeros(1, config.talker.hidden_size))
+        self.register_buffer("seen", torch.zeros(config.talker_vocab_size))
 
-    def keep(self, logits: Tensor, hidden: Tensor) -> None:
+    def begin(self, embedding: Tensor) -> None:
+        """Of the first frame, before whose token there was none."""
+        self.follow(embedding, torch.zeros_like(self.seen))
+
+    def follow(self, embedding: Tensor, seen: Tensor) -> None:
         """Written by index, so that the graph also reads the buffers and the delegate owns them."""
-        row = torch.zeros(1, dtype=torch.int64, device=logits.device)
-        self.logits.index_copy_(0, row, logits)
-        self.hidden.index_copy_(0, row, hidden)
+        row = torch.zeros(1, dtype=torch.int64, device=embedding.device)
+        self.embedding.index_copy_(0, row, embedding)
+        self.seen.index_copy_(0, torch.arange(len(seen), device=seen.device), seen)
 
 
 class TextRows(nn.Module):
@@ -59,15 +63,14 @@ class CodeRows(nn.Module):
 
 
 class TalkerStep(nn.Module):
-    def __init__(self, stages: Stages, last: LastStep):
+    def __init__(self, stages: Stages):
         super().__init__()
-        self.talker, self.last = stages.talker, last
+        self.talker = stages.talker
 
     def forward(self, rows: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """rows [S, H]; position [1] of the first, or [S] with -1 for rows that are padding."""
-        logits, hidden = self.talker(rows, position, _NO_STATE)
-        self.last.keep(logits, hidden)
-        return logits, hidden
+        answer: tuple[Tensor, Tensor] = self.talker(rows, position)
+        return answer
 
 
 class TalkerPrefill(TalkerStep):
@@ -83,40 +86,83 @@ class CodePredictorStep(nn.Module):
         self.code_predictor = stages.code_predictor
 
     def forward(self, row: Tensor, position: Tensor) -> Tensor:
-        hidden: Tensor = self.code_predictor(row, position, _NO_STATE)
+        hidden: Tensor = self.code_predictor(row, position)
         return hidden
 
 
-class GenerateCodes(FusedCodePredictor):
+class CodePredictorHeads(nn.Module):
     def __init__(self, stages: Stages):
-        super().__init__(stages.code_predictor, stages.codec_embedding, stages.config, sample)  # type: ignore[arg-type]
+        super().__init__()
+        self.code_predictor = stages.code_predictor
 
-    def forward(  # type: ignore[override]  # keys and values are its own
-        self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return super().forward(hidden, code0, uniforms, sampling, _NO_STATE)  # type: ignore[arg-type]
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits of every group, [G - 1, Vc], from one hidden [1, Hcp]."""
+        predictor = self.code_predictor
+        return torch.cat([predictor.logits(group + 1, hidden) for group in range(len(predictor.heads))])
 
 
-class Frame(GenerateCodes):
-    """One frame, from the talker's last logits to its next ones."""
+class WholeFrame(nn.Module):
+    """Codes 1 to G - 1, the loop over groups unrolled: FusedCodePredictor of stages/ with caches of its own."""
 
-    def __init__(self, stages: Stages, last: LastStep):
-        super().__init__(stages)
-        self.talker, self.last = stages.talker, last
+    def __init__(self, stages: Stages, last: LastFrame):
+        super().__init__()
+        self.code_predictor, self.codec_embedding, self.last = stages.code_predictor, stages.codec_embedding, last
+        self.group_offsets = stages.config.group_offsets
 
-    def forward(  # type: ignore[override]
-        self, text_row: Tensor, position: Tensor, penalty: Tensor, bans: Tensor, uniforms: Tensor, sampling: Tensor
-    ) -> Tensor:
-        """Codes [G]: code 0 may be the end token, and the frame is then none; NOTHING_TO_DRAW says a stage broke.
+    def generate(self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor) -> tuple[Tensor, Tensor]:
+        """All codes [G], code 0 first, and the sum of their embeddings [1, H], added in the order of the groups.
 
-        text_row [1, H] is added to the frame's embedding and read by the talker at `position` [1]; penalty and bans [V]
-        as talker_vectors() makes them; uniforms [G]; sampling = {temperature, top_k, top_p} of the talker, then of the
-        code predictor.
+        hidden [1, H] and code0 [1] from the talker, uniforms [G - 1], sampling {temperature, top_k, top_p}.
         """
-        logits = process_talker_logits(self.last.logits, penalty, bans)
-        code0 = sample(logits, uniforms, 0, sampling[:3])
-        codes, embedding = super().forward(self.last.hidden, code0.clamp(min=0), uniforms[1:], sampling[3:])
-        self.last.keep(*self.talker(embedding + text_row, position, _NO_STATE))
+        row = self.codec_embedding(code0)
+        codes, total = [code0], row
+        rows = torch.cat([hidden, row])  # positions 0 and 1 in one pass
+        position = 0
+        for group in range(1, len(self.group_offsets)):
+            start = torch.full((1,), position, dtype=torch.int64, device=hidden.device)
+            logits = self.code_predictor.logits(group, self.code_predictor(rows, start))
+            code = sample(logits, uniforms, group - 1, sampling)
+            rows = self.codec_embedding(code + self.group_offsets[group])
+            codes.append(code)
+            total = total + rows
+            position = group + 1
+        return torch.cat(codes), total
+
+
+class GenerateCodes(WholeFrame):
+    """The first frame of a piece for `frame` to go on from, and every frame where there is no `frame`."""
+
+    def forward(self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor) -> tuple[Tensor, Tensor]:
+        codes, embedding = self.generate(hidden, code0, uniforms, sampling)
+        self.last.begin(embedding)
+        return codes, embedding
+
+
+class Frame(WholeFrame):
+    """One frame, from the one before."""
+
+    def __init__(self, stages: Stages, last: LastFrame):
+        super().__init__(stages, last)
+        self.talker, self.config = stages.talker, stages.config
+
+    def forward(self, packed: Tensor) -> Tensor:
+        """Codes [G]: code 0 may be the end token, and the frame is then none; NOTHING_TO_DRAW says a stage broke."""
+        config, last = self.config, self.last
+        given = unpack(packed, config.talker.hidden_size, config.num_code_groups)
+        logits, hidden = self.talker(last.embedding + given.text_row, given.position.to(torch.int64))
+        ids = torch.arange(len(last.seen), device=packed.device)
+        seen = torch.where(ids == given.last_token.to(torch.int64), 1.0, last.seen)
+        processed = process_talker_logits(
+            logits,
+            seen,
+            given.may_end,
+            given.repetition_penalty,
+            code_vocab_size=config.code_vocab_size,
+            eos_id=config.token_ids.codec_eos,
+        )
+        code0 = sample(processed, given.uniforms, 0, given.sampling[:3])
+        codes, embedding = self.generate(hidden, code0.clamp(min=0), given.uniforms[1:], given.sampling[3:])
+        last.follow(embedding, seen)
         return torch.cat([code0, codes[1:]])
 
 
@@ -125,33 +171,34 @@ class DecodeAudio(nn.Module):
         super().__init__()
         self.codec = stages.codec
 
-    def forward(self, codes: Tensor, position: Tensor) -> Tensor:
-        """Samples of codes [1, G]; position [1] counts the frames of the utterance, and 0 begins a new one."""
-        samples: Tensor = self.codec(codes, position, position > 0, _NO_STATE)
+    def forward(self, codes: Tensor, positions: Tensor) -> Tensor:
+        """Samples of codes [T, G]; positions [T] count the frames of the utterance, and 0 begins a new one."""
+        samples: Tensor = self.codec(codes, positions, positions[:1] > 0, _NO_STATE)
         return samples
 
 
 def build_methods(stages: Stages) -> list[Method]:
     """The methods for a GPU, in the order of export/methods.py."""
     config = stages.config
-    last = LastStep(config)
+    last = LastFrame(config)
     ids, one = torch.arange(4), torch.ones(1, dtype=torch.int64)
     count = one.clone()  # one tensor given twice would be captured as one input
-    hidden, vocab, groups = config.talker.hidden_size, config.talker_vocab_size, config.num_code_groups
+    hidden, groups = config.talker.hidden_size, config.num_code_groups
     row = torch.randn(1, hidden)
-    sampling = torch.tensor([0.9, 50.0, 1.0])
-    uniforms = torch.rand(groups)
     some_ids = {0: {0: Dim("rows", min=1, max=MAX_ROWS)}}
-    frame_inputs = (row, one, torch.ones(vocab), torch.zeros(vocab), uniforms, sampling.repeat(2))
-    heads = CodePredictorHeads(stages.code_predictor)  # type: ignore[arg-type]
+    generate_inputs = (row, one, torch.rand(groups - 1), torch.tensor([0.9, 50.0, 1.0]))
+    decode = DecodeAudio(stages)
     return [
         Method("encode_text", TextRows(stages), (ids,), some_ids),
         Method("codec_embed", CodeRows(stages), (ids,), some_ids),
-        Method("talker_prefill", TalkerPrefill(stages, last), (torch.randn(MAX_ROWS, hidden), one, count)),
-        Method("talker", TalkerStep(stages, last), (row, one)),
-        Method("frame", Frame(stages, last), frame_inputs),
-        Method("cp_generate", GenerateCodes(stages), (row, one, uniforms[1:], sampling)),
+        Method("talker_prefill", TalkerPrefill(stages), (torch.randn(MAX_ROWS, hidden), one, count)),
+        Method("talker", TalkerStep(stages), (row, one)),
+        Method("frame", Frame(stages, last), (torch.ones(size_of(hidden, groups)),)),
+        Method("cp_generate", GenerateCodes(stages, last), generate_inputs),
         Method("code_predictor", CodePredictorStep(stages), (row, one)),
-        Method("cp_head", heads, (torch.randn(1, config.code_predictor.hidden_size),)),
-        Method("decode_audio", DecodeAudio(stages), (torch.zeros(DECODE_FRAMES, groups, dtype=torch.int64), one)),
+        Method("cp_head", CodePredictorHeads(stages), (torch.randn(1, config.code_predictor.hidden_size),)),
+        Method("decode_audio", decode, (torch.zeros(1, groups, dtype=torch.int64), one)),
+        Method(
+            "decode_chunk", decode, (torch.zeros(CHUNK_FRAMES, groups, dtype=torch.int64), torch.arange(CHUNK_FRAMES))
+        ),
     ]

@@ -15,6 +15,8 @@ from qwen3_tts.export.cuda.artifacts import build_cuda_manifest, cuda_contract
 from qwen3_tts.export.cuda.lowering import lower, write_weights
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.file_digests import digested
+from qwen3_tts.export.flags import manifest_path
 from qwen3_tts.export.lowering import Report
 from qwen3_tts.recipe import GPU_DTYPES, Recipe
 
@@ -42,9 +44,12 @@ def write_cuda_program(
     del stages  # the methods alone hold the weights now, and lower() lets them go
     program = lower(methods, constants | {"cuda": json.dumps(of_gpu)}, report)
     report(output.name, "write")
-    with AtomicOutput(data_path(output)) as data, AtomicOutput(output) as file:
-        write_weights(program, data)
-        program.write_to_file(file)
+    outdated = [manifest_path(output), data_path(output)]  # of a program that stood there
+    with AtomicOutput(data_path(output)) as data, AtomicOutput(output, outdated) as file:
+        with digested(data) as digested_data:
+            write_weights(program, digested_data)
+        with digested(file) as digested_file:
+            program.write_to_file(digested_file)
     del program
     report("manifest", "write")
     return build_cuda_manifest(output, data_path(output), flags, target.versions(), skipped)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-NOTHING_TO_DRAW = -1  # the code when every logit is -inf, or one is NaN or +inf
+from qwen3_tts.sampling import NOTHING_TO_DRAW
 
 
 def sample(logits: Tensor, uniforms: Tensor, index: int, sampling: Tensor) -> Tensor:
@@ -62,27 +62,21 @@ def _highest(chosen: Tensor, ids: Tensor) -> Tensor:
     return torch.where(chosen, ids, -1).amax()
 
 
-def process_talker_logits(logits: Tensor, penalty: Tensor, bans: Tensor) -> Tensor:
-    """Logits [1, V] as a token is drawn from them: see `talker_vectors`."""
-    return torch.where(logits >= 0, logits / penalty, logits * penalty) + bans
-
-
-def talker_vectors(
-    generated: list[int],
+def process_talker_logits(
+    logits: Tensor,
+    seen: Tensor,
+    may_end: Tensor,
+    repetition_penalty: Tensor,
     *,
-    vocab_size: int,
-    repetition_penalty: float,
-    min_new_tokens: int,
     code_vocab_size: int,
     eos_id: int,
-) -> tuple[Tensor, Tensor]:
-    """What a caller of `frame` passes for process_talker_logits of qwen3_tts/sampling.py: penalty, bans, fp32 [V].
+) -> Tensor:
+    """Logits [1, V] as a token is drawn from them: process_talker_logits() of qwen3_tts/sampling.py.
 
-    penalty is `repetition_penalty` for every id of `generated` and 1 elsewhere; bans is -inf for control rows, and for
-    the end token while `generated` holds fewer than `min_new_tokens`, and 0 elsewhere.
+    seen [V]: 1 for every id drawn before, else 0; may_end, repetition_penalty [1]. Control rows are never drawn, nor is
+    the end token unless may_end is 1.
     """
-    penalty, bans = torch.ones(vocab_size), torch.zeros(vocab_size)
-    penalty[generated] = repetition_penalty
-    bans[code_vocab_size:] = -torch.inf
-    bans[eos_id] = -torch.inf if len(generated) < min_new_tokens else 0.0
-    return penalty, bans
+    penalty = torch.where(seen > 0, repetition_penalty, 1.0)
+    ids = torch.arange(logits.shape[1], device=logits.device)
+    is_allowed = (ids < code_vocab_size) | ((ids == eos_id) & (may_end > 0))
+    return torch.where(is_allowed, torch.where(logits >= 0, logits / penalty, logits * penalty), -torch.inf)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from qwen3_tts import sampling
 from qwen3_tts.config import ModelConfig, SamplingConfig
 from qwen3_tts.contract import MAX_ROWS, MIN_NEW_TOKENS
-from qwen3_tts.export.cuda.sampling import NOTHING_TO_DRAW, talker_vectors
-from qwen3_tts.export.cuda.stages import DECODE_FRAMES
+from qwen3_tts.export.cuda.frame_input import FrameInput
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
 from qwen3_tts.text_tokenizer import TextTokenizer
@@ -67,27 +67,41 @@ class Speaker:
         return answer
 
     def stream(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Iterator[Tensor]:
-        """One call of `frame` after the other: codes [G], the last of which only say that the speech is over.
+        """Codes [G] of frame after frame, the last of which only say that the speech is over: the first by
+        `cp_generate`, from the prompt's logits, and one call of `frame` for each other.
 
         Raises ValueError when a stage says nothing that could be drawn from.
         """
-        self.prefill(prompt.rows)
-        talker = torch.tensor([options.temperature, options.top_k, options.top_p], dtype=torch.float32)
-        settings = torch.cat([talker, _subtalker(options)])
-        tokens: list[int] = []
+        logits, hidden = self.prefill(prompt.rows)
+        tokens = [self._pick(logits, [], options, seed)]
+        uniforms = self._uniforms(seed, 0, 1)
+        yield self.call("cp_generate", hidden, torch.tensor(tokens), uniforms, _subtalker(options))[0].cpu()
         for position, text_row in self._steps(prompt):
-            penalty, bans = self.talker_vectors(tokens, options)
-            uniforms = self._uniforms(seed, len(tokens), 0)
-            codes = self.call("frame", text_row, position, penalty, bans, uniforms, settings)[0].cpu()
-            if (codes == NOTHING_TO_DRAW).any():
+            if self._is_over(tokens, options):
+                return
+            packed = self._frame_input(text_row, position, tokens, options, seed).packed()
+            codes = self.call("frame", packed)[0].cpu()
+            if (codes == sampling.NOTHING_TO_DRAW).any():
                 raise ValueError(f"frame {len(tokens)}: the logits hold nothing to draw from")
             tokens.append(int(codes[0]))
             yield codes
-            if self._is_over(tokens, options):
-                return
+
+    def _frame_input(
+        self, text_row: Tensor, position: Tensor, tokens: list[int], options: SamplingConfig, seed: int
+    ) -> FrameInput:
+        talker = torch.tensor([options.temperature, options.top_k, options.top_p], dtype=torch.float32)
+        return FrameInput(
+            text_row=text_row,
+            uniforms=self._uniforms(seed, len(tokens), 0),
+            sampling=torch.cat([talker, _subtalker(options)]),
+            position=position,
+            last_token=torch.tensor(tokens[-1:]),
+            may_end=torch.tensor([len(tokens) >= MIN_NEW_TOKENS]),
+            repetition_penalty=torch.tensor([options.repetition_penalty]),
+        )
 
     def frames(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Speech:
-        """One call of `frame` for each frame."""
+        """One call for each frame."""
         streamed = list(self.stream(prompt, options, seed))
         return self._speech([int(codes[0]) for codes in streamed], streamed[:-1])
 
@@ -108,22 +122,16 @@ class Speaker:
         return self._speech(tokens, frames)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Samples of codes [T, G]."""
-        pieces = [
-            self.call("decode_audio", codes[start : start + DECODE_FRAMES], torch.tensor([start]))[0].cpu()
-            for start in range(0, len(codes), DECODE_FRAMES)
-        ]
+        """Samples of codes [T, G]: chunks, then the frames that are left one by one."""
+        whole = len(codes) - len(codes) % CHUNK_FRAMES
+        pieces, position = [], 0
+        for part in [*codes[:whole].split(CHUNK_FRAMES), *codes[whole:].split(1)]:
+            if len(part) == 0:  # what split() makes of nothing
+                continue
+            method = "decode_chunk" if len(part) == CHUNK_FRAMES else "decode_audio"
+            pieces.append(self.call(method, part, torch.arange(position, position + len(part)))[0].cpu())
+            position += len(part)
         return torch.cat(pieces) if pieces else torch.empty(0)
-
-    def talker_vectors(self, tokens: list[int], options: SamplingConfig) -> tuple[Tensor, Tensor]:
-        return talker_vectors(
-            tokens,
-            vocab_size=self.config.talker_vocab_size,
-            repetition_penalty=options.repetition_penalty,
-            min_new_tokens=MIN_NEW_TOKENS,
-            code_vocab_size=self.config.code_vocab_size,
-            eos_id=self.config.token_ids.codec_eos,
-        )
 
     def _steps(self, prompt: Prompt) -> Iterator[tuple[Tensor, Tensor]]:
         """Position [1] and text row [1, H] of every talker step behind the prompt, without end."""

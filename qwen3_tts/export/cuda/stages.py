@@ -12,15 +12,15 @@ from torch import nn
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.cuda.attention import CachedAttention, CachePlaces, PlainMLP, fused_attention, plain_attention
+from qwen3_tts.export.cuda.attention import CachePlaces, attention_of_the_backend, masked_attention, plain_attention
 from qwen3_tts.export.cuda.convolution import ColumnConv
 from qwen3_tts.export.cuda.linear import Int4Linear, MeanNorm, NarrowEmbedding, NarrowLinear, fits_int4
+from qwen3_tts.export.cuda.stacks import CodecStack, PredictorStack, TalkerStack
 from qwen3_tts.export.stages.codec_decoder import CausalConv, CodecDecoder
-from qwen3_tts.export.stages.layers import MLP, Attention, DecoderStack
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import Recipe
 
-DECODE_FRAMES = 1  # static, so that a CUDA graph covers the call; a frame is a millisecond of GPU
+CHUNK_FRAMES = 4  # of `decode_chunk`, which costs little more than the one frame of `decode_audio`
 Leaf = TypeVar("Leaf", bound=nn.Module)
 
 
@@ -29,7 +29,7 @@ class Flavour:
     """What a GPU's stages compute with. The codec decoder stays in fp32."""
 
     dtype: torch.dtype = torch.float32  # of the talker's and code predictor's products and of embedding rows
-    kv_dtype: torch.dtype = torch.bfloat16  # of their attention; the Triton kernel takes nothing else
+    kv_dtype: torch.dtype = torch.bfloat16  # of their attention; in fp32 it is plain PyTorch, which a CPU can run
 
 
 @dataclass
@@ -39,32 +39,34 @@ class Stages:
     config: ModelConfig
     text_embedding: nn.Module
     codec_embedding: nn.Module
-    talker: DecoderStack
-    code_predictor: DecoderStack
+    talker: TalkerStack
+    code_predictor: PredictorStack
     codec: CodecDecoder
     skipped: list[str] = field(default_factory=list)  # layers that were to be int4 and do not fit
 
 
+@torch.no_grad()
 def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_seq_len: int) -> Stages:
     """The stages of a checkpoint. Talker, code predictor and heads may be "4w"; the rest is not quantized."""
+    config = checkpoint.config
+    attend = attention_of_the_backend() if flavour.kv_dtype == torch.bfloat16 else masked_attention
+    positions = CachePlaces(config.talker, max_seq_len, MAX_ROWS, MAX_ROWS)
+    groups = CachePlaces(config.code_predictor, config.num_code_groups, 2)
     stages = Stages(
-        checkpoint.config,
-        checkpoint.text_embedding(),
-        checkpoint.codec_embedding(),
-        checkpoint.talker(),
-        checkpoint.code_predictor(),
+        config,
+        NarrowEmbedding(checkpoint.text_embedding(), flavour.dtype),
+        NarrowEmbedding(checkpoint.codec_embedding(), flavour.dtype),
+        TalkerStack(checkpoint.talker(), positions, flavour.kv_dtype, attend),
+        PredictorStack(checkpoint.code_predictor(), groups, flavour.kv_dtype, attend),
         checkpoint.codec_decoder(),
     )
-    to_cuda(stages, recipe, flavour, max_seq_len)
+    _convert_linears(stages, recipe, flavour)
+    _convert_codec(stages.codec)
     return stages
 
 
-@torch.no_grad()
-def to_cuda(stages: Stages, recipe: Recipe, flavour: Flavour, max_seq_len: int) -> None:
-    """Replace every leaf that is a CPU's. The modules above them stay what they are."""
-    groups = stages.config.num_code_groups
-    _convert_stack(stages.talker, CachePlaces(stages.talker.config, max_seq_len, MAX_ROWS, MAX_ROWS), flavour)
-    _convert_stack(stages.code_predictor, CachePlaces(stages.code_predictor.config, groups, 2), flavour)
+def _convert_linears(stages: Stages, recipe: Recipe, flavour: Flavour) -> None:
+    """Of talker and code predictor, and the norms that go with them."""
     for name, linear in named_linears(stages):
         stage, path = name.split(".", 1)
         if choice_of(recipe, name) != "4w":
@@ -75,9 +77,8 @@ def to_cuda(stages: Stages, recipe: Recipe, flavour: Flavour, max_seq_len: int) 
             replacement = NarrowLinear(linear, flavour.dtype)
             stages.skipped.append(name)
         getattr(stages, stage).set_submodule(path, replacement)
-    stages.text_embedding = NarrowEmbedding(_embedding(stages.text_embedding), flavour.dtype)
-    stages.codec_embedding = NarrowEmbedding(_embedding(stages.codec_embedding), flavour.dtype)
-    _convert_codec(stages.codec)
+    _replace(stages.talker, RMSNorm, MeanNorm)
+    _replace(stages.code_predictor, RMSNorm, MeanNorm)
 
 
 def named_linears(stages: Stages) -> Iterator[tuple[str, Linear]]:
@@ -96,27 +97,13 @@ def choice_of(recipe: Recipe, name: str) -> str:
     return recipe.talker if stage == "talker" else recipe.code_predictor
 
 
-def _embedding(module: nn.Module) -> nn.Embedding:
-    assert isinstance(module, nn.Embedding)
-    return module
-
-
-def _convert_stack(stack: DecoderStack, places: CachePlaces, flavour: Flavour) -> None:
-    _replace(stack, Attention, lambda old: CachedAttention(old, places.size, flavour.kv_dtype, fused_attention))
-    _replace(stack, MLP, PlainMLP)
-    _replace(stack, RMSNorm, MeanNorm)
-    stack.set_submodule("rope", places)
-
-
 def _convert_codec(codec: CodecDecoder) -> None:
     """Its attention is in fp32: the window is too short for a kernel to matter, and bfloat16 would be heard."""
     config = codec.config.transformer
-    places = CachePlaces(config, config.window, DECODE_FRAMES)
-    _replace(codec, Attention, lambda old: CachedAttention(old, places.size, torch.float32, plain_attention))
-    _replace(codec, MLP, PlainMLP)
+    places = CachePlaces(config, config.window, CHUNK_FRAMES)
+    codec.set_submodule("transformer", CodecStack(codec.transformer, places, torch.float32, plain_attention))
     _replace(codec, RMSNorm, MeanNorm)
     _replace(codec, CausalConv, ColumnConv)
-    codec.transformer.set_submodule("rope", places)
 
 
 def _replace(root: nn.Module, kind: type[Leaf], make: Callable[[Leaf], nn.Module]) -> None:

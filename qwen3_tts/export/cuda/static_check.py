@@ -18,10 +18,12 @@ from torch.export import ExportedProgram
 
 aten = torch.ops.aten
 SDPA = aten.scaled_dot_product_attention.default
+OWN_ATTENTION = ("triton::sdpa", "triton::sdpa_decode_splitk")  # of the backend, called as they are
+LARGEST_READ_WHOLE = 256  # slots of a cache that one row may read all of, be they filled or not
 LARGEST_TOPK = 4096  # of the backend's Triton kernel, which loads a row at once
 # What SDPA becomes while it is traced on a CPU; the backend puts its own kernel in its place before that.
 _TRACED_SDPA = (aten._scaled_dot_product_flash_attention_for_cpu.default,)
-_ALLOWED_FALLBACKS = ("executorch_cuda::int4_plain_mm", "aten::_weight_int4pack_mm")
+_ALLOWED_FALLBACKS = ("executorch_cuda::int4_plain_mm", "aten::_weight_int4pack_mm", *OWN_ATTENTION)
 # Inductor has kernels for these, but hands some shapes or types over all the same.
 _SOMETIMES_FALLBACKS = {"aten::sort", "aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::nonzero"}
 _NEEDS_NO_LOWERING = (operator.getitem, aten._assert_tensor_metadata.default)
@@ -44,7 +46,7 @@ def _value(argument: Any) -> Tensor:
 
 
 def _before_decomposition(node: fx.Node) -> Iterator[str]:
-    if node.target == SDPA:
+    if node.target == SDPA or _name(node.target) in OWN_ATTENTION:
         yield from _attention_problems(node)
     elif node.target == aten.topk.default:
         dimension: Any = node.args[2] if len(node.args) > 2 else -1
@@ -53,9 +55,17 @@ def _before_decomposition(node: fx.Node) -> Iterator[str]:
             yield f"topk of {size} values: the backend's kernel takes at most {LARGEST_TOPK}"
 
 
+def arguments_of(node: fx.Node) -> dict[str, Any]:
+    """What a call of an operator is given, by name."""
+    schema: Any = node.target._schema  # type: ignore[union-attr]
+    return {**dict(zip((argument.name for argument in schema.arguments), node.args)), **node.kwargs}
+
+
 def _attention_problems(node: fx.Node) -> Iterator[str]:
-    arguments = {**dict(zip(("query", "key", "value", "attn_mask"), node.args)), **node.kwargs}
+    arguments = arguments_of(node)
     query, key = _value(arguments["query"]), _value(arguments["key"])
+    if query.shape[2] == 1 and key.shape[2] > LARGEST_READ_WHOLE and arguments.get("kv_len") is None:
+        yield f"attention of one row that reads all {key.shape[2]} slots of its cache: it needs kv_len"
     if query.dtype != torch.bfloat16:
         yield f"attention in {query.dtype}: the backend's kernel takes bfloat16"
     mask = arguments.get("attn_mask")
@@ -71,7 +81,7 @@ def _after_decomposition(node: fx.Node) -> Iterator[str]:
     target = node.target
     if target in _TRACED_SDPA or target in _NEEDS_NO_LOWERING:
         return
-    name = target.name().rsplit(".", 1)[0] if isinstance(target, torch._ops.OpOverload) else str(target)
+    name = _name(target)
     if target == aten.convolution.default:
         _, _, _, _, _, dilation, transposed, _, groups = node.args
         if transposed or any(step != 1 for step in dilation) or groups != 1:  # type: ignore[union-attr]
@@ -85,6 +95,10 @@ def _after_decomposition(node: fx.Node) -> Iterator[str]:
         yield f"{name}: Inductor cannot lower it"
     if any(_is_double(value) for value in _outputs(node)):
         yield f"{name}: a float64 result; the runtime has no such tensors"
+
+
+def _name(target: Any) -> str:
+    return target.name().rsplit(".", 1)[0] if isinstance(target, torch._ops.OpOverload) else str(target)
 
 
 def _outputs(node: fx.Node) -> tuple[Any, ...]:

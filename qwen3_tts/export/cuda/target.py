@@ -29,8 +29,11 @@ def architecture() -> str:
     return f"sm_{major}{minor}"
 
 
-def missing() -> Iterator[str]:
-    """What has to be there before anything can be lowered for CUDA, one sentence each."""
+def missing(*, with_nvcc: bool = True) -> Iterator[str]:
+    """What has to be there before anything can be lowered for CUDA, one sentence each.
+
+    with_nvcc: as it is, which makes of every kernel one that the driver can also compile for newer GPUs.
+    """
     if not has_triton():
         yield f"the Python package triton, which compiles the kernels: {_INSTALL}"
     if torch.version.cuda is None:
@@ -42,7 +45,7 @@ def missing() -> Iterator[str]:
     for tool in _TOOLS:
         if shutil.which(tool) is None:
             yield f"the program {tool} (Debian: g++ and binutils)"
-    if torch.version.cuda is not None and not _has_nvcc():
+    if with_nvcc and torch.version.cuda is not None and not _has_nvcc():
         yield f"nvcc of CUDA {torch.version.cuda}: install the CUDA toolkit and set CUDA_HOME"
 
 
