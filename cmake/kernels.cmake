@@ -1,10 +1,18 @@
 # Kernels that are compiled once for each instruction set and chosen while the program runs (ops/instruction_set.h). Who
 # includes that needs `kernel_definition`.
 
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+if(APPLE AND CMAKE_OSX_ARCHITECTURES)  # of which CMAKE_SYSTEM_PROCESSOR, the machine that builds, may be none
+  set(kernel_processor "${CMAKE_OSX_ARCHITECTURES}")
+else()
+  set(kernel_processor "${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+list(LENGTH kernel_processor count)
+if(count GREATER 1)  # Options for one of them stop the compiler of the other.
+  message(STATUS "For several architectures at once kernels are built for each one's baseline alone")
+elseif(kernel_processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(kernel_instruction_sets avx2 avx512)
   set(kernel_definition QWEN3_TTS_X86_KERNELS)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$" AND NOT APPLE)  # Apple's baseline has it.
+elseif(kernel_processor MATCHES "^(aarch64|arm64)$" AND NOT CMAKE_SYSTEM_NAME STREQUAL "Darwin")  # macOS has all that.
   set(kernel_instruction_sets dotprod)
   set(kernel_definition QWEN3_TTS_ARM_KERNELS)
 endif()
@@ -16,6 +24,11 @@ set(kernel_options_dotprod -march=armv8.2-a+dotprod)
 set(kernel_options -Wno-psabi)  # Functions that take vectors stay in their file.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND kernel_options -Wno-maybe-uninitialized)  # gcc 12 says it of its own intrinsics (GCC PR105593).
+  if(kernel_definition STREQUAL "QWEN3_TTS_ARM_KERNELS")
+    list(APPEND kernel_options -fno-schedule-insns)  # which moves loads so far ahead that sums leave the registers
+  endif()
+elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND kernel_options -Wno-pass-failed)  # Debug builds unroll no loop.
 endif()
 
 # Adds sources to `target`: each compiled for the architecture's baseline, and by a file that includes it for every
@@ -23,7 +36,7 @@ endif()
 function(qwen3_tts_add_kernels target)
   target_sources(${target} PRIVATE ${ARGN})
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_DEFINITIONS QWEN3_TTS_INSTRUCTION_SET=baseline
-                                                 COMPILE_OPTIONS "${kernel_options}")
+                                                 COMPILE_OPTIONS "${kernel_options}" SKIP_PRECOMPILE_HEADERS ON)
   foreach(set IN LISTS kernel_instruction_sets)
     foreach(source IN LISTS ARGN)
       cmake_path(GET source STEM name)
@@ -32,7 +45,8 @@ function(qwen3_tts_add_kernels target)
       file(CONFIGURE OUTPUT "${copy}" CONTENT "#include \"${source}\"\n")
       target_sources(${target} PRIVATE "${copy}")
       set_source_files_properties("${copy}" PROPERTIES COMPILE_DEFINITIONS QWEN3_TTS_INSTRUCTION_SET=${set}
-                                                       COMPILE_OPTIONS "${kernel_options};${kernel_options_${set}}")
+                                                       COMPILE_OPTIONS "${kernel_options};${kernel_options_${set}}"
+                                                       SKIP_PRECOMPILE_HEADERS ON)
     endforeach()
   endforeach()
 endfunction()

@@ -94,7 +94,8 @@ void answer_uniform() {
   for (uint64_t seed = 0; read(&seed);) {
     const auto frame = next<uint64_t>();
     const auto group = next<uint32_t>();
-    std::printf("%a\n", static_cast<double>(uniform(seed, frame, group)));
+    const auto piece = next<uint32_t>();
+    std::printf("%a\n", static_cast<double>(uniform(seed, frame, group, piece)));
   }
 }
 

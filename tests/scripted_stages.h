@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include <qwen3_tts/model_metadata.h>
 
+#include "base/try.h"
 #include "stages/frame_decoder.h"
 #include "stages/frame_maker.h"
 #include "stages/prompt.h"
@@ -19,7 +21,7 @@
 /// Stages without a model: they say what a script says, fail where it says so, and let a test look in between.
 namespace qwen3_tts::testing {
 
-/// What the scripted stages share: who calls what, in order. Stages may run in several threads.
+/// What the scripted stages share: who calls what, how often. Stages may run in several threads.
 class Script {
  public:
   /// Called before each call of a stage, with its name and how often that was called before; by the thread that calls.
@@ -41,18 +43,20 @@ class Script {
   }
 
   /// How often it was called. No stage may be running.
-  int64_t count(const std::string& call) const { return std::count(calls_.begin(), calls_.end(), call); }
+  int64_t count(const std::string& call) const {
+    const auto found = calls_.find(call);
+    return found == calls_.end() ? 0 : found->second;
+  }
   void forget_calls() { calls_.clear(); }
 
  private:
   int64_t note(const std::string& call) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    calls_.push_back(call);
-    return count(call) - 1;
+    return calls_[call]++;
   }
 
   std::mutex mutex_;
-  std::vector<std::string> calls_;
+  std::map<std::string, int64_t> calls_;  ///< How often each.
   std::pair<std::string, int64_t> failing_{"", -1};
 };
 
@@ -75,51 +79,53 @@ class ScriptedRows : public RowSource {
 };
 
 /// Draws the tokens of `pieces`, one list a piece, and then code 1 for ever; the other codes of a frame are the number
-/// of tokens that were drawn before it, modulo the number of codes. Calls: "read", "draw", "complete".
+/// of tokens that were drawn before it in the piece, modulo the number of codes. Calls: "read", "draw", "complete".
 class ScriptedFrames : public FrameMaker {
  public:
   ScriptedFrames(Script& script, const ModelMetadata& metadata) : script_(script), metadata_(metadata) {}
 
+  int64_t max_streams() const override { return INT64_MAX; }
+
   Result<std::unique_ptr<FrameStream>> create_stream() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++num_streams;
     return std::unique_ptr<FrameStream>(std::make_unique<FrameStream>());
   }
 
-  void begin(FrameStream& stream, int64_t max_tokens) override {
-    stream.begin_tokens(max_tokens);
-    piece_ = begun.size();
+  void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override {
+    stream.begin_tokens(piece, max_tokens);
+    const std::lock_guard<std::mutex> lock(mutex_);
     begun.push_back(max_tokens);
     rows_read.push_back(0);
   }
 
   Status read(FrameStream& /*stream*/, const float* /*rows*/, int64_t num_rows) override {
-    rows_read.back() += num_rows;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      rows_read.back() += num_rows;
+    }
     return script_.enter("read");
   }
 
   Status draw(const Streams& streams) override {
+    RETURN_IF_ERROR(script_.enter("draw"));
+    most_in_a_call = std::max(most_in_a_call, streams.size());
     for (FrameStream* stream : streams) {
-      Status status = script_.enter("draw");
-      if (!status.ok()) {
-        return status;
-      }
       drawn_with = stream->draw;
-      const bool is_broken = broken_at == static_cast<int64_t>(stream->num_drawn);
+      const bool is_broken =
+          broken_at == static_cast<int64_t>(stream->tokens.size()) && stream->draw.seed == broken_seed;
       stream->status = is_broken ? Status(Error{ErrorCode::kExecution, "logits are not numbers"}) : Status();
       if (!is_broken) {
-        stream->tokens.push_back(scripted(stream->tokens.size()));
-        ++stream->num_drawn;
+        stream->tokens.push_back(scripted(stream->piece, stream->tokens.size()));
       }
     }
     return {};
   }
 
   Status complete(const Streams& streams) override {
+    RETURN_IF_ERROR(script_.enter("complete"));
     for (FrameStream* stream : streams) {
-      Status status = script_.enter("complete");
-      if (!status.ok()) {
-        return status;
-      }
-      const auto number = static_cast<int64_t>(stream->num_drawn - 1) % metadata_.code_vocab_size;
+      const auto number = static_cast<int64_t>(stream->tokens.size() - 1) % metadata_.code_vocab_size;
       stream->codes.assign(static_cast<size_t>(metadata_.num_code_groups), number);
       stream->codes[0] = stream->tokens.back();
     }
@@ -133,20 +139,23 @@ class ScriptedFrames : public FrameMaker {
   }
 
   std::vector<std::vector<int64_t>> pieces;
-  std::optional<int64_t> broken_at;  ///< Number of the token for which the logits are not numbers.
+  std::optional<int64_t> broken_at;  ///< Number of the token of a piece for which the logits are not numbers,
+  uint64_t broken_seed = 42;         ///< in utterances with this seed.
   std::vector<int64_t> begun;        ///< The most tokens of each piece that was begun.
   std::vector<int64_t> rows_read;    ///< Of each.
   int64_t rows_restored = 0;
-  DrawOptions drawn_with{};  ///< How the last token was to be drawn.
+  int64_t num_streams = 0;
+  size_t most_in_a_call = 0;  ///< Utterances that shared one.
+  DrawOptions drawn_with{};   ///< How the last token was to be drawn.
 
  private:
-  int64_t scripted(size_t index) const {
-    return piece_ < pieces.size() && index < pieces[piece_].size() ? pieces[piece_][index] : 1;
+  int64_t scripted(size_t piece, size_t index) const {
+    return piece < pieces.size() && index < pieces[piece].size() ? pieces[piece][index] : 1;
   }
 
   Script& script_;
   const ModelMetadata& metadata_;
-  size_t piece_ = 0;
+  std::mutex mutex_;
 };
 
 /// Samples that tell their frame: its position, and its last code. Calls: "decode".

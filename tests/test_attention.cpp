@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <tuple>
 #include <vector>
@@ -50,29 +51,45 @@ std::vector<float> numbers(int64_t count, float phase) {
   return values;
 }
 
-/// A layer's cache and what was asked of it.
+constexpr int64_t kSlots = 4;
+
+/// A layer's cache, of several utterances, and what was asked of it.
 class Attention {
  public:
   Attention(const Layer& layer, int64_t capacity, ScalarType type)
       : layer_(layer),
-        bytes_(static_cast<size_t>(4 * layer.num_kv_heads * capacity * layer.head_dim) * sizeof(float)),
+        bytes_(static_cast<size_t>(kSlots * 4 * layer.num_kv_heads * capacity * layer.head_dim) * sizeof(float)),
         norm_(numbers(layer.head_dim, 0.3F)),
-        kv_(tensor({2, 2, layer.num_kv_heads, capacity, layer.head_dim}, bytes_.data(), type)) {}
+        kv_(tensor({kSlots, 2, 2, layer.num_kv_heads, capacity, layer.head_dim}, bytes_.data(), type)) {}
 
-  /// What rows [num_rows, width] give from `first` on, or nothing when the kernel refuses.
+  /// What rows [num_rows, width] of one utterance give from `first` on, or nothing when the kernel refuses.
   std::optional<std::vector<float>> attend(const float* rows, int64_t num_rows, int64_t first, int64_t index = 1) {
+    std::vector<int64_t> positions(static_cast<size_t>(num_rows));
+    std::iota(positions.begin(), positions.end(), static_cast<uint64_t>(first));
+    return attend_in_slots(rows, positions, std::nullopt, index);
+  }
+
+  /// What rows give at these positions of the utterances in these slots.
+  std::optional<std::vector<float>> attend_in_slots(const float* rows, std::vector<int64_t> positions,
+                                                    std::optional<std::vector<int64_t>> slots, int64_t index = 1) {
+    const auto num_rows = static_cast<int64_t>(positions.size());
     const int64_t out_width = layer_.num_heads * layer_.head_dim;
     std::vector<float> rotation(static_cast<size_t>(num_rows * layer_.head_dim));
     std::vector<float> result(static_cast<size_t>(num_rows * out_width));
-    int64_t start = std::max<int64_t>(first, 0);
     const auto qkv = tensor({num_rows, layer_.width()}, const_cast<float*>(rows));
     const auto rope = tensor({num_rows, layer_.head_dim}, rotation.data());
     const auto norm = tensor({layer_.head_dim}, norm_.data());
     const auto out = tensor({num_rows, out_width}, result.data());
     KernelRuntimeContext context(nullptr, &allocator_);
-    rope_out(context, *qkv, *tensor({1}, &start, ScalarType::Long), layer_.head_dim, 10000.0, *rope);
-    attention_out(context, *qkv, *norm, *norm, *rope, *tensor({1}, &first, ScalarType::Long), *kv_, index,
-                  layer_.num_heads, layer_.window, 1e-6, *out);
+    const auto at = tensor({num_rows}, positions.data(), ScalarType::Long);
+    std::optional<Tensor> in_slots;
+    const auto slots_tensor = slots ? tensor({num_rows}, slots->data(), ScalarType::Long) : nullptr;
+    if (slots) {
+      in_slots = *slots_tensor;
+    }
+    rope_out(context, *at, layer_.head_dim, 10000.0, *rope);
+    attention_out(context, *qkv, *norm, *norm, *rope, *at, in_slots, *kv_, index, layer_.num_heads, layer_.window, 1e-6,
+                  *out);
     allocator_.reset();
     if (context.failure_state() != Error::Ok) {
       return std::nullopt;
@@ -93,7 +110,7 @@ class Attention {
   }
 
   double stored(bool is_value, int64_t kv_head, int64_t slot, int64_t i) const {
-    const int64_t row = ((2 + (is_value ? 1 : 0)) * layer_.num_kv_heads + kv_head) * kv_->size(3) + slot;
+    const int64_t row = ((2 + (is_value ? 1 : 0)) * layer_.num_kv_heads + kv_head) * kv_->size(4) + slot;
     const int64_t index = row * layer_.head_dim + i;
     return kv_->scalar_type() == ScalarType::Half ? static_cast<float>(kv_->const_data_ptr<Half>()[index])
                                                   : kv_->const_data_ptr<float>()[index];
@@ -101,7 +118,7 @@ class Attention {
 
   const std::vector<float>& norm() const { return norm_; }
   const Layer& layer() const { return layer_; }
-  int64_t capacity() const { return kv_->size(3); }
+  int64_t capacity() const { return kv_->size(4); }
 
  private:
   Layer layer_;
@@ -281,6 +298,60 @@ TEST_P(AttentionTest, RefusesWhatDoesNotFit) {
   Attention ring = attention({4, 2, 8, 3}, 4);
   EXPECT_FALSE(ring.attend(rows.data(), 3, 0).has_value()) << "a ring that forgets what its rows see";
   EXPECT_FALSE(Attention(layer, 8, ScalarType::Int).attend(rows.data(), 1, 0).has_value()) << "no type for a cache";
+}
+
+/// Whatever stands beside them: more of an utterance than one row, other utterances, nothing.
+TEST_P(AttentionTest, RowsOfSeveralUtterancesAreAsAlone) {
+  for (const Layer& layer : {Layer{4, 2, 128}, Layer{6, 2, 40}, Layer{8, 1, 6}}) {
+    constexpr int64_t kRows = 23;
+    std::vector<std::vector<float>> rows;
+    std::vector<std::vector<float>> alone;
+    for (int64_t slot = 0; slot < kSlots; ++slot) {
+      rows.push_back(numbers(kRows * layer.width(), 0.5F + static_cast<float>(slot)));
+      alone.push_back(attention(layer, kRows).attend_by(kRows, rows.back()));
+    }
+    Attention all = attention(layer, kRows);
+    std::vector<int64_t> next(kSlots, 0);
+    for (int64_t call = 0; *std::min_element(next.begin(), next.end()) < kRows; ++call) {
+      std::vector<float> given;
+      std::vector<int64_t> positions;
+      std::vector<int64_t> slots;
+      for (int64_t slot = kSlots - 1; slot >= 0; --slot) {
+        const int64_t count = std::min((call + slot) % 4, kRows - next[static_cast<size_t>(slot)]);
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t position = next[static_cast<size_t>(slot)]++;
+          const auto row = rows[static_cast<size_t>(slot)].begin() + position * layer.width();
+          given.insert(given.end(), row, row + layer.width());
+          positions.push_back(position);
+          slots.push_back(slot);
+        }
+      }
+      if (positions.empty()) {
+        continue;
+      }
+      const auto found = all.attend_in_slots(given.data(), positions, slots);
+      ASSERT_TRUE(found.has_value());
+      const int64_t width = layer.num_heads * layer.head_dim;
+      for (size_t i = 0; i < positions.size(); ++i) {
+        const auto expected = alone[static_cast<size_t>(slots[i])].begin() + positions[i] * width;
+        EXPECT_TRUE(std::equal(expected, expected + width, found->begin() + static_cast<int64_t>(i) * width))
+            << slots[i] << " " << positions[i];
+      }
+    }
+  }
+}
+
+TEST_P(AttentionTest, RefusesSlotsThatThereAreNot) {
+  const Layer layer = {4, 2, 8};
+  const std::vector<float> rows = numbers(2 * layer.width(), 0.5F);
+  Attention all = attention(layer, 8);
+  using Slots = std::vector<int64_t>;
+  EXPECT_TRUE(all.attend_in_slots(rows.data(), {3, 0}, Slots{0, kSlots - 1}).has_value());
+  EXPECT_FALSE(all.attend_in_slots(rows.data(), {3, 0}, Slots{0, kSlots}).has_value());
+  EXPECT_FALSE(all.attend_in_slots(rows.data(), {3, 0}, Slots{-1, 0}).has_value());
+  EXPECT_FALSE(all.attend_in_slots(rows.data(), {3, 8}, Slots{0, 1}).has_value()) << "beyond the capacity";
+  Attention ring = attention({4, 2, 8, 3}, 8);
+  EXPECT_FALSE(ring.attend_in_slots(rows.data(), {0, 0}, Slots{0, 1}).has_value()) << "a ring takes one utterance";
 }
 
 class HalfRowsTest : public InstructionSetTest {

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "edited_model.h"
 #include "session_testing.h"
 #include "temp_folder.h"
 #include "test_models.h"
@@ -29,12 +30,12 @@ Error create_error(const std::string& path) {
   return engine.ok() ? Error{ErrorCode::kInvalidState, ""} : engine.error();
 }
 
-/// `bytes` with its only `from` (of the same length) replaced.
+/// A model's `bytes` with its only `from` (of the same length) replaced.
 std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
   const size_t at = bytes.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   EXPECT_EQ(bytes.find(from, at + 1), std::string::npos) << from;
-  return at == std::string::npos ? bytes : bytes.replace(at, from.size(), to);
+  return at == std::string::npos ? bytes : testing::with_new_digests(bytes.replace(at, from.size(), to));
 }
 
 /// The tokenizer.json of the checkpoint that the model was made of.
@@ -81,7 +82,7 @@ TEST_F(EngineTest, ForeignFileIsNoModel) {
 TEST_F(EngineTest, TruncatedFileIsNoModel) {
   const std::string whole = testing::read_bytes(model_path("tiny-base"));
   const std::string path = folder_.file("truncated.pte");
-  for (const size_t size : {whole.size() - 1, whole.size() / 2, size_t{64}}) {
+  for (const size_t size : {whole.size() - 1, whole.size() - 1000, whole.size() / 2, size_t{64}}) {
     testing::write_bytes(path, whole.substr(0, size));
     expect_refused(path, ErrorCode::kInvalidModel, "truncated");
   }
@@ -91,8 +92,8 @@ TEST_F(EngineTest, DamagedProgramIsNoModel) {
   std::string bytes = testing::read_bytes(model_path("tiny-base"));
   std::fill(bytes.begin() + 100, bytes.begin() + 4000, '\x7f');
   const std::string path = folder_.file("damaged.pte");
-  testing::write_bytes(path, bytes);
-  expect_refused(path, ErrorCode::kInvalidModel, "damaged");
+  testing::write_bytes(path, testing::with_new_digests(bytes));
+  expect_refused(path, ErrorCode::kInvalidModel, "the program is damaged");
 }
 
 TEST_F(EngineTest, ModelDescribesItself) {
@@ -104,9 +105,9 @@ TEST_F(EngineTest, ModelDescribesItself) {
 
 TEST_F(EngineTest, OldContractNamesBothVersions) {
   const std::string path = folder_.file("old.pte");
-  testing::write_bytes(path, replaced(testing::read_bytes(model_path("tiny-base")), "\"contract_version\": 2",
+  testing::write_bytes(path, replaced(testing::read_bytes(model_path("tiny-base")), "\"contract_version\": 3",
                                       "\"contract_version\": 0"));
-  expect_refused(path, ErrorCode::kInvalidModel, "contract_version 0, this runner reads version 2; re-export");
+  expect_refused(path, ErrorCode::kInvalidModel, "contract_version 0, this runner reads version 3; re-export");
 }
 
 TEST_F(EngineTest, OtherProgramsAreNamed) {
@@ -123,7 +124,7 @@ TEST_F(EngineTest, ContractThatDoesNotFitTheMethodsIsRefused) {
   const std::string whole = testing::read_bytes(model_path("tiny-base"));
   const std::string path = folder_.file("damaged.pte");
   testing::write_bytes(path, replaced(whole, "\"max_seq_len\": 2560", "\"max_seq_len\": 9999"));
-  expect_refused(path, ErrorCode::kInvalidModel, "input 2 of method 'talker'");
+  expect_refused(path, ErrorCode::kInvalidModel, "input 4 of method 'talker'");
 }
 
 TEST_F(EngineTest, TokenizerWithMoreIdsThanTextRowsIsRefused) {
@@ -131,7 +132,7 @@ TEST_F(EngineTest, TokenizerWithMoreIdsThanTextRowsIsRefused) {
   const size_t num_ids = bytes.find("Q3TTSTOK") + 12;
   bytes[num_ids + 1] = 0x7f;  // Of 2403 or so.
   const std::string path = folder_.file("ids.pte");
-  testing::write_bytes(path, bytes);
+  testing::write_bytes(path, testing::with_new_digests(bytes));
   expect_refused(path, ErrorCode::kInvalidModel, "for 2560 text rows; re-export");
 }
 
@@ -139,7 +140,7 @@ TEST_F(EngineTest, ModelInfoSaysWhatIsInTheFile) {
   const auto info = testing::must(read_model_info(model_path("tiny-base")));
   EXPECT_EQ(info.file_bytes, static_cast<int64_t>(std::filesystem::file_size(model_path("tiny-base"))));
   EXPECT_EQ(info.metadata.model_type, "base");
-  EXPECT_EQ(info.metadata.contract_version, 2);
+  EXPECT_EQ(info.metadata.contract_version, 3);
   EXPECT_EQ(info.metadata.recipe.at("backend"), "xnnpack");
   EXPECT_EQ(info.metadata.recipe.at("group_size"), "32");
 }

@@ -92,14 +92,15 @@ TEST(JsonTest, OptionsComeBackAsTheyWent) {
   options.seed = UINT64_MAX;
   options.first_chunk_frames = 8;
   options.chunk_frames = 9;
+  options.ahead = 7;
   options.trim_silence = true;
   options.codes_only = true;
   SynthesisOptions read;
   ASSERT_TRUE(from_json(to_json(options), read).ok());
   EXPECT_EQ(to_json(read), to_json(options));
   EXPECT_EQ(read.temperature, options.temperature) << "the same bits";
-  EXPECT_EQ(json::parse(to_json(options)).size(), 19U) << "every member";
-  EXPECT_EQ(json::parse(to_json(SynthesisOptions())).size(), 8U) << "none that is unset";
+  EXPECT_EQ(json::parse(to_json(options)).size(), 20U) << "every member";
+  EXPECT_EQ(json::parse(to_json(SynthesisOptions())).size(), 9U) << "none that is unset";
 }
 
 TEST(JsonTest, WrongValuesAreNamed) {
@@ -185,19 +186,22 @@ TEST(NamesTest, EveryValueHasAName) {
 
 TEST(JsonTest, EngineOptionsHaveEveryMember) {
   EngineOptions options;
-  ASSERT_TRUE(from_json(R"({"model_path": "a.pte", "data_path": "b.ptd", "cuda_graphs": false, "num_threads": 2,
+  ASSERT_TRUE(
+      from_json(R"({"model_path": "a.pte", "data_path": "b.ptd", "cuda_graphs": false, "num_threads": 2, "max_batch": 3,
                             "fused_code_predictor": false, "weight_cache": "c.cache", "prefix_cache_bytes": 4294967296,
-                            "tokenizer_path": "d.json", "profile": true})",
-                        options)
-                  .ok());
+                            "tokenizer_path": "d.json", "verify": "never", "profile": true})",
+                options)
+          .ok());
   EXPECT_EQ(options.model_path, "a.pte");
   EXPECT_EQ(options.data_path, "b.ptd");
   EXPECT_FALSE(options.cuda_graphs);
   EXPECT_EQ(options.num_threads, 2);
+  EXPECT_EQ(options.max_batch, 3);
   EXPECT_FALSE(options.fused_code_predictor);
   EXPECT_EQ(options.weight_cache, "c.cache");
   EXPECT_EQ(options.prefix_cache_bytes, size_t{1} << 32);
   EXPECT_EQ(options.tokenizer_path, "d.json");
+  EXPECT_EQ(options.verify, Verify::kNever);
   EXPECT_TRUE(options.profile);
   ASSERT_TRUE(from_json(R"({"num_threads": 3})", options).ok());
   EXPECT_EQ(options.model_path, "a.pte") << "what is not named stays";
@@ -211,8 +215,8 @@ TEST(JsonTest, WrongEngineOptionsAreNamed) {
   EXPECT_EQ(error(R"({"prefix_cache_bytes": -1})"),
             "key 'prefix_cache_bytes' must be a whole number of 0 or more, and below 2^64");
   EXPECT_EQ(error(R"({"threads": 2})"),
-            "there is no key 'threads'; use model_path, data_path, cuda_graphs, num_threads, fused_code_predictor, "
-            "weight_cache, prefix_cache_bytes, tokenizer_path, profile");
+            "there is no key 'threads'; use model_path, data_path, cuda_graphs, num_threads, max_batch, "
+            "fused_code_predictor, weight_cache, prefix_cache_bytes, tokenizer_path, verify, profile");
   EXPECT_NE(error("a.pte").find(R"(write {"model_path": "model.pte"})"), std::string::npos);
   EXPECT_EQ(options.num_threads, 0);
 }
@@ -227,8 +231,8 @@ TEST(JsonTest, VoiceEncoderOptionsHaveEveryMember) {
 }
 
 TEST(JsonTest, CapacityIsWritten) {
-  EXPECT_EQ(to_json(EngineCapacity{1, 2, 3, 4}),
-            R"({"max_sessions":1,"num_sessions":2,"session_bytes":3,"position_bytes":4})");
+  EXPECT_EQ(to_json(EngineCapacity{1, 8, 2, 3, 4}),
+            R"({"max_sessions":1,"max_batch":8,"num_sessions":2,"session_bytes":3,"position_bytes":4})");
 }
 
 }  // namespace

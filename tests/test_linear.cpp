@@ -107,6 +107,12 @@ class LinearTest : public InstructionSetTest {
     return std::vector<float>(out->const_data_ptr<float>(), out->const_data_ptr<float>() + out->numel());
   }
 
+  Error state_of(const TensorPtr& x, const Weight& weight, Tensor& out) {
+    KernelRuntimeContext context(nullptr, &allocator_);
+    linear_out(context, *x, *weight.codes, *weight.scales, std::nullopt, std::nullopt, 1e-6, std::nullopt, out);
+    return context.failure_state();
+  }
+
   executorch::extension::MallocMemoryAllocator allocator_;
 };
 
@@ -205,9 +211,15 @@ TEST_P(LinearTest, RefusesWhatDoesNotFit) {
   const auto rows = make_tensor_ptr({2, 32}, std::vector<float>(64));
   const auto bytes = make_tensor_ptr({2, 2, 255}, std::vector<uint8_t>(1020), {}, {}, ScalarType::Byte);
   const auto other = any_weight(4, 16, 64, 32).scales;
+  const auto half_sums = make_tensor_ptr({1, 32}, std::vector<uint16_t>(32), {}, {}, ScalarType::Half);
   const auto no_codes = make_tensor_ptr({2, 0, 256}, std::vector<uint8_t>(), {}, {}, ScalarType::Byte);
   const auto no_columns = make_tensor_ptr({1, 0}, std::vector<float>());
   EXPECT_TRUE(multiply(x, weight.codes, weight.scales).has_value());
+  EXPECT_EQ(state_of(x, weight, *half_sums), Error::InvalidArgument) << "an output of half the memory";
+  constexpr int kTooMany = PackedWeight::kMaxGroupColumns + PackedWeight::kBlockColumns;
+  const Weight long_group = any_weight(8, 16, kTooMany, kTooMany);
+  const auto long_row = make_tensor_ptr({1, kTooMany}, std::vector<float>(kTooMany));
+  EXPECT_FALSE(multiply(long_row, long_group.codes, long_group.scales).has_value()) << "sums that leave 32 bits";
   EXPECT_FALSE(multiply(no_columns, no_codes, weight.scales).has_value()) << "nothing to add up";
   EXPECT_FALSE(multiply(wide, weight.codes, weight.scales).has_value()) << "other columns";
   EXPECT_FALSE(multiply(x, bytes, weight.scales).has_value()) << "a format that there is not";

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <qwen3_tts/engine.h>
 
+#include "edited_model.h"
 #include "session_testing.h"
 #include "temp_folder.h"
 #include "test_models.h"
@@ -169,7 +170,7 @@ TEST(LoadingTest, MethodThatCannotBeLoadedIsNamed) {
   }
   EngineOptions given;
   given.model_path = folder.file("damaged.pte");
-  testing::write_bytes(given.model_path, bytes);
+  testing::write_bytes(given.model_path, testing::with_new_digests(bytes));
   const auto engine = must(Engine::create(given));
   const auto session = must(engine->create_session());
   for (int attempt = 0; attempt < 2; ++attempt) {

@@ -35,7 +35,7 @@ const std::string kText = sentence('1') + " " + sentence('2') + "\n\n" + sentenc
 const std::vector<std::string> kPieces = {sentence('1'), sentence('2'), sentence('3'), sentence('2') + " 4."};
 const auto kNumPieces = static_cast<int64_t>(kPieces.size());
 
-SynthesisOptions split(uint64_t seed = 42) {
+SynthesisOptions split(uint64_t seed = 1) {
   SynthesisOptions options;
   options.long_text = LongText::kSplit;
   options.paragraph_pause = 0;

@@ -51,7 +51,7 @@ TEST(MappedTensorTest, MoreThanTheAddressSpaceIsAnError) {
 TEST(MappedTensorTest, MoreThanTheMachineCanMapIsAnError) {
   const auto tensor = MappedTensor::create({ScalarType::Float, {1 << 30, 1 << 26}});
   ASSERT_FALSE(tensor.ok());
-  EXPECT_EQ(tensor.error().code, ErrorCode::kExecution);
+  EXPECT_EQ(tensor.error().code, ErrorCode::kOutOfMemory);
 }
 
 }  // namespace

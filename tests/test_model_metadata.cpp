@@ -37,7 +37,7 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   const auto parsed = ModelMetadata::parse(tiny_contract().dump());
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   const ModelMetadata& m = *parsed;
-  EXPECT_EQ(m.contract_version, 2);
+  EXPECT_EQ(m.contract_version, 3);
   EXPECT_EQ(m.recipe, (std::map<std::string, std::string>{}));
   EXPECT_EQ(m.model_type, "custom_voice");
   EXPECT_EQ(m.model_size, "0b6");
@@ -51,6 +51,7 @@ TEST(ModelMetadataTest, ReadsEveryField) {
   EXPECT_EQ(m.code_predictor_hidden_size, 2);
   EXPECT_EQ(m.max_seq_len, 64);
   EXPECT_EQ(m.max_rows, 8);
+  EXPECT_EQ(m.max_batch, 4);
   EXPECT_EQ(m.max_decode_frames, 4);
   EXPECT_EQ(m.group_offsets, (std::vector<int64_t>{0, 24, 32, 40}));
   EXPECT_EQ(m.role_ids, (std::vector<int64_t>{90, 70, 10}));
@@ -147,9 +148,9 @@ TEST(ModelMetadataTest, IntegersAreNotRounded) {
 TEST(ModelMetadataTest, OtherVersionNamesBoth) {
   json contract = tiny_contract();
   contract["contract_version"] = 7;
-  expect_refused(contract, {"contract_version 7", "version 2", "take a newer runner"});
+  expect_refused(contract, {"contract_version 7", "version 3", "take a newer runner"});
   contract["contract_version"] = 0;
-  expect_refused(contract, {"contract_version 0", "version 2"});
+  expect_refused(contract, {"contract_version 0", "version 3"});
 }
 
 TEST(ModelMetadataTest, RecipeIsText) {
@@ -169,6 +170,7 @@ TEST(ModelMetadataTest, ValuesOutOfRangeAreRefused) {
       {"num_code_groups", 1},
       {"max_seq_len", 0},
       {"max_rows", 1},
+      {"max_batch", 0},
       {"max_decode_frames", 0},
       {"hidden_size", -1},
       {"text_vocab_size", std::numeric_limits<int64_t>::max()},

@@ -55,6 +55,8 @@ TEST(PhiloxTest, UniformUsesEveryPartOfItsArguments) {
   EXPECT_NE(uniform(2, 2, 3), base);
   EXPECT_NE(uniform(1 + (uint64_t{1} << 32), 2, 3), base);
   EXPECT_NE(uniform(1, 2 + (uint64_t{1} << 32), 3), base);
+  EXPECT_EQ(uniform(1, 2, 3, 0), base);
+  EXPECT_NE(uniform(1, 2, 3, 1), base);
 }
 
 TEST(PhiloxTest, UniformStaysBelowOneAndIsFlat) {

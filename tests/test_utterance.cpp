@@ -101,8 +101,8 @@ TEST_F(UtteranceTest, EveryLimitEndsIt) {
 
 TEST_F(UtteranceTest, CapacityLeavesAPositionForEveryFrame) {
   Utterance utterance = this->utterance({3});
-  const auto num_rows = static_cast<int64_t>(utterance.begin_piece().rows.size());
-  EXPECT_EQ(utterance.max_tokens(), metadata_.max_seq_len - num_rows);
+  const PieceStart start = utterance.begin_piece();
+  EXPECT_EQ(start.max_tokens, metadata_.max_seq_len - static_cast<int64_t>(start.prompt.rows.size()));
 }
 
 TEST_F(UtteranceTest, BudgetFollowsTheTextUnlessItIsGiven) {
@@ -114,8 +114,7 @@ TEST_F(UtteranceTest, BudgetFollowsTheTextUnlessItIsGiven) {
   plan.pieces = {{Tokens(6, 40)}};
   const auto limit = [&](const UtterancePlan& given) {
     Utterance utterance(given, resolve_options(options_, roomy).value(), roomy);
-    utterance.begin_piece();
-    return utterance.max_tokens() - 1;
+    return utterance.begin_piece().max_tokens - 1;
   };
   EXPECT_EQ(limit(plan), 75 + 6 * 12);
   const auto voice = std::make_shared<Voice>();
@@ -295,16 +294,18 @@ TEST_F(UtteranceTest, CodesHaveNoPauses) {
   EXPECT_EQ(utterance.pause_samples(), 0);
 }
 
-TEST_F(UtteranceTest, DroppedFramesAreForgotten) {
-  Utterance utterance = this->utterance({3, 3});
-  EXPECT_EQ(speak_piece(utterance, 7), Next::kFrame);
-  utterance.drop_after(3, 3);
-  utterance.finish(FinishReason::kStopped);
-  EXPECT_TRUE(utterance.has_ended());
-  EXPECT_EQ(utterance.finish_reason(), FinishReason::kStopped);
-  EXPECT_EQ(utterance.num_frames(), 3);
-  EXPECT_EQ(utterance.tokens().size(), 3U);
-  EXPECT_EQ(utterance.codes().size(), 12U);
+TEST_F(UtteranceTest, PiecesAheadStartAsTheyDoWhenTheyAreBegun) {
+  Utterance utterance = this->utterance({3, 5, 4});
+  const PieceStart ahead = utterance.start_of_piece(2);
+  EXPECT_EQ(ahead.index, 2U);
+  EXPECT_EQ(utterance.num_pieces_left(), 3U) << "none is begun";
+  speak_piece(utterance);
+  speak_piece(utterance);
+  EXPECT_EQ(utterance.num_pieces_left(), 1U);
+  const PieceStart begun = utterance.begin_piece();
+  EXPECT_EQ(begun.index, ahead.index);
+  EXPECT_EQ(begun.prompt.rows.size(), ahead.prompt.rows.size());
+  EXPECT_LE(begun.max_tokens, ahead.max_tokens);
 }
 
 }  // namespace

@@ -263,7 +263,7 @@ TEST_F(VoiceTest, MetadataMustFit) {
     expect_refused(set(key, 1), "not a string");
   }
   expect_refused(set("format", "pt"), "not a voice file");
-  expect_refused(set("format_version", "2"), "format_version is '2'");
+  expect_refused(set("format_version", "3"), "format_version is '3'");
   expect_refused(set("hidden_size", "2048"), "hidden_size is '2048'");
   expect_refused(set("model_type", "custom_voice"), "model_type is 'custom_voice'");
   expect_refused(set("language", "klingon"), "klingon");
@@ -345,8 +345,8 @@ TEST_F(VoiceTest, ValuesMustBeInRange) {
   const auto set = [](size_t offset, const std::string& bytes) {
     return [=](Parts& parts) { parts.data.replace(offset, bytes.size(), bytes); };
   };
-  expect_refused(set(4, bytes_of<float>({std::nanf("")})), "not finite");
-  expect_refused(set(4, bytes_of<float>({std::numeric_limits<float>::infinity()})), "not finite");
+  expect_refused(set(4, bytes_of<float>({std::nanf("")})), "value 1 of the x-vector is ");
+  expect_refused(set(4, bytes_of<float>({std::numeric_limits<float>::infinity()})), "value 1 of the x-vector is ");
   expect_refused(set(12 + 20, bytes_of<int32_t>({8})), "code 8 of frame 1, group 1");
   expect_refused(set(12, bytes_of<int32_t>({-1})), "code -1 of frame 0, group 0");
   expect_refused(set(44, bytes_of<int32_t>({100})), "text id 100");
@@ -379,12 +379,12 @@ TEST_F(VoiceTest, ReadingWithoutAModelChecksTheFileItself) {
     return [=](Parts& parts) { parts.data.replace(offset, bytes.size(), bytes); };
   };
   expect_unreadable(set("format", "pt"), "not a voice file");
-  expect_unreadable(set("format_version", "2"), "format_version is '2'");
+  expect_unreadable(set("format_version", "3"), "format_version is '3'");
   expect_unreadable(set("hidden_size", "2048"), "hidden_size is '2048', but must be '3'");
   for (const char* key : {"format", "format_version", "name", "language", "hidden_size", "model_type"}) {
     expect_unreadable([&](Parts& parts) { parts.header["__metadata__"].erase(key); }, std::string("'") + key + "'");
   }
-  expect_unreadable(replace(4, bytes_of<float>({std::nanf("")})), "not finite");
+  expect_unreadable(replace(4, bytes_of<float>({std::nanf("")})), "value 1 of the x-vector is ");
   expect_unreadable(replace(12, bytes_of<int32_t>({-1})), "below 0");
   expect_unreadable(replace(44, bytes_of<int32_t>({-1})), "text id -1");
 }
@@ -412,6 +412,57 @@ TEST_F(VoiceTest, WhatIsSavedIsReadAgain) {
     EXPECT_EQ(header_size % 8, 0U);
     EXPECT_EQ(bytes.substr(8 + header_size), parts.data);
   }
+}
+
+/// What is saved has a digest: a wrong bit is an error, or in what says nothing.
+TEST_F(VoiceTest, EveryWrongBitOfASavedVoiceIsNoticed) {
+  const Voice good = testing::must(load(in_context().file()));
+  ASSERT_TRUE(good.save(path_).ok());
+  const std::string whole = testing::read_bytes(path_);
+  size_t num_refused = 0;
+  for (size_t bit = 0; bit < 8 * whole.size(); bit += 5) {
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    testing::write_bytes(path_, damaged);
+    const auto voice = Voice::read(path_);
+    if (voice.ok()) {
+      expect_equal(*voice, good);
+    }
+    num_refused += voice.ok() ? 0 : 1;
+  }
+  EXPECT_GT(num_refused, 8 * whole.size() / 5 * 9 / 10);
+  testing::write_bytes(path_, whole.substr(0, whole.size() - 4) + std::string(4, '\0'));
+  const auto voice = Voice::read(path_);
+  ASSERT_FALSE(voice.ok());
+  EXPECT_NE(voice.error().message.find("it is damaged: its digest is not that of its content; copy or make"),
+            std::string::npos)
+      << voice.error().message;
+}
+
+TEST_F(VoiceTest, TheVersionSaysWhetherThereIsADigest) {
+  const auto set = [](const char* key, const json& value) {
+    return [=](Parts& parts) { parts.header["__metadata__"][key] = value; };
+  };
+  EXPECT_TRUE(load(in_context().file()).ok()) << "version 1 has none";
+  expect_refused(set("format_version", "2"), "its digest is not that of its content");
+  expect_refused(set("digest", "0123456789abcdef"), "format_version is '1', but must be '2'");
+}
+
+TEST_F(VoiceTest, XVectorsOfAbsurdLengthAreRefused) {
+  const auto with_value = [](float value) {
+    Parts parts = in_context();
+    parts.data.replace(4, 4, bytes_of<float>({value}));
+    return parts.file();
+  };
+  EXPECT_TRUE(load(with_value(9.9e3F)).ok());
+  expect_refused(with_value(1.1e4F), "the x-vector has the length 1.1e+04, and that of no voice is above 10000");
+  expect_refused(with_value(-1e30F), "the x-vector has the length 1e+30");
+  Voice voice = testing::must(load(in_context().file()));
+  const auto mixed = Voice::mix({{voice, 1e6}}, "loud");
+  ASSERT_FALSE(mixed.ok());
+  EXPECT_NE(mixed.error().message.find("take smaller weights"), std::string::npos) << mixed.error().message;
+  voice.x_vector[0] = 1e30F;
+  EXPECT_FALSE(voice.save(path_).ok());
 }
 
 TEST_F(VoiceTest, ImpossibleVoicesAreNotSaved) {
@@ -475,7 +526,7 @@ TEST(VoiceMixTest, IsTheWeightedSum) {
 }
 
 TEST(VoiceMixTest, OneVoiceStaysAsItIs) {
-  const Voice ann = voice_of("Ann", {1, -0.0F, 1e-40F, 3e38F});
+  const Voice ann = voice_of("Ann", {1, -0.0F, 1e-40F, 9.9e3F});
   const Voice mixed = testing::must(Voice::mix({{ann, 1}}, "Ann"));
   EXPECT_EQ(bytes_of(mixed.x_vector), bytes_of(ann.x_vector));
 }

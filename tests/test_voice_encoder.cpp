@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "edited_model.h"
 #include "sound_files.h"
 #include "temp_folder.h"
 #include "test_models.h"
@@ -164,6 +165,10 @@ TEST(VoiceEncoder, RefusesOtherFiles) {
   const std::string whole = testing::read_bytes(model_path(kEncoder));
   testing::write_bytes(path, whole.substr(0, whole.size() - 1));
   expect_refused(create(path), "truncated", ErrorCode::kInvalidModel);
+  std::string damaged = whole;
+  damaged[whole.size() / 2] = static_cast<char>(damaged[whole.size() / 2] ^ 1);
+  testing::write_bytes(path, damaged);
+  expect_refused(create(path), "are not what was exported; copy or export it again", ErrorCode::kInvalidModel);
   VoiceEncoderOptions options;
   options.path = model_path(kEncoder);
   options.num_threads = -1;
@@ -178,7 +183,7 @@ TEST(VoiceEncoder, MethodsMustBeWhatTheContractSays) {
     std::string bytes = testing::read_bytes(model_path(kEncoder));
     const size_t position = bytes.find(from);
     EXPECT_NE(position, std::string::npos) << from;
-    testing::write_bytes(path, bytes.replace(position, to.size(), to));
+    testing::write_bytes(path, testing::with_new_digests(bytes.replace(position, to.size(), to)));
     return create(path);
   };
   EXPECT_TRUE(changed("\"kind\"", "\"kind\"").ok());
@@ -203,7 +208,7 @@ TEST(VoiceEncoder, OutputsMustBeWhatTheContractSays) {
                                  std::pair("\"num_code_groups\": 16", "\"num_code_groups\": 15"),
                                  std::pair("\"code_vocab_size\": 256", "\"code_vocab_size\": 156")}) {
     std::string bytes = testing::read_bytes(model_path(kEncoder));
-    testing::write_bytes(path, bytes.replace(bytes.find(from), std::string(to).size(), to));
+    testing::write_bytes(path, testing::with_new_digests(bytes.replace(bytes.find(from), std::string(to).size(), to)));
     const auto voice = must(create(path))->encode(recording(3), "a", "auto", {5});
     ASSERT_FALSE(voice.ok()) << to;
     EXPECT_NE(voice.error().message.find("re-export with export_unified.py"), std::string::npos)

@@ -130,6 +130,13 @@ TEST_F(WeightCacheTest, StepwiseEngineMayUseAFusedOnesFile) {
   testing::expect_equal(stepwise, speak("tiny-base", "", /*is_fused=*/false));
 }
 
+/// What is being made has no name yet, so that a process that is killed leaves nothing.
+TEST_F(WeightCacheTest, NothingIsThereBeforeItIsComplete) {
+  auto cache = testing::must(WeightCache::open(cache_, model_path("tiny-base")));
+  ASSERT_FALSE(cache.is_made());
+  EXPECT_TRUE(folder_.is_empty());
+}
+
 TEST_F(WeightCacheTest, DamagedFileIsMadeAgain) {
   const Utterance expected = speak("tiny-base", cache_);
   const std::string whole = read_bytes(cache_);

@@ -9,11 +9,11 @@ namespace qwen3_tts::testing {
 
 nlohmann::json tiny_contract() {
   return nlohmann::json::parse(R"({
-    "contract_version": 2, "recipe": {},
+    "contract_version": 3, "recipe": {},
     "model_type": "custom_voice", "model_size": "0b6",
     "sample_rate": 24000, "samples_per_frame": 1920, "num_code_groups": 4, "code_vocab_size": 8,
     "talker_vocab_size": 24, "text_vocab_size": 100, "hidden_size": 3, "code_predictor_hidden_size": 2,
-    "max_seq_len": 64, "max_rows": 8, "max_decode_frames": 4, "group_offsets": [0, 24, 32, 40],
+    "max_seq_len": 64, "max_rows": 8, "max_batch": 4, "max_decode_frames": 4, "group_offsets": [0, 24, 32, 40],
     "role_ids": [90, 70, 10], "instruct_prefix_ids": [90, 71, 10], "instruct_suffix_ids": [91, 10],
     "tts_pad_id": 95, "tts_bos_id": 96, "tts_eos_id": 97,
     "codec_pad_id": 8, "codec_bos_id": 9, "codec_eos_id": 10,

@@ -21,14 +21,12 @@ void Console::error(const std::string& message) { complain("error", message); }
 void Console::warn(const std::string& message) { complain("warning", message); }
 
 void Console::complain(const char* kind, const std::string& message) {
-  clear_progress();
-  std::fprintf(stderr, "%s: %s: %s\n", program_, kind, message.c_str());
+  write(std::string(program_) + ": " + kind + ": " + message + "\n", false);
 }
 
 void Console::tell(const std::string& text) {
   if (verbosity_ != Verbosity::kQuiet) {
-    clear_progress();
-    std::fwrite(text.data(), 1, text.size(), stderr);
+    write(text, false);
   }
 }
 
@@ -46,17 +44,17 @@ void Console::detail(const std::string& text) {
 
 void Console::progress(const std::string& text) {
   if (shows_progress_) {
-    clear_progress();
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    has_progress_ = true;
+    write(text, true);
   }
 }
 
-void Console::clear_progress() {
+void Console::write(const std::string& text, bool is_progress) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (has_progress_) {
     std::fputs("\r\033[K", stderr);  // Back to the line's begin, and erase to its end.
-    has_progress_ = false;
   }
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  has_progress_ = is_progress;
 }
 
 }  // namespace qwen3_tts

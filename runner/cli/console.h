@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@ namespace qwen3_tts {
 enum class Verbosity { kQuiet, kNormal, kVerbose };
 
 /// Everything the program says. Standard output gets only what was asked for; the rest goes to standard error, with a
-/// line that is written over again and again when that is a terminal.
+/// line that is written over again and again when that is a terminal. Safe from any thread.
 class Console {
  public:
   /// `program` is its name in errors.
@@ -29,12 +30,13 @@ class Console {
   void progress(const std::string& text);
 
  private:
-  void clear_progress();
+  void write(const std::string& text, bool is_progress);
   void complain(const char* kind, const std::string& message);
 
   const char* program_;
   Verbosity verbosity_;
   bool shows_progress_;
+  std::mutex mutex_;  ///< Of standard error and has_progress_.
   bool has_progress_ = false;
 };
 

@@ -183,6 +183,9 @@ Status check_inputs(const RunnerOptions& options) {
   if (options.warmup < 0) {
     return invalid_argument("--warmup is " + std::to_string(options.warmup) + "; it must be 0 or more");
   }
+  if (options.batch < 1) {
+    return invalid_argument("--batch is " + std::to_string(options.batch) + "; it must be 1 or more");
+  }
   if (options.codes_path && (options.synthesis.trim_silence || !options.save_voice.empty())) {
     return invalid_argument("--trim_silence and --save_voice have no effect on --codes_path; leave them out");
   }
@@ -213,6 +216,11 @@ Status check_outputs(const RunnerOptions& options) {
     return invalid_argument(
         "--skip_existing and --manifest are about the files of --output_dir, but nothing is written there; give "
         "--output_dir");
+  }
+  if (options.batch > 1 && (options.output_dir.empty() || options.stdout_format)) {
+    return invalid_argument(
+        "--batch speaks several texts at once, which standard output cannot take apart; give --output_dir and no "
+        "--stdout");
   }
   RETURN_IF_ERROR(check_codes_only(options));
   RETURN_IF_ERROR(check_paths(input_files(options), output_files(options), {"--output_dir", options.output_dir}));

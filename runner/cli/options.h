@@ -46,6 +46,7 @@ struct RunnerOptions {
   bool skip_existing = false;  ///< Leave alone what stands in `output_dir`.
   bool strict = false;  ///< Refused lines end the run, and so does a cut off speech in the exit code.
   int64_t repeat = 1;
+  int64_t batch = 1;  ///< Runs that are spoken at once.
   int64_t warmup = 0;
   Question question = Question::kNone;
   Verbosity verbosity = Verbosity::kNormal;

@@ -163,7 +163,7 @@ std::string describe_stages(const RunRecord& record) {
              stats.decode_ms, stats.decode_wait_ms, stats.sink_ms, stats.total_ms, record.peak_rss_mb);
 }
 
-std::string describe_all(const std::vector<RunRecord>& records) {
+std::string describe_all(const std::vector<RunRecord>& records, double seconds) {
   std::string table = format("%-28s %12s %12s\n", (std::to_string(records.size()) + " runs").c_str(), "median", "p95");
   for (const Figure& figure : kFigures) {
     std::vector<double> values;
@@ -177,6 +177,13 @@ std::string describe_all(const std::vector<RunRecord>& records) {
       table +=
           format("%-28s %12.*f %12.*f\n", figure.name, figure.decimals, median(values), figure.decimals, p95(values));
     }
+  }
+  double audio_s = 0;
+  for (const RunRecord& record : records) {
+    audio_s += record.audio_s;
+  }
+  if (audio_s > 0 && seconds > 0) {
+    table += format("%-28s %12.2f (%.1f s in %.1f s)\n", "speech, s a second", audio_s / seconds, audio_s, seconds);
   }
   const auto num_cut = std::count_if(records.begin(), records.end(), [](const RunRecord& r) { return r.is_cut_off(); });
   return num_cut == 0 ? table : table + format("%-28s %12lld\n", "cut off", static_cast<long long>(num_cut));

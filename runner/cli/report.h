@@ -29,8 +29,8 @@ std::string describe_run(const RunRecord& record);
 /// One line about where a run's time went.
 std::string describe_stages(const RunRecord& record);
 
-/// Median and 95th percentile of several runs, a line a figure.
-std::string describe_all(const std::vector<RunRecord>& records);
+/// Median and 95th percentile of several runs, a line a figure, and how much was spoken in `seconds` in all.
+std::string describe_all(const std::vector<RunRecord>& records, double seconds);
 
 /// What `--info` prints.
 std::string describe_model(const std::string& path, const ModelInfo& info);

@@ -52,6 +52,7 @@ struct CommandLine {
   std::string text_layout;
   std::string long_text;
   std::string voice_mode;
+  std::string verify;
   std::string output_format;
   std::string stdout_format;
   bool disable_fused_cp_generate = false;
@@ -254,6 +255,16 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
+  app.add_option("--batch", options.batch,
+                 "Texts that are spoken at once: weights are read once for all, and each says the same as alone")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--ahead", options.synthesis.ahead,
+                 "Pieces of a long text that are spoken ahead of the one that is heard; same samples")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(group);
   app.add_option("--warmup", options.warmup, "Speak the first text this many times before, unheard and uncounted")
       ->capture_default_str()
       ->type_name("N")
@@ -261,13 +272,18 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
   app.add_flag("--strict", options.strict,
                "Speak nothing when a line of --prompts_path is wrong, and exit with 3 when speech was cut off")
       ->group(group);
-  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all cores, or a container's share of them")
+  app.add_option("--threads", options.engine.num_threads, "Threads; 0: all fast cores, or a container's share of them")
       ->capture_default_str()
       ->type_name("N")
       ->group(group);
   app.add_option("--weight_cache", options.engine.weight_cache,
                  "File that keeps the packed weights of an fp32 model: the next start is faster")
       ->type_name("FILE")
+      ->group(group);
+  app.add_option("--verify", line.verify,
+                 "once (default), always: compare the model with the digests in it, and refuse one that is damaged; "
+                 "never: do not")
+      ->check(CLI::IsMember(choices<Verify>()))
       ->group(group);
   app.add_option("--profile", options.profile,
                  "Write where the time of a single run goes (ETDump, for benchmarks/read_profile.py)")
@@ -307,6 +323,7 @@ void translate(const CommandLine& line, RunnerOptions& options) {
   options.question = question(line);
   options.engine.profile = !options.profile.empty();
   options.engine.fused_code_predictor = !line.disable_fused_cp_generate;
+  options.engine.verify = value_named<Verify>(line.verify).value_or(Verify::kOnce);
   options.engine.cuda_graphs = !line.disable_cuda_graphs;
   if (line.verbose) {
     options.verbosity = Verbosity::kVerbose;
@@ -348,6 +365,7 @@ Result<RunnerOptions> finish(CommandLine line) {
   }
   ASSIGN_OR_RETURN(options.ref_recording, line.ref.options());
   choose_output(options);
+  options.engine.max_batch = std::max(options.engine.max_batch, static_cast<int32_t>(options.batch));
   RETURN_IF_ERROR(check_outputs(options));
   return options;
 }

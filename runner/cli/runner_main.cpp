@@ -1,13 +1,14 @@
 // qwen3_tts_runner: flags -> request -> session -> files.
 
 #include <cstdlib>
-#include <exception>
 
 #include <qwen3_tts/engine.h>
 
 #include "base/try.h"
+#include "bus_error.h"
 #include "console.h"
 #include "exit_codes.h"
+#include "guarded_main.h"
 #include "options.h"
 #include "report.h"
 #include "runner_flags.h"
@@ -47,6 +48,7 @@ int run_program(int argc, char** argv) {
   }
   install_signal_handlers();
   const RunnerOptions& options = *parsed->options;
+  tell_bus_errors(kProgram, options.engine.model_path);
   const Result<int> code = options.question == Question::kNone ? speak_all(options, console) : answer(options);
   if (!code.ok()) {
     console.error(code.error().message);
@@ -59,10 +61,5 @@ int run_program(int argc, char** argv) {
 }  // namespace qwen3_tts
 
 int main(int argc, char** argv) {
-  try {
-    return qwen3_tts::run_program(argc, argv);
-  } catch (const std::exception& exception) {
-    qwen3_tts::Console(qwen3_tts::kProgram, qwen3_tts::Verbosity::kQuiet).error(exception.what());
-    return EXIT_FAILURE;
-  }
+  return qwen3_tts::guarded_main(qwen3_tts::kProgram, qwen3_tts::run_program, argc, argv);
 }

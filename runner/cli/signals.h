@@ -4,11 +4,18 @@
 
 namespace qwen3_tts {
 
-/// Lets Ctrl-C (SIGINT) and SIGTERM end the utterance and complete its file. A second one ends the program at once.
+/// Lets Ctrl-C (SIGINT), SIGTERM, SIGHUP and SIGQUIT end what is spoken and complete its files; those that the
+/// program was started to ignore stay ignored. A second one ends the program at once. Call it in the thread that
+/// writes.
+///
+/// A reader of standard output that takes nothing more keeps nobody waiting: a second or two after the signal the rest
+/// is dropped.
 void install_signal_handlers();
 
-/// The session that a signal stops; null: none.
-void set_current_session(SynthesisSession* session);
+/// The session is stopped by a signal, until it is forgotten, which must be before it is gone. There may be as many as
+/// a batch can hold.
+void stop_at_signal(SynthesisSession& session);
+void forget_at_signal(SynthesisSession& session);
 
 /// The signal that asked the program to end; 0: none.
 int received_signal();

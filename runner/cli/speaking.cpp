@@ -3,15 +3,20 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <qwen3_tts/engine.h>
 #include <qwen3_tts/read_recording.h>
@@ -19,17 +24,17 @@
 #include <qwen3_tts/voice.h>
 
 #include "audio/codes_file.h"
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/try.h"
 #include "cut_off.h"
 #include "exit_codes.h"
-#include "line_reader.h"
 #include "manifest.h"
 #include "output_paths.h"
 #include "report.h"
 #include "run_record.h"
-#include "run_sink.h"
+#include "run_speaker.h"
 #include "runs.h"
 #include "signals.h"
 #include "sound_format.h"
@@ -54,7 +59,9 @@ double peak_rss_mb() {
 }
 
 /// An error about a run says where its text comes from, unless that is --text.
-Status of_run(const Run& run, const Status& status) { return run.source.empty() ? status : about(run.source, status); }
+Error of_run(const std::string& source, const Error& error) {
+  return source.empty() ? error : Error{error.code, source + ": " + error.message};
+}
 
 /// Can it be read once more? A pipe would be waited for.
 bool is_regular_file(const std::string& path) {
@@ -67,11 +74,10 @@ bool is_recording(const std::string& path) {
   return bytes.ok() && recording_format(*bytes) != nullptr;
 }
 
-/// Speaks runs one after the other with one engine and one session.
+/// Speaks runs with one engine: one after the other, or as many at once as --batch says.
 class Speaker {
  public:
   Speaker(const RunnerOptions& options, Console& console) : options_(options), console_(console) {}
-  ~Speaker() { set_current_session(nullptr); }
   Speaker(const Speaker&) = delete;
   Speaker& operator=(const Speaker&) = delete;
 
@@ -86,6 +92,12 @@ class Speaker {
   int exit_code(const RunSource& runs) const;
 
  private:
+  /// A run, and its place in the order of all that are spoken.
+  struct NumberedRun {
+    size_t number;
+    Run run;
+  };
+
   Status read_voice(const std::string& path);
   Status read_named_voice();
   void tell_voice_choice(const SynthesisRequest& request);
@@ -95,35 +107,47 @@ class Speaker {
   /// The methods that the runs need, so that the first one is as fast as the others.
   Status load();
   /// Before the first one that is heard.
-  Status warm_up(Run run);
+  Status warm_up(const Run& run);
   /// Its output is there, and --skip_existing leaves it alone.
   bool is_spoken(const Run& run);
-  /// What is asked of the session: the run's request and voice.
-  SynthesisRequest request_of(const Run& run) const;
-  /// One utterance into `sink`.
-  Status utter(Run& run, AudioSink& sink);
-  /// The same of a text that is still being written, which becomes the run's.
-  Status utter_as_written(Run& run, const SynthesisOptions& options, AudioSink& sink);
-  Status speak_one(Run run);
-  /// Remembers and tells how the run went. `output`: where its speech is.
-  Status keep_record(const Run& run, const std::string& output);
+  /// What one of the threads does: whatever happens, it ends, and so do the others.
+  void speak_some(RunSpeaker& speaker, RunSource& runs);
+  Status speak_next(RunSpeaker& speaker, RunSource& runs, bool& is_last);
+  /// The next run that is to be spoken, with its voice; nothing at the end, and after an error.
+  Result<std::optional<NumberedRun>> next_run(RunSource& runs);
+  /// Remembers and tells how the runs went, in their order.
+  Status finish(size_t number, SpokenRun spoken);
+  /// Begins no other run.
+  void fail(Status status);
+  /// The first one that waits.
+  Status keep_first();
+  Status keep_record(SpokenRun spoken);
   /// Keeps who spoke the run.
-  Status save_voice(const Run& run, std::vector<float> samples);
-  /// `num_samples` of the run were delivered.
-  void on_delivery(int64_t num_samples, Clock::time_point start);
+  Status save_voice(const SpokenRun& spoken);
+  void tell_delivery(int64_t num_frames, int64_t num_samples, Clock::time_point start);
+  double seconds_of(int64_t num_samples) const;
 
   const RunnerOptions& options_;
   Console& console_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<SynthesisSession> session_;
   std::vector<int64_t> codes_;  ///< Those of --codes_path.
+  std::vector<std::unique_ptr<RunSpeaker>> speakers_;
   std::optional<VoiceMaker> voice_maker_;
-  std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
   std::optional<Manifest> manifest_;
-  std::vector<RunRecord> records_;
+  std::mutex next_mutex_;  ///< Of what next_run() touches: the source, voices_ and num_begun_.
+  std::map<std::string, std::shared_ptr<const Voice>> voices_;  ///< Path -> voice.
+  size_t num_begun_ = 0;
   bool has_told_voice_choice_ = false;
   int64_t num_skipped_ = 0;
+  std::mutex finish_mutex_;  ///< Of what finish() touches.
+  std::map<size_t, SpokenRun> waiting_;  ///< For the records of runs before them.
+  std::vector<RunRecord> records_;
   int64_t num_cut_ = 0;
+  std::atomic<bool> has_error_{false};
+  Status error_;  ///< The first one.
+  size_t num_finished_ = 0;
+  Clock::time_point started_;
+  double speaking_s_ = 0;  ///< From the first run's start to the last one's end.
 };
 
 Status Speaker::open() {
@@ -139,8 +163,14 @@ Status Speaker::open() {
   }
   RETURN_IF_ERROR(open_voice_maker());
   RETURN_IF_ERROR(read_named_voice());
-  ASSIGN_OR_RETURN(session_, engine_->create_session());
-  set_current_session(session_.get());
+  if (options_.batch > engine_->metadata().max_batch) {
+    return invalid_argument("--batch is " + std::to_string(options_.batch) + ", and this model speaks at most " +
+                            std::to_string(engine_->metadata().max_batch) + " at once; give a smaller number");
+  }
+  for (int64_t i = 0; i < options_.batch; ++i) {
+    ASSIGN_OR_RETURN(auto speaker, RunSpeaker::create(*engine_, options_, codes_));
+    speakers_.push_back(std::move(speaker));
+  }
   return {};
 }
 
@@ -211,28 +241,21 @@ void Speaker::tell_voice_choice(const SynthesisRequest& request) {
   }
 }
 
-SynthesisRequest Speaker::request_of(const Run& run) const {
-  SynthesisRequest request = run.request;
-  if (!run.voice.empty()) {
-    request.voice = voices_.at(run.voice);
-  }
-  return request;
-}
-
 Status Speaker::check(const Run& run) {
   if (options_.codes_path.has_value()) {
     return {};
   }
   RETURN_IF_ERROR(read_voice(run.voice));
-  RETURN_IF_ERROR(engine_->check(request_of(run), options_.synthesis));
+  SynthesisRequest request = run.request;
+  request.voice = run.voice.empty() ? nullptr : voices_.at(run.voice);
+  RETURN_IF_ERROR(engine_->check(request, options_.synthesis));
   return options_.save_voice.empty() ? Status() : voice_maker_->check(run.request);
 }
 
-Status Speaker::warm_up(Run run) {
-  NullSink nowhere;
+Status Speaker::warm_up(const Run& run) {
   for (int64_t i = 0; i < options_.warmup && received_signal() == 0; ++i) {
     console_.progress("warming up ...");
-    RETURN_IF_ERROR(utter(run, nowhere));
+    RETURN_IF_ERROR(speakers_.front()->warm_up(run));
   }
   engine_->start_profile();
   return {};
@@ -240,21 +263,71 @@ Status Speaker::warm_up(Run run) {
 
 Status Speaker::speak(RunSource& runs) {
   RETURN_IF_ERROR(runs.is_stream() ? load() : Status());  // While nobody has written a line yet.
-  while (received_signal() == 0) {
-    ASSIGN_OR_RETURN(const std::optional<Run> run, runs.next());
+  std::vector<std::thread> threads;
+  // Where no more threads can be started, fewer runs are spoken at once.
+  [[maybe_unused]] const Status all_started = catching([&]() -> Status {
+    for (size_t i = 1; i < speakers_.size(); ++i) {
+      threads.emplace_back([&, i] { speak_some(*speakers_[i], runs); });
+    }
+    return {};
+  });
+  speak_some(*speakers_.front(), runs);
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  while (!waiting_.empty()) {  // Spoken beside a run that failed.
+    RETURN_IF_ERROR(keep_first());
+  }
+  return error_;
+}
+
+void Speaker::speak_some(RunSpeaker& speaker, RunSource& runs) {
+  for (bool is_last = false; !is_last && received_signal() == 0 && !has_error_;) {
+    Status status = catching([&] { return speak_next(speaker, runs, is_last); });
+    if (!status.ok()) {
+      fail(std::move(status));
+    }
+  }
+}
+
+Status Speaker::speak_next(RunSpeaker& speaker, RunSource& runs, bool& is_last) {
+  ASSIGN_OR_RETURN(std::optional<NumberedRun> next, next_run(runs));
+  is_last = !next.has_value();
+  if (is_last) {
+    return {};
+  }
+  const std::string source = next->run.source;
+  const Clock::time_point start = Clock::now();
+  auto spoken = speaker.speak(std::move(next->run), [&](int64_t num_frames, int64_t num_samples) {
+    tell_delivery(num_frames, num_samples, start);
+  });
+  return spoken.ok() ? finish(next->number, *std::move(spoken)) : of_run(source, spoken.error());
+}
+
+Result<std::optional<Speaker::NumberedRun>> Speaker::next_run(RunSource& runs) {
+  const std::lock_guard<std::mutex> lock(next_mutex_);
+  while (received_signal() == 0 && !has_error_) {
+    ASSIGN_OR_RETURN(std::optional<Run> run, runs.next());
     if (!run.has_value() || received_signal() != 0) {
       break;
     }
     if (is_spoken(*run)) {
       continue;
     }
-    if (records_.empty()) {
-      RETURN_IF_ERROR(load());
-      RETURN_IF_ERROR(of_run(*run, warm_up(*run)));
+    if (!run->voice.empty()) {
+      run->request.voice = voices_.at(run->voice);
     }
-    RETURN_IF_ERROR(of_run(*run, speak_one(*run)));
+    tell_voice_choice(run->request);
+    if (num_begun_ == 0) {
+      RETURN_IF_ERROR(load());
+      if (const Status warmed = warm_up(*run); !warmed.ok()) {
+        return of_run(run->source, warmed.error());
+      }
+      started_ = Clock::now();
+    }
+    return std::optional<NumberedRun>({num_begun_++, *std::move(run)});
   }
-  return {};
+  return std::optional<NumberedRun>();
 }
 
 bool Speaker::is_spoken(const Run& run) {
@@ -270,55 +343,53 @@ bool Speaker::is_spoken(const Run& run) {
   return true;
 }
 
-/// In a folder of outputs, a file that has its name is complete: somebody may go on after the program was killed.
-Status Speaker::speak_one(Run run) {
-  tell_voice_choice(request_of(run));
-  const ModelMetadata& metadata = engine_->metadata();
-  const Clock::time_point start = Clock::now();
-  const bool is_moved = !options_.output_dir.empty();
-  const std::string file = is_moved ? unfinished(run.output_path) : run.output_path;
-  ASSIGN_OR_RETURN(const AudioFormat format, format_of_file(run.output_path, options_.output_format));
-  ASSIGN_OR_RETURN(const auto sink,
-                   RunSink::open({file, format, options_.stdout_format, run.speed}, metadata.sample_rate,
-                                 [&](int64_t num_samples) { on_delivery(num_samples, start); }));
-  KeepingSink keeping_sink(*sink);
-  const bool keeps_samples = !options_.save_voice.empty();
-  RETURN_IF_ERROR(utter(run, keeps_samples ? static_cast<AudioSink&>(keeping_sink) : *sink));
-  const bool is_stopped = session_->stats().finish_reason == FinishReason::kStopped;
-  if (is_moved && !is_stopped) {
-    RETURN_IF_ERROR(move_into_place(file, run.output_path));
+Status Speaker::finish(size_t number, SpokenRun spoken) {
+  const std::lock_guard<std::mutex> lock(finish_mutex_);
+  waiting_.emplace(number, std::move(spoken));
+  speaking_s_ = std::chrono::duration<double>(Clock::now() - started_).count();
+  while (!waiting_.empty() && waiting_.begin()->first == num_finished_) {
+    RETURN_IF_ERROR(keep_first());
   }
-  if (!options_.codes_output.empty()) {
-    RETURN_IF_ERROR(write_codes_file(options_.codes_output, session_->codes(), metadata));
-  }
-  const std::string& sound = is_stopped ? file : run.output_path;
-  RETURN_IF_ERROR(keep_record(run, options_.synthesis.codes_only ? options_.codes_output : sound));
-  return keeps_samples ? save_voice(run, keeping_sink.take()) : Status();
+  return {};
 }
 
-Status Speaker::keep_record(const Run& run, const std::string& output) {
-  const SynthesisStats& stats = session_->stats();
-  const auto seconds = [&](int64_t num_samples) {
-    return static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
-  };
-  records_.push_back({run.request.text, run.seed, output, run.speed, stats, session_->talker_tokens(), peak_rss_mb(),
-                      seconds(stats.samples), seconds(stats.pause_samples)});
+void Speaker::fail(Status status) {
+  const std::lock_guard<std::mutex> lock(finish_mutex_);
+  if (!has_error_.exchange(true)) {
+    error_ = std::move(status);
+  }
+}
+
+Status Speaker::keep_first() {
+  const auto first = waiting_.begin();
+  SpokenRun spoken = std::move(first->second);
+  num_finished_ = first->first + 1;
+  waiting_.erase(first);
+  return keep_record(std::move(spoken));
+}
+
+Status Speaker::keep_record(SpokenRun spoken) {
+  const SynthesisStats& stats = spoken.stats;
+  records_.push_back({spoken.run.request.text, spoken.run.seed, spoken.output, spoken.run.speed, stats,
+                      std::move(spoken.talker_tokens), peak_rss_mb(), seconds_of(stats.samples),
+                      seconds_of(stats.pause_samples)});
   const RunRecord& record = records_.back();
   if (manifest_ && stats.finish_reason != FinishReason::kStopped) {
-    RETURN_IF_ERROR(manifest_->add(run, record));
+    RETURN_IF_ERROR(manifest_->add(spoken.run, record));
   }
   console_.tell(describe_run(record));
   console_.detail(describe_stages(record));
   if (record.is_cut_off() && options_.synthesis.min_frames == 0) {  // That sets a length, whatever is said.
     ++num_cut_;
-    const std::string& subject = output.empty() && !run.source.empty() ? run.source : name_of_output(record);
+    const std::string& subject =
+        spoken.output.empty() && !spoken.run.source.empty() ? spoken.run.source : name_of_output(record);
     console_.warn(subject + ": " + describe_cut(stats, options_.synthesis, engine_->metadata()));
   }
-  return {};
+  return options_.save_voice.empty() ? Status() : save_voice(spoken);
 }
 
-Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
-  const FinishReason reason = session_->stats().finish_reason;
+Status Speaker::save_voice(const SpokenRun& spoken) {
+  const FinishReason reason = spoken.stats.finish_reason;
   if (reason == FinishReason::kStopped) {
     return {};  // Whoever stopped it knows.
   }
@@ -328,57 +399,26 @@ Status Speaker::save_voice(const Run& run, std::vector<float> samples) {
         "), so its text is not what was said; speak a shorter text, raise that limit, or try another seed");
   }
   console_.progress("saving the voice ...");
-  RETURN_IF_ERROR(voice_maker_->save(options_.save_voice, run.request, std::move(samples)));
+  RETURN_IF_ERROR(voice_maker_->save(options_.save_voice, spoken.run.request, spoken.samples));
   console_.tell(options_.save_voice + ": the voice of this speech\n");
   return {};
 }
 
-Status Speaker::utter(Run& run, AudioSink& sink) {
-  if (options_.codes_path.has_value()) {
-    return session_->decode(codes_, sink);
-  }
-  SynthesisOptions options = options_.synthesis;
-  options.seed = run.seed;
-  if (options_.request.open_text) {
-    return utter_as_written(run, options, sink);
-  }
-  RETURN_IF_ERROR(session_->synthesize(request_of(run), options, sink));
-  return {};
+double Speaker::seconds_of(int64_t num_samples) const {
+  return static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
 }
 
-/// More is read when all that came is spoken: what is read does not depend on when.
-Status Speaker::utter_as_written(Run& run, const SynthesisOptions& options, AudioSink& sink) {
-  const auto is_stopped = [] { return received_signal() != 0; };
-  ASSIGN_OR_RETURN(LineReader reader, LineReader::open(*options_.text_file, is_stopped));
-  RETURN_IF_ERROR(session_->start(request_of(run), options));
-  AudioChunk chunk{};
-  for (chunk.needs_text = true; !chunk.is_last;) {
-    if (chunk.needs_text) {
-      ASSIGN_OR_RETURN(const std::optional<std::string> bytes, reader.next_bytes());
-      if (bytes.has_value()) {
-        run.request.text += *bytes;
-        RETURN_IF_ERROR(session_->append(*bytes));
-      } else if (!is_stopped()) {
-        RETURN_IF_ERROR(session_->finish());
-      }
-    }
-    ASSIGN_OR_RETURN(chunk, session_->next());
-    if (chunk.num_samples > 0) {
-      RETURN_IF_ERROR(sink.write(chunk.samples, chunk.num_samples));
-    }
+/// Of one alone: of several at once, each is told when it is spoken.
+void Speaker::tell_delivery(int64_t num_frames, int64_t num_samples, Clock::time_point start) {
+  if (options_.batch == 1) {
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    console_.progress(describe_progress(num_frames, seconds_of(num_samples), seconds));
   }
-  return sink.close();
-}
-
-void Speaker::on_delivery(int64_t num_samples, Clock::time_point start) {
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  const double audio_s = static_cast<double>(num_samples) / static_cast<double>(engine_->metadata().sample_rate);
-  console_.progress(describe_progress(session_->stats().frames, audio_s, seconds));
 }
 
 Status Speaker::report() const {
   if (records_.size() > 1) {
-    console_.tell(describe_all(records_));
+    console_.tell(describe_all(records_, speaking_s_));
   }
   if (num_skipped_ > 0) {
     console_.tell(std::to_string(num_skipped_) + (num_skipped_ == 1 ? " output exists" : " outputs exist") +
@@ -390,7 +430,7 @@ Status Speaker::report() const {
   if ((records_.empty() && num_skipped_ == 0) || options_.stats_json.empty()) {
     return {};
   }
-  return write_stats_json(options_.stats_json, records_, *engine_, options_.engine);
+  return write_stats_json(options_.stats_json, records_, *engine_, options_);
 }
 
 /// Nobody wants to read samples.

@@ -17,7 +17,7 @@ OrderedJson load_times(const Engine& engine) {
 
 /// The run's own numbers stand beside the library's. There, load_ms is what this utterance waited for; here, what the
 /// process did.
-OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineOptions& options) {
+OrderedJson to_json(const RunRecord& record, const Engine& engine, const RunnerOptions& options) {
   OrderedJson object = {
       {"prompt", record.prompt}, {"seed", record.seed}, {"output", record.output_path}, {"speed", record.speed}};
   object.update(write_fields(kStatsFields, record.stats));
@@ -31,8 +31,9 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
       {"pause_s", record.pause_s},
       {"rtf", record.audio_s > 0 ? OrderedJson(record.rtf()) : OrderedJson()},
       {"peak_rss_mb", record.peak_rss_mb},
-      {"fused", options.fused_code_predictor},
+      {"fused", options.engine.fused_code_predictor},
       {"threads", thread_count()},
+      {"batch", options.batch},
       {"talker_tokens", record.talker_tokens},
   });
   return object;
@@ -41,7 +42,7 @@ OrderedJson to_json(const RunRecord& record, const Engine& engine, const EngineO
 }  // namespace
 
 Status write_stats_json(const std::string& path, const std::vector<RunRecord>& records, const Engine& engine,
-                        const EngineOptions& options) {
+                        const RunnerOptions& options) {
   auto array = OrderedJson::array();
   for (const RunRecord& record : records) {
     array.push_back(to_json(record, engine, options));

@@ -2,9 +2,9 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <exception>
 
 #include "console.h"
+#include "guarded_main.h"
 #include "voice_commands.h"
 #include "voice_options.h"
 
@@ -36,10 +36,5 @@ int run_program(int argc, char** argv) {
 }  // namespace qwen3_tts
 
 int main(int argc, char** argv) {
-  try {
-    return qwen3_tts::run_program(argc, argv);
-  } catch (const std::exception& exception) {
-    qwen3_tts::Console(qwen3_tts::kProgram, qwen3_tts::Verbosity::kQuiet).error(exception.what());
-    return EXIT_FAILURE;
-  }
+  return qwen3_tts::guarded_main(qwen3_tts::kProgram, qwen3_tts::run_program, argc, argv);
 }

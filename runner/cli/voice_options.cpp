@@ -75,7 +75,9 @@ CLI::App* add_create(CLI::App& app, VoiceProgramOptions& options, RecordingFlags
       ->capture_default_str()
       ->type_name("NAME");
   recording.add_to(*command, "");
-  command->add_option("--threads", options.encoder.num_threads, "Threads; 0: all cores, or a container's share of them")
+  command
+      ->add_option("--threads", options.encoder.num_threads,
+                   "Threads; 0: all fast cores, or a container's share of them")
       ->capture_default_str()
       ->type_name("N");
   add_output_flags(*command, options);

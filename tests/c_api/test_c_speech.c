@@ -114,8 +114,8 @@ static void test_model_tells_about_itself(qwen3_tts_engine* engine) {
   CHECK(json_number(json, "file_bytes") > 1000);
   CHECK(strstr(json, "\"ryan\"") != NULL);
   CHECK_OK(qwen3_tts_engine_capacity(engine, &json));
-  CHECK(json_size(json) == 4);
-  CHECK(json_number(json, "max_sessions") == 0);
+  CHECK(json_size(json) == 5);
+  CHECK(json_number(json, "max_batch") == 8);
   CHECK(json_number(json, "num_sessions") == 0);
   CHECK(json_number(json, "position_bytes") > 0);
   {

@@ -31,9 +31,10 @@ class SynthesisSession;
 
 /// How many sessions an engine can have, and what one takes.
 struct EngineCapacity {
-  /// Sessions that may exist at once: 1, in all engines of the process, where a GPU keeps their state; 0: as many as
-  /// there is memory for.
+  /// Utterances that there is a place for: sessions, and the pieces that they speak ahead (SynthesisOptions::ahead).
+  /// 1, in all engines of the process, where a GPU keeps their state.
   int64_t max_sessions;
+  int64_t max_batch;     ///< Utterances that share a call; more take turns (EngineOptions::max_batch).
   int64_t num_sessions;  ///< Those that exist.
   /// Memory of a session, in bytes: what any utterance needs, and what each position of the talker adds, of which a
   /// prompt's row and a frame of 80 ms take one. Memory follows the longest utterance so far.
@@ -59,7 +60,7 @@ class QWEN3_TTS_API Engine {
   /// thread, also beside requests.
   Status preload(Workload workload);
 
-  /// The methods that are loaded, in the order of loading.
+  /// The methods that are loaded, in the order of the data flow.
   std::vector<LoadedMethod> loaded_methods() const;
 
   /// Milliseconds that create() took, and those methods.

@@ -46,6 +46,7 @@ struct QWEN3_TTS_API ModelMetadata {
   int64_t code_predictor_hidden_size;  ///< Width of the code predictor's hidden.
   int64_t max_seq_len;        ///< Positions of the talker's KV cache.
   int64_t max_rows;           ///< Most rows of one encode_text, codec_embed or talker call.
+  int64_t max_batch;          ///< Most utterances that share a call.
   int64_t max_decode_frames;  ///< Most frames of one decode_audio call.
   std::vector<int64_t> group_offsets;  ///< [num_code_groups] first row of each group in codec_embed's table.
 

@@ -89,6 +89,10 @@ struct SynthesisOptions {
   uint64_t seed = 42;  ///< The same one, the same speech; random_seed() for another each time.
   int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
   int64_t chunk_frames = 4;  ///< Frames of the later ones.
+  /// Pieces of a split text that are spoken before they are heard, in one call with the one that is: they cost little
+  /// beside it. One is begun when what was delivered is half a second before what can have been heard. 0: one piece
+  /// after the other. Samples are the same.
+  int64_t ahead = 3;
   /// Drops what comes before the first sample of magnitude 0.005 (-46 dB of full scale), but for the 20 ms before it.
   bool trim_silence = false;
   /// Make codes() and no samples: the codec decoder is not even loaded. One empty chunk comes when all codes are made.

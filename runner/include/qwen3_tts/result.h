@@ -13,6 +13,7 @@ enum class ErrorCode {
   kIo,               ///< A file could not be read or written.
   kExecution,        ///< A method of the .pte failed.
   kInvalidState,     ///< Called out of order, or on a poisoned session.
+  kOutOfMemory,      ///< There was not enough memory for it.
 };
 
 /// Why something failed. `message` names the offending value and the remedy, and an option by its field: data_path.

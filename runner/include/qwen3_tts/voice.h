@@ -29,7 +29,8 @@ struct VoicePart;
 
 /// A cloned speaker, as stored in a voice file (safetensors):
 ///   `x_vector` F32 [H]; optionally `codes` I32 [T, G] with `text_ids` I32 [N] (in-context cloning);
-///   metadata: format = "qwen3_tts_voice", format_version = "1", name, language, hidden_size, model_type.
+///   metadata: format = "qwen3_tts_voice", format_version = "2", name, language, hidden_size, model_type, and the
+///   digest of all of it (voice/voice_digest.h). Version "1", which has no digest, is read.
 struct QWEN3_TTS_API Voice {
   std::string name;
   std::string language;            ///< Language name of the recording, or "auto".
@@ -40,7 +41,7 @@ struct QWEN3_TTS_API Voice {
   std::vector<int64_t> text_ids;   ///< Ids of the reference transcript; empty without codes.
 
   /// Reads and checks a voice file against the model it shall be used with:
-  /// truncated or foreign files, another width, codes or ids out of range are errors.
+  /// truncated, damaged or foreign files, another width, codes or ids out of range are errors.
   static Result<Voice> load(const std::string& path, const ModelMetadata& metadata);
 
   /// Reads a voice file for whatever model it is: checked as far as the file itself goes.

@@ -12,6 +12,7 @@
 
 #include "audio/pcm.h"
 #include "audio/wav_header.h"
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/file_descriptor.h"
@@ -96,46 +97,53 @@ WavSink::WavSink(std::string path, int64_t sample_rate) : state_(std::make_uniqu
 WavSink::~WavSink() = default;
 
 Status WavSink::write(const float* samples, int64_t num_samples) {
-  if (state_->is_closed) {
-    return Error{ErrorCode::kInvalidState, "'" + state_->path + "' is closed; make another WavSink"};
-  }
-  if (num_samples > WavHeader::kMaxSamples - state_->num_samples) {
-    return WavHeader::too_long(state_->path);
-  }
-  RETURN_IF_ERROR(check_not_nan(samples, num_samples));
-  if (!state_->is_open()) {
-    RETURN_IF_ERROR(state_->create());
-  }
-  Status status = for_each_int16_block(
-      samples, num_samples, [this](const int16_t* block, int64_t count) { return state_->write_block(block, count); });
-  if (!status.ok() && state_->num_samples == 0) {
-    state_->remove();
-  }
-  return status;
+  return catching([&]() -> Status {
+    if (state_->is_closed) {
+      return Error{ErrorCode::kInvalidState, "'" + state_->path + "' is closed; make another WavSink"};
+    }
+    if (num_samples > WavHeader::kMaxSamples - state_->num_samples) {
+      return WavHeader::too_long(state_->path);
+    }
+    RETURN_IF_ERROR(check_not_nan(samples, num_samples));
+    if (!state_->is_open()) {
+      RETURN_IF_ERROR(state_->create());
+    }
+    Status status = for_each_int16_block(samples, num_samples, [this](const int16_t* block, int64_t count) {
+      return state_->write_block(block, count);
+    });
+    if (!status.ok() && state_->num_samples == 0) {
+      state_->remove();
+    }
+    return status;
+  });
 }
 
 Status WavSink::close() {
-  if (state_->is_closed) {
-    return {};
-  }
-  if (!state_->is_open()) {
-    RETURN_IF_ERROR(state_->create());
-  }
-  state_->is_closed = true;
-  // The header is right already; what closing can still report is a late failure of the file system.
-  return ::close(state_->file.release()) == 0 ? Status() : io_error("write", state_->path, errno);
+  return catching([&]() -> Status {
+    if (state_->is_closed) {
+      return {};
+    }
+    if (!state_->is_open()) {
+      RETURN_IF_ERROR(state_->create());
+    }
+    state_->is_closed = true;
+    // The header is right already; what closing can still report is a late failure of the file system.
+    return ::close(state_->file.release()) == 0 ? Status() : io_error("write", state_->path, errno);
+  });
 }
 
 PcmSink::PcmSink(int file_descriptor, PcmFormat format) : file_descriptor_(file_descriptor), format_(format) {}
 
 Status PcmSink::write(const float* samples, int64_t num_samples) {
-  const std::string name = descriptor_name(file_descriptor_);
-  RETURN_IF_ERROR(check_not_nan(samples, num_samples));
-  if (format_ == PcmFormat::kF32le) {
-    return write_all(file_descriptor_, samples, static_cast<size_t>(num_samples) * sizeof(float), name);
-  }
-  return for_each_int16_block(samples, num_samples, [&](const int16_t* block, int64_t size) {
-    return write_all(file_descriptor_, block, static_cast<size_t>(size) * sizeof(int16_t), name);
+  return catching([&]() -> Status {
+    const std::string name = descriptor_name(file_descriptor_);
+    RETURN_IF_ERROR(check_not_nan(samples, num_samples));
+    if (format_ == PcmFormat::kF32le) {
+      return write_all(file_descriptor_, samples, static_cast<size_t>(num_samples) * sizeof(float), name);
+    }
+    return for_each_int16_block(samples, num_samples, [&](const int16_t* block, int64_t size) {
+      return write_all(file_descriptor_, block, static_cast<size_t>(size) * sizeof(int16_t), name);
+    });
   });
 }
 
@@ -145,11 +153,15 @@ WavStreamSink::WavStreamSink(int file_descriptor, int64_t sample_rate)
     : file_descriptor_(file_descriptor), sample_rate_(sample_rate), samples_(file_descriptor, PcmFormat::kS16le) {}
 
 Status WavStreamSink::write(const float* samples, int64_t num_samples) {
-  RETURN_IF_ERROR(begin());
-  return samples_.write(samples, num_samples);
+  return catching([&]() -> Status {
+    RETURN_IF_ERROR(begin());
+    return samples_.write(samples, num_samples);
+  });
 }
 
-Status WavStreamSink::close() { return begin(); }
+Status WavStreamSink::close() {
+  return catching([&]() -> Status { return begin(); });
+}
 
 /// Before the first sample.
 Status WavStreamSink::begin() {

@@ -30,6 +30,22 @@ std::string end_of_links(const std::string& path) {
   return error ? path : place.string();
 }
 
+std::string descriptor_path(int file_descriptor) { return "/proc/self/fd/" + std::to_string(file_descriptor); }
+
+/// A file without a name that can get one beside `place`; none where the system or the file system has no such thing.
+FileDescriptor open_nameless(const std::string& place) {
+#ifdef O_TMPFILE
+  const std::string folder = std::filesystem::path(place).parent_path().string();
+  FileDescriptor file(::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+  if (file.get() >= 0 && ::access(descriptor_path(file.get()).c_str(), F_OK) == 0) {
+    return file;
+  }
+#else
+  static_cast<void>(place);
+#endif
+  return FileDescriptor();
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
@@ -69,18 +85,21 @@ Result<NewFile> NewFile::create(const std::string& path) {
   file.path_ = path;
   file.place_ = end_of_links(path);
   file.temporary_ = file.place_ + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  file.descriptor_ = open_nameless(file.place_);
+  if (file.descriptor_.get() >= 0) {
+    return file;
+  }
   // O_EXCL: never write through a link or into another process's temporary file.
   file.descriptor_ = FileDescriptor(::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.descriptor_.get() < 0) {
-    const int reason = errno;
-    file.temporary_.clear();
-    return io_error("create", path, reason);
+    return io_error("create", path, errno);
   }
+  file.has_name_ = true;
   return file;
 }
 
 NewFile::~NewFile() {
-  if (!temporary_.empty()) {
+  if (has_name_) {
     ::unlink(temporary_.c_str());
   }
 }
@@ -94,10 +113,24 @@ Status NewFile::write_at(size_t offset, const void* data, size_t size) {
 
 Result<FileDescriptor> NewFile::commit() {
   // What fsync accepted can no longer be lost by closing.
-  if (::fsync(descriptor_.get()) != 0 || std::rename(temporary_.c_str(), place_.c_str()) != 0) {
+  if (::fsync(descriptor_.get()) != 0) {
     return io_error("write", path_, errno);
   }
-  temporary_.clear();
+  if (!has_name_) {
+    const std::string source = descriptor_path(descriptor_.get());
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      return io_error("write", path_, errno);
+    }
+    has_name_ = true;
+    // Whoever maps the first descriptor would be told to have mapped a file without a name.
+    if (FileDescriptor named(::open(temporary_.c_str(), O_RDWR | O_CLOEXEC)); named.get() >= 0) {
+      descriptor_ = std::move(named);
+    }
+  }
+  if (std::rename(temporary_.c_str(), place_.c_str()) != 0) {
+    return io_error("write", path_, errno);
+  }
+  has_name_ = false;
   return std::move(descriptor_);
 }
 
@@ -122,6 +155,19 @@ Status write_all(int file_descriptor, const void* data, size_t size, const std::
     } else if (errno != EINTR) {
       return io_error("write", name, errno);
     }
+  }
+  return {};
+}
+
+Status read_at(int file_descriptor, void* data, size_t size, size_t offset, const std::string& name) {
+  size_t num_done = 0;
+  while (num_done < size) {
+    const ssize_t count = ::pread(file_descriptor, static_cast<std::byte*>(data) + num_done, size - num_done,
+                                  static_cast<off_t>(offset + num_done));
+    if (count == 0 || (count < 0 && errno != EINTR)) {
+      return io_error("read", name, count < 0 ? errno : EIO);
+    }
+    num_done += static_cast<size_t>(std::max<ssize_t>(count, 0));
   }
   return {};
 }

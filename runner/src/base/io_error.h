@@ -17,6 +17,8 @@ inline const char* remedy_of(int error_number) {
     case EPERM:
     case EROFS:
       return "; check the permissions or name another place";
+    case ENOMEM:
+      return "; free memory, or raise its limit (ulimit -v)";
     case ENOSPC:
     case EDQUOT:
     case EFBIG:

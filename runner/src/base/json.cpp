@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/catching.h"
 #include "base/request_json.h"
 
 namespace qwen3_tts {
@@ -35,27 +36,33 @@ OrderedJson speakers_of(const ModelMetadata& metadata) {
 }  // namespace
 
 Status from_json(std::string_view json, SynthesisRequest& request, SynthesisOptions& options) {
-  ASSIGN_OR_RETURN(const Json object, read_object(json));
-  for (const auto& [key, value] : object.items()) {
-    if (const auto* field = find_field(kRequestFields, key)) {
-      RETURN_IF_ERROR(read_field(*field, value, request));
-    } else if (const auto* option = find_field(kOptionFields, key)) {
-      RETURN_IF_ERROR(read_field(*option, value, options));
-    } else {
-      return unknown_key(key, keys_of(kRequestFields) + ", " + keys_of(kOptionFields));
+  return catching([&]() -> Status {
+    ASSIGN_OR_RETURN(const Json object, read_object(json));
+    for (const auto& [key, value] : object.items()) {
+      if (const auto* field = find_field(kRequestFields, key)) {
+        RETURN_IF_ERROR(read_field(*field, value, request));
+      } else if (const auto* option = find_field(kOptionFields, key)) {
+        RETURN_IF_ERROR(read_field(*option, value, options));
+      } else {
+        return unknown_key(key, keys_of(kRequestFields) + ", " + keys_of(kOptionFields));
+      }
     }
-  }
-  return {};
+    return {};
+  });
 }
 
 Status from_json(std::string_view json, SynthesisRequest& request) {
-  ASSIGN_OR_RETURN(const Json object, read_object(json));
-  return read_fields(kRequestFields, object, request);
+  return catching([&]() -> Status {
+    ASSIGN_OR_RETURN(const Json object, read_object(json));
+    return read_fields(kRequestFields, object, request);
+  });
 }
 
 Status from_json(std::string_view json, SynthesisOptions& options) {
-  ASSIGN_OR_RETURN(const Json object, read_object(json));
-  return read_fields(kOptionFields, object, options);
+  return catching([&]() -> Status {
+    ASSIGN_OR_RETURN(const Json object, read_object(json));
+    return read_fields(kOptionFields, object, options);
+  });
 }
 
 std::string to_json(const SynthesisRequest& request) { return to_text(write_fields(kRequestFields, request)); }

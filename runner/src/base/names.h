@@ -66,6 +66,12 @@ struct Names<Workload> {
 };
 
 template <>
+struct Names<Verify> {
+  static constexpr Name<Verify> kAll[] = {
+      {Verify::kOnce, "once"}, {Verify::kAlways, "always"}, {Verify::kNever, "never"}};
+};
+
+template <>
 struct Names<AudioFormat> {  // Endings of files.
   static constexpr Name<AudioFormat> kAll[] = {{AudioFormat::kWav, "wav"},
                                                {AudioFormat::kFlac, "flac"},

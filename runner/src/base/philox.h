@@ -19,11 +19,11 @@ inline std::array<uint32_t, 4> philox4x32_10(std::array<uint32_t, 4> counter, st
   return counter;
 }
 
-/// The random number in [0, 1) that draws code group `group` of frame `frame` (group 0: the talker's token of that
-/// index; a frame has the index of its token). It depends on nothing else, so chunks, threads and code paths cannot
-/// change what is drawn.
-inline float uniform(uint64_t seed, uint64_t frame, uint32_t group) {
-  const auto words = philox4x32_10({static_cast<uint32_t>(frame), static_cast<uint32_t>(frame >> 32), group, 0},
+/// The random number in [0, 1) that draws code group `group` of frame `frame` of a piece (group 0: the talker's token
+/// of that index; a frame has the index of its token, and they count from 0 in each piece). It depends on nothing else,
+/// so chunks, threads, code paths and other pieces cannot change what is drawn.
+inline float uniform(uint64_t seed, uint64_t frame, uint32_t group, uint32_t piece = 0) {
+  const auto words = philox4x32_10({static_cast<uint32_t>(frame), static_cast<uint32_t>(frame >> 32), group, piece},
                                    {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   // 24 bits: every value is exact in fp32.
   return static_cast<float>(words[0] >> 8) * 0x1p-24f;

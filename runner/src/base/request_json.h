@@ -49,6 +49,7 @@ inline constexpr JsonField<SynthesisOptions> kOptionFields[] = {
      json_field<SynthesisOptions, &SynthesisOptions::seed>("seed").write},
     json_field<SynthesisOptions, &SynthesisOptions::first_chunk_frames>("first_chunk_frames"),
     json_field<SynthesisOptions, &SynthesisOptions::chunk_frames>("chunk_frames"),
+    json_field<SynthesisOptions, &SynthesisOptions::ahead>("ahead"),
     json_field<SynthesisOptions, &SynthesisOptions::trim_silence>("trim_silence"),
     json_field<SynthesisOptions, &SynthesisOptions::codes_only>("codes_only"),
 };

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <exception>
-#include <new>
-#include <stdexcept>
-
 #include <qwen3_tts.h>
 #include <qwen3_tts/result.h>
 
+#include "base/catching.h"
 #include "c_api/last_error.h"
 
 /// What every function of the C interface has around it.
@@ -22,6 +19,8 @@ inline qwen3_tts_status status_of(ErrorCode code) {
       return QWEN3_TTS_IO;
     case ErrorCode::kExecution:
       return QWEN3_TTS_EXECUTION;
+    case ErrorCode::kOutOfMemory:
+      return QWEN3_TTS_OUT_OF_MEMORY;
     case ErrorCode::kInvalidState:
       break;
   }
@@ -37,17 +36,8 @@ inline qwen3_tts_status fail(qwen3_tts_status status, const char* message) {
 /// qwen3_tts_last_error().
 template <typename Work>
 qwen3_tts_status at_boundary(const Work& work) {
-  constexpr char kNoMemory[] = "there is not enough memory for this; free some, or ask for less";
-  try {
-    const Status status = work();
-    return status.ok() ? QWEN3_TTS_OK : fail(status_of(status.error().code), status.error().message.c_str());
-  } catch (const std::bad_alloc&) {
-    return fail(QWEN3_TTS_OUT_OF_MEMORY, kNoMemory);
-  } catch (const std::length_error&) {  // No vector has as many values.
-    return fail(QWEN3_TTS_OUT_OF_MEMORY, kNoMemory);
-  } catch (const std::exception& error) {
-    return fail(QWEN3_TTS_EXECUTION, error.what());
-  }
+  const Status status = catching(work);
+  return status.ok() ? QWEN3_TTS_OK : fail(status_of(status.error().code), status.error().message.c_str());
 }
 
 }  // namespace qwen3_tts::c_api

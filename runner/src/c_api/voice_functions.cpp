@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "base/json_fields.h"
 #include "base/try.h"
 #include "base/unicode_nfc.h"
+#include "base/x_vector.h"
 #include "c_api/about_voice.h"
 #include "c_api/arguments.h"
 #include "c_api/boundary.h"
@@ -44,17 +43,12 @@ Result<Voice> load(const std::string& path, const qwen3_tts_engine* engine) {
   return Voice::load(path, opened->engine->metadata());
 }
 
-Status check_x_vector(const float* x_vector, size_t size) {
+Status check_given(const float* x_vector, size_t size) {
   RETURN_IF_ERROR(require(x_vector, "x_vector"));
   if (size == 0 || size > kMaxWidth) {
     return invalid_argument("the x-vector has " + std::to_string(size) + " values; give as many as the model is wide");
   }
-  const float* bad = std::find_if_not(x_vector, x_vector + size, [](float value) { return std::isfinite(value); });
-  if (bad != x_vector + size) {
-    return invalid_argument("value " + std::to_string(bad - x_vector) + " of the x-vector is " + std::to_string(*bad) +
-                            "; give finite numbers");
-  }
-  return {};
+  return check_x_vector(x_vector, size);
 }
 
 }  // namespace
@@ -72,7 +66,7 @@ qwen3_tts_status qwen3_tts_voice_load(const char* path, const qwen3_tts_engine* 
 qwen3_tts_status qwen3_tts_voice_from_x_vector(const float* x_vector, size_t size, const char* about_json,
                                                qwen3_tts_voice** voice) {
   return at_boundary([&]() -> Status {
-    RETURN_IF_ERROR(check_x_vector(x_vector, size));
+    RETURN_IF_ERROR(check_given(x_vector, size));
     RETURN_IF_ERROR(require(voice, "voice"));
     ASSIGN_OR_RETURN(const AboutVoice given, read_about(about_json, kXVectorFields));
     Voice made;

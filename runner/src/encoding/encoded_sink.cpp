@@ -5,6 +5,7 @@
 
 #include "audio/pcm.h"
 #include "audio/wav_header.h"
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/file_ending.h"
 #include "base/try.h"
@@ -97,43 +98,51 @@ EncodedSink::~EncodedSink() {
 
 Result<std::unique_ptr<EncodedSink>> EncodedSink::to_file(std::string path, int64_t sample_rate,
                                                           AudioFormat otherwise) {
-  const std::string subject = "'" + path + "'";
-  ASSIGN_OR_RETURN(const auto named, about(subject, format_of_ending(path)));
-  auto state = std::make_unique<State>();
-  state->path = std::move(path);
-  state->format = named.value_or(otherwise);
-  state->sample_rate = sample_rate;
-  RETURN_IF_ERROR(about(subject, try_out(state->format, sample_rate, /*is_stream=*/false)));
-  return std::unique_ptr<EncodedSink>(new EncodedSink(std::move(state)));
+  return catching([&]() -> Result<std::unique_ptr<EncodedSink>> {
+    const std::string subject = "'" + path + "'";
+    ASSIGN_OR_RETURN(const auto named, about(subject, format_of_ending(path)));
+    auto state = std::make_unique<State>();
+    state->path = std::move(path);
+    state->format = named.value_or(otherwise);
+    state->sample_rate = sample_rate;
+    RETURN_IF_ERROR(about(subject, try_out(state->format, sample_rate, /*is_stream=*/false)));
+    return std::unique_ptr<EncodedSink>(new EncodedSink(std::move(state)));
+  });
 }
 
 Result<std::unique_ptr<EncodedSink>> EncodedSink::to_stream(Append append, int64_t sample_rate, AudioFormat format) {
-  RETURN_IF_ERROR(try_out(format, sample_rate, /*is_stream=*/true));
-  auto state = std::make_unique<State>();
-  state->append = std::move(append);
-  state->format = format;
-  state->sample_rate = sample_rate;
-  return std::unique_ptr<EncodedSink>(new EncodedSink(std::move(state)));
+  return catching([&]() -> Result<std::unique_ptr<EncodedSink>> {
+    RETURN_IF_ERROR(try_out(format, sample_rate, /*is_stream=*/true));
+    auto state = std::make_unique<State>();
+    state->append = std::move(append);
+    state->format = format;
+    state->sample_rate = sample_rate;
+    return std::unique_ptr<EncodedSink>(new EncodedSink(std::move(state)));
+  });
 }
 
 Status EncodedSink::write(const float* samples, int64_t num_samples) {
-  RETURN_IF_ERROR(state_->failure);
-  if (state_->is_closed) {
-    return Error{ErrorCode::kInvalidState, (state_->is_stream() ? "the stream" : "'" + state_->path + "'") +
-                                               std::string(" is closed; make another EncodedSink")};
-  }
-  Status status = state_->write(samples, num_samples);
-  return status.ok() ? status : state_->fail(std::move(status));
+  return catching([&]() -> Status {
+    RETURN_IF_ERROR(state_->failure);
+    if (state_->is_closed) {
+      return Error{ErrorCode::kInvalidState, (state_->is_stream() ? "the stream" : "'" + state_->path + "'") +
+                                                 std::string(" is closed; make another EncodedSink")};
+    }
+    Status status = state_->write(samples, num_samples);
+    return status.ok() ? status : state_->fail(std::move(status));
+  });
 }
 
 Status EncodedSink::close() {
-  RETURN_IF_ERROR(state_->failure);
-  if (state_->is_closed) {
-    return {};
-  }
-  Status status = state_->end();
-  state_->is_closed = true;
-  return status.ok() ? status : state_->fail(std::move(status));
+  return catching([&]() -> Status {
+    RETURN_IF_ERROR(state_->failure);
+    if (state_->is_closed) {
+      return {};
+    }
+    Status status = state_->end();
+    state_->is_closed = true;
+    return status.ok() ? status : state_->fail(std::move(status));
+  });
 }
 
 }  // namespace qwen3_tts

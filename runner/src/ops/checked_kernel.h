@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <optional>
 
 #include <executorch/extension/kernel_util/make_boxed_from_unboxed_functor.h>
@@ -42,7 +43,11 @@ class CheckedKernel {
       context.fail(executorch::runtime::Error::InvalidProgram);
       return;
     }
-    executorch::extension::WrapUnboxedIntoFunctor<Function>::call(context, stack);
+    try {
+      executorch::extension::WrapUnboxedIntoFunctor<Function>::call(context, stack);
+    } catch (const std::bad_alloc&) {  // ExecuTorch knows no exceptions.
+      context.fail(executorch::runtime::Error::MemoryAllocationFailed);
+    }
   }
 };
 

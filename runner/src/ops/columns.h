@@ -6,9 +6,8 @@
 #include <cstdint>
 #include <optional>
 
-#include <executorch/runtime/kernel/thread_parallel_interface.h>
-
 #include "ops/checks.h"
+#include "ops/parallel.h"
 
 /// What the convolutions of columns [T, width] share.
 namespace qwen3_tts {
@@ -67,7 +66,7 @@ inline float* past_in(const executorch::aten::Tensor& history, int64_t offset) {
 template <typename Visit>
 void for_each_task(int64_t num_tasks, int64_t num_workers, const Visit& visit) {
   std::atomic<int64_t> next{0};
-  executorch::extension::parallel_for(0, num_workers, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(num_workers, 1, [&](int64_t begin, int64_t end) {
     for (int64_t worker = begin; worker < end; ++worker) {
       for (int64_t task = next.fetch_add(1); task < num_tasks; task = next.fetch_add(1)) {
         visit(task, worker);

@@ -6,8 +6,12 @@
 #include <cpuid.h>
 #endif
 #ifdef QWEN3_TTS_ARM_KERNELS
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#else
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#endif
 #endif
 
 namespace qwen3_tts {
@@ -39,9 +43,18 @@ bool is_available(InstructionSet set) {
   }
 }
 #elif defined(QWEN3_TTS_ARM_KERNELS)
+bool has_dot_products() {
+#ifdef __APPLE__
+  int is_there = 0;
+  size_t size = sizeof(is_there);
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &is_there, &size, nullptr, 0) == 0 && is_there != 0;
+#else
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
+}
+
 bool is_available(InstructionSet set) {
-  return set == InstructionSet::kBaseline ||
-         (set == InstructionSet::kDotprod && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0);
+  return set == InstructionSet::kBaseline || (set == InstructionSet::kDotprod && has_dot_products());
 }
 #else
 bool is_available(InstructionSet set) { return set == InstructionSet::kBaseline; }

@@ -3,11 +3,11 @@
 #include <optional>
 
 #include <executorch/runtime/kernel/kernel_includes.h>
-#include <executorch/runtime/kernel/thread_parallel_interface.h>
 
 #include "ops/checks.h"
 #include "ops/kernels/linear_kernels.h"
 #include "ops/ops.h"
+#include "ops/parallel.h"
 
 namespace qwen3_tts {
 namespace {
@@ -29,7 +29,7 @@ int64_t bits_of_blocks(int64_t bytes) {
 
 /// The weight that two tensors hold; nothing when they do not fit each other or K columns.
 std::optional<PackedWeight> packed_weight(const Tensor& codes, const Tensor& scales, int64_t columns) {
-  if (codes.scalar_type() != ScalarType::Byte || scales.scalar_type() != ScalarType::BFloat16 || codes.dim() != 3 ||
+  if (!is_of(codes, ScalarType::Byte) || !is_of(scales, ScalarType::BFloat16) || codes.dim() != 3 ||
       scales.dim() != 3) {
     return std::nullopt;
   }
@@ -38,7 +38,8 @@ std::optional<PackedWeight> packed_weight(const Tensor& codes, const Tensor& sca
   const int64_t groups = scales.size(1);
   const int64_t bits = bits_of_blocks(codes.size(2));
   const bool fits = bits > 0 && blocks * PackedWeight::kBlockColumns == columns && scales.size(0) == panels &&
-                    scales.size(2) == PackedWeight::kPanelRows && blocks > 0 && groups > 0 && blocks % groups == 0;
+                    scales.size(2) == PackedWeight::kPanelRows && blocks > 0 && groups > 0 && blocks % groups == 0 &&
+                    columns / groups <= PackedWeight::kMaxGroupColumns;
   if (!fits) {
     return std::nullopt;
   }
@@ -118,9 +119,8 @@ Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor&
   start_sums(bias, residual, rows, outputs, y);
   const int64_t work = rows * columns * PackedWeight::kPanelRows;  // Of one panel.
   const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work);
-  executorch::extension::parallel_for(0, weight->num_panels, grain, [&](int64_t begin, int64_t end) {
-    kernels.multiply(quantized, rows, *weight, begin, end, y);
-  });
+  parallel_for(weight->num_panels, grain,
+               [&](int64_t begin, int64_t end) { kernels.multiply(quantized, rows, *weight, begin, end, y); });
   return out;
 }
 

@@ -16,12 +16,12 @@ using executorch::runtime::KernelRuntimeContext;
 /// Registers all of them with ExecuTorch, once a process.
 void register_ops();
 
-Tensor& rope_out(KernelRuntimeContext& context, const Tensor& rows, const Tensor& position, int64_t head_dim,
-                 double theta, Tensor& out);
+Tensor& rope_out(KernelRuntimeContext& context, const Tensor& positions, int64_t head_dim, double theta, Tensor& out);
 
 Tensor& attention_out(KernelRuntimeContext& context, const Tensor& qkv, const std::optional<Tensor>& q_norm,
-                      const std::optional<Tensor>& k_norm, const Tensor& rope, const Tensor& position, const Tensor& kv,
-                      int64_t layer, int64_t num_heads, int64_t window, double eps, Tensor& out);
+                      const std::optional<Tensor>& k_norm, const Tensor& rope, const Tensor& positions,
+                      const std::optional<Tensor>& slots, const Tensor& kv, int64_t layer, int64_t num_heads,
+                      int64_t window, double eps, Tensor& out);
 
 Tensor& linear_out(KernelRuntimeContext& context, const Tensor& x, const Tensor& codes, const Tensor& scales,
                    const std::optional<Tensor>& bias, const std::optional<Tensor>& norm, double eps,

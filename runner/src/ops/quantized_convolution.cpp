@@ -20,8 +20,8 @@ QuantizedLayer to_quantized_layer(int64_t width, const Tensor& weights, const Te
                                   const std::optional<Tensor>& bias, const std::optional<Tensor>& snake,
                                   int64_t dilation) {
   QuantizedLayer layer = {};
-  if (weights.scalar_type() != executorch::aten::ScalarType::Char || weights.dim() != 3 || !is_float(scales, 1) ||
-      width <= 0 || width > kMaxWidth || dilation <= 0 || dilation > kMaxDilation) {
+  if (!is_of(weights, executorch::aten::ScalarType::Char) || weights.dim() != 3 || !is_float(scales, 1) || width <= 0 ||
+      width > kMaxWidth || dilation <= 0 || dilation > kMaxDilation) {
     return layer;
   }
   layer.width = width;

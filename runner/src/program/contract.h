@@ -7,7 +7,7 @@
 namespace qwen3_tts::contract {
 
 /// Covers keys, methods and custom operators. Raise it when an older runner could no longer read a new file.
-inline constexpr int64_t kVersion = 2;
+inline constexpr int64_t kVersion = 3;
 
 // Constant methods.
 inline constexpr char kContractMethod[] = "contract";
@@ -24,6 +24,7 @@ inline constexpr char kCpGenerate[] = "cp_generate";
 inline constexpr char kCodePredictor[] = "code_predictor";
 inline constexpr char kCpHead[] = "cp_head";
 inline constexpr char kDecodeAudio[] = "decode_audio";
+inline constexpr char kDecodeChunk[] = "decode_chunk";  // Programs for a GPU.
 
 // Methods of a voice encoder, which is another file.
 inline constexpr char kEncodeSpeaker[] = "encode_speaker";

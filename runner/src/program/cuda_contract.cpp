@@ -8,7 +8,7 @@ namespace qwen3_tts {
 namespace {
 
 /// Of the keys, of the methods of such a program, and of what they take and give.
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 Error invalid(const std::string& what) {
   return Error{ErrorCode::kInvalidModel, "the model's constant 'cuda': " + what + kReexport + " --backend cuda"};

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/io_error.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
@@ -32,8 +34,8 @@ void* map_zeros(void* address, size_t size_bytes) {
 }
 
 Error mapping_error(size_t size_bytes) {
-  return Error{ErrorCode::kExecution,
-               "could not map " + std::to_string(size_bytes) + " bytes of session state: " + std::strerror(errno)};
+  return Error{ErrorCode::kOutOfMemory, "could not map " + std::to_string(size_bytes) +
+                                            " bytes of session state: " + std::strerror(errno) + remedy_of(errno)};
 }
 
 }  // namespace
@@ -84,6 +86,15 @@ Status MappedTensor::clear() {
     return mapping_error(size_bytes_);
   }
   return {};
+}
+
+void MappedTensor::discard(size_t offset, size_t size_bytes) const {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = (offset + page - 1) / page * page;
+  const size_t end = (offset + size_bytes) / page * page;
+  if (begin < end) {  // Pages that are shared with another part stay.
+    madvise(data() + begin, end - begin, MADV_DONTNEED);
+  }
 }
 
 }  // namespace qwen3_tts

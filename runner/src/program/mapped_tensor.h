@@ -38,6 +38,8 @@ class MappedTensor {
 
   /// All zeros again, with the memory given back.
   Status clear();
+  /// Gives back the memory of a part, whose content is then anything.
+  void discard(size_t offset, size_t size_bytes) const;
 
  private:
   MappedTensor(void* data, size_t size_bytes, executorch::extension::TensorPtr tensor);

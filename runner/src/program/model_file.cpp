@@ -13,6 +13,7 @@
 #include "program/contract.h"
 #include "program/gpu.h"
 #include "program/signature.h"
+#include "program/verification.h"
 
 namespace qwen3_tts {
 namespace {
@@ -66,6 +67,18 @@ std::vector<std::string> graph_methods(const CudaContract& cuda) {
   return methods;
 }
 
+Result<ModelFile> open(const EngineOptions& options, Extent extent) {
+  const std::string& path = options.model_path;
+  RETURN_IF_ERROR(verify(path, options.verify, extent));
+  ASSIGN_OR_RETURN(auto program, Program::create(path, {options.profile, "", false}));
+  ASSIGN_OR_RETURN(const auto methods, program->method_names());
+  RETURN_IF_ERROR(check_kind(path, methods));
+  ASSIGN_OR_RETURN(auto metadata, read_object<ModelMetadata>(*program, contract::kContractMethod));
+  RETURN_IF_ERROR(require_digests(path, options.verify));
+  ASSIGN_OR_RETURN(auto cuda, read_cuda(*program, methods));
+  return ModelFile{std::move(program), std::move(metadata), std::move(cuda), {options.profile, "", false}};
+}
+
 }  // namespace
 
 Status open_weights(ModelFile& model, const EngineOptions& options) {
@@ -82,19 +95,20 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
     return Error{ErrorCode::kIo, "cannot open '" + data_path + "', which holds the weights of '" + path +
                                      "'; put it there, or name the file that holds them (data_path)"};
   }
+  RETURN_IF_ERROR(verify(data_path, options.verify, Extent::kFile));
   RETURN_IF_ERROR(configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()));
   ASSIGN_OR_RETURN(const bool on_device, model.program->uses_backend(kCudaBackend));
-  ASSIGN_OR_RETURN(model.program, Program::create(path, {options.profile, data_path, !on_device}));
-  return {};
+  model.opened_with = {options.profile, data_path, !on_device};
+  ASSIGN_OR_RETURN(model.program, Program::create(path, model.opened_with));
+  return require_digests(data_path, options.verify);
 }
 
-Result<ModelFile> open_model(const std::string& path, bool is_profiled) {
-  ASSIGN_OR_RETURN(auto program, Program::create(path, {is_profiled, "", false}));
-  ASSIGN_OR_RETURN(const auto methods, program->method_names());
-  RETURN_IF_ERROR(check_kind(path, methods));
-  ASSIGN_OR_RETURN(auto metadata, read_object<ModelMetadata>(*program, contract::kContractMethod));
-  ASSIGN_OR_RETURN(auto cuda, read_cuda(*program, methods));
-  return ModelFile{std::move(program), std::move(metadata), std::move(cuda)};
+Result<ModelFile> open_model(const EngineOptions& options) { return open(options, Extent::kFile); }
+
+Result<ModelFile> open_model_description(const std::string& path) {
+  EngineOptions options;
+  options.model_path = path;
+  return open(options, Extent::kProgram);
 }
 
 Result<FramePath> FramePath::choose(const ModelFile& model, bool fused_code_predictor) {
@@ -108,8 +122,12 @@ Result<FramePath> FramePath::choose(const ModelFile& model, bool fused_code_pred
 }
 
 std::vector<std::string> methods_for(Workload workload, const FramePath& frame_path) {
+  std::vector<std::string> decoding = {contract::kDecodeAudio};
+  if (frame_path.program_keeps_state) {
+    decoding.emplace_back(contract::kDecodeChunk);
+  }
   if (workload == Workload::kDecoding) {
-    return {contract::kDecodeAudio};
+    return decoding;
   }
   std::vector<std::string> methods = {contract::kEncodeText, contract::kCodecEmbed};
   if (frame_path.program_keeps_state) {
@@ -120,7 +138,7 @@ std::vector<std::string> methods_for(Workload workload, const FramePath& frame_p
   } else {
     methods.emplace_back(contract::kTalker);
   }
-  if (frame_path.calls == FramePath::Calls::kFused) {
+  if (frame_path.calls != FramePath::Calls::kStepwise) {
     methods.emplace_back(contract::kCpGenerate);
   }
   if (frame_path.calls == FramePath::Calls::kStepwise) {
@@ -128,7 +146,7 @@ std::vector<std::string> methods_for(Workload workload, const FramePath& frame_p
     methods.emplace_back(contract::kCpHead);
   }
   if (workload == Workload::kSpeech) {
-    methods.emplace_back(contract::kDecodeAudio);
+    methods.insert(methods.end(), decoding.begin(), decoding.end());
   }
   return methods;
 }

@@ -19,11 +19,15 @@ struct ModelFile {
   std::unique_ptr<Program> program;
   ModelMetadata metadata;
   std::optional<CudaContract> cuda;  ///< Of a program for a GPU.
+  ProgramOptions opened_with;        ///< What opens it once more; profiled or not.
 };
 
-/// Opens the file at `path`, profiled as in Program::create(). An error names it and says what it is instead and which
+/// Opens the file that the options name, once it is verified. An error names it and says what it is instead and which
 /// file is wanted. Of a program for a GPU only what it says of itself can be read then.
-Result<ModelFile> open_model(const std::string& path, bool is_profiled = false);
+Result<ModelFile> open_model(const EngineOptions& options);
+
+/// The same for who asks what the file says of itself and runs none of its methods: its weights are not verified.
+Result<ModelFile> open_model_description(const std::string& path);
 
 /// Makes a program for a GPU ready to load its methods: checks that it can run here and opens its weights, the .ptd of
 /// the same name unless `options` name it. Checks that options for such programs are not given to others.
@@ -32,7 +36,7 @@ Status open_weights(ModelFile& model, const EngineOptions& options);
 /// How frames are made, and where the state between the calls is.
 struct FramePath {
   enum class Calls {
-    kOneCall,   ///< `frame`: code 0, the other codes, the talker's next step.
+    kOneCall,   ///< `frame`: the talker's step, code 0, the other codes; the first of a piece by `cp_generate`.
     kFused,     ///< `talker`, then `cp_generate`.
     kStepwise,  ///< `talker`, then `code_predictor` and `cp_head` for every code.
   };

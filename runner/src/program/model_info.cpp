@@ -7,6 +7,7 @@
 
 #include <qwen3_tts/model_info.h>
 
+#include "base/catching.h"
 #include "base/try.h"
 #include "program/model_file.h"
 #include "program/signature.h"
@@ -46,11 +47,11 @@ std::string describe(const std::optional<TensorSpec>& spec, bool is_dynamic) {
   return text + "]";
 }
 
-std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec>>& specs, bool is_first_dynamic) {
+std::vector<std::string> describe_all(const std::vector<std::optional<TensorSpec>>& specs, size_t num_dynamic) {
   std::vector<std::string> texts;
   texts.reserve(specs.size());
   for (const auto& spec : specs) {
-    texts.push_back(describe(spec, is_first_dynamic && texts.empty()));
+    texts.push_back(describe(spec, texts.size() < num_dynamic));
   }
   return texts;
 }
@@ -74,8 +75,8 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
     }
     ASSIGN_OR_RETURN(const MethodSpec spec, program.method_spec(signature.method));
     const bool may_vary = !is_static(model, signature.method);
-    methods.push_back({signature.method, describe_all(spec.inputs, may_vary && signature.is_input_dynamic),
-                       describe_all(spec.outputs, may_vary && signature.is_output_dynamic)});
+    methods.push_back({signature.method, describe_all(spec.inputs, may_vary ? signature.num_dynamic_inputs : 0),
+                       describe_all(spec.outputs, may_vary ? signature.num_dynamic_outputs : 0)});
   }
   return methods;
 }
@@ -83,15 +84,17 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
 }  // namespace
 
 Result<ModelInfo> read_model_info(const std::string& path) {
-  ASSIGN_OR_RETURN(ModelFile model, open_model(path));
-  ASSIGN_OR_RETURN(std::vector<MethodInfo> methods, describe_methods(model));
-  std::error_code error;
-  const auto file_bytes = std::filesystem::file_size(path, error);
-  if (error) {
-    return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
-  }
-  return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file_bytes),
-                   model.cuda ? model.cuda->gpu_arch : "", model.cuda ? model.cuda->dtype : ""};
+  return catching([&]() -> Result<ModelInfo> {
+    ASSIGN_OR_RETURN(ModelFile model, open_model_description(path));
+    ASSIGN_OR_RETURN(std::vector<MethodInfo> methods, describe_methods(model));
+    std::error_code error;
+    const auto file_bytes = std::filesystem::file_size(path, error);
+    if (error) {
+      return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
+    }
+    return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file_bytes),
+                     model.cuda ? model.cuda->gpu_arch : "", model.cuda ? model.cuda->dtype : ""};
+  });
 }
 
 }  // namespace qwen3_tts

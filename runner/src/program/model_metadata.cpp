@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/folded_name.h"
 #include "base/json_reader.h"
@@ -35,6 +36,7 @@ constexpr IntegerField kIntegerFields[] = {
     {"code_predictor_hidden_size", &ModelMetadata::code_predictor_hidden_size, 1},
     {"max_seq_len", &ModelMetadata::max_seq_len, 1},
     {"max_rows", &ModelMetadata::max_rows, 2},
+    {"max_batch", &ModelMetadata::max_batch, 1},
     {"max_decode_frames", &ModelMetadata::max_decode_frames, 1},
     {"top_k", &ModelMetadata::top_k, 0},
     {"subtalker_top_k", &ModelMetadata::subtalker_top_k, 0},
@@ -344,21 +346,23 @@ class ContractReader {
 }  // namespace
 
 Result<ModelMetadata> ModelMetadata::parse(std::string_view json) {
-  const Json contract = parse_json_object(json);
-  if (!contract.is_object()) {
-    return invalid("it is not a valid JSON object");
-  }
-  constexpr char kVersionKey[] = "contract_version";
-  const auto version = contract.find(kVersionKey);
-  if (version == contract.end()) {
-    return invalid("key '" + std::string(kVersionKey) + "' is missing");
-  }
-  if (integer_in(*version, contract::kVersion, contract::kVersion) != contract::kVersion) {
-    const bool is_newer = integer_in(*version, contract::kVersion + 1, kLargest).has_value();
-    return invalid("the model has contract_version " + version->dump() + ", this runner reads version " +
-                   std::to_string(contract::kVersion) + (is_newer ? "; take a newer runner" : ""));
-  }
-  return ContractReader(contract).read();
+  return catching([&]() -> Result<ModelMetadata> {
+    const Json contract = parse_json_object(json);
+    if (!contract.is_object()) {
+      return invalid("it is not a valid JSON object");
+    }
+    constexpr char kVersionKey[] = "contract_version";
+    const auto version = contract.find(kVersionKey);
+    if (version == contract.end()) {
+      return invalid("key '" + std::string(kVersionKey) + "' is missing");
+    }
+    if (integer_in(*version, contract::kVersion, contract::kVersion) != contract::kVersion) {
+      const bool is_newer = integer_in(*version, contract::kVersion + 1, kLargest).has_value();
+      return invalid("the model has contract_version " + version->dump() + ", this runner reads version " +
+                     std::to_string(contract::kVersion) + (is_newer ? "; take a newer runner" : ""));
+    }
+    return ContractReader(contract).read();
+  });
 }
 
 }  // namespace qwen3_tts

@@ -1,21 +1,20 @@
 #include "program/program.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <utility>
-
-#include <sys/stat.h>
 
 #include <executorch/extension/tensor/tensor.h>
 #include <executorch/runtime/backend/options.h>
 
+#include "base/catching.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/io_error.h"
 #include "base/scoped_timer.h"
 #include "base/try.h"
+#include "program/program_file.h"
 #include "program/runtime_log.h"
 
 namespace qwen3_tts {
@@ -24,69 +23,13 @@ namespace {
 namespace et = executorch::runtime;
 using executorch::aten::ScalarType;
 
-/// The extended header that follows the file identifier (ExecuTorch's schema/extended_header.h): little-endian
-/// sizes of the program and of the segments behind it.
-struct FileHeader {
-  static constexpr size_t kBytes = 64;
-  static constexpr size_t kMagicOffset = 8;
-  static constexpr size_t kProgramSizeOffset = 16;
-  static constexpr size_t kSegmentBaseOffset = 24;
-  static constexpr size_t kSegmentSizeOffset = 32;
-};
-
-uint64_t read_u64(const uint8_t* bytes) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) {
-    value = value << 8 | bytes[i];
-  }
-  return value;
-}
-
-/// Bytes the program in `header` needs, or 0 when it does not say.
-uint64_t expected_size(const uint8_t* header) {
-  if (std::memcmp(header + FileHeader::kMagicOffset, "eh00", 4) != 0) {
-    return 0;
-  }
-  const uint64_t program = read_u64(header + FileHeader::kProgramSizeOffset);
-  const uint64_t base = read_u64(header + FileHeader::kSegmentBaseOffset);
-  const uint64_t segments = read_u64(header + FileHeader::kSegmentSizeOffset);
-  return base == 0 ? program : base + segments;
-}
-
-/// Is it there, is it a program, is it whole? ExecuTorch maps the file and would find out by crashing.
-Status check_file(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) {
-    return io_error("open", path, errno);
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return Error{ErrorCode::kIo, "cannot open '" + path + "': it is not a regular file"};
-  }
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (file == nullptr) {
-    return io_error("open", path, errno);
-  }
-  std::array<uint8_t, FileHeader::kBytes> header{};
-  const size_t count = std::fread(header.data(), 1, header.size(), file);
-  std::fclose(file);
-  const auto size = static_cast<uint64_t>(info.st_size);
-  if (size == 0) {
-    return invalid_model("'" + path + "' is empty");
-  }
-  const auto status = count < header.size() ? et::Program::HeaderStatus::NotPresent
-                                            : et::Program::check_header(header.data(), header.size());
-  if (status == et::Program::HeaderStatus::IncompatibleVersion) {
-    return invalid_model("'" + path + "' was made by another version of ExecuTorch");
-  }
-  if (status != et::Program::HeaderStatus::CompatibleVersion) {
-    return invalid_model("'" + path + "' is not an ExecuTorch program (.pte)");
-  }
-  if (expected_size(header.data()) > size) {
-    return Error{ErrorCode::kInvalidModel, "'" + path + "' is truncated: " + std::to_string(size) + " of " +
-                                               std::to_string(expected_size(header.data())) +
-                                               " bytes; copy or export it again"};
-  }
-  return {};
+/// ExecuTorch and its delegates have one code for this and for damage; what they log tells them apart. A file that
+/// cannot be mapped was opened and read before.
+bool is_lack_of_memory(et::Error error, const std::string& cause) {
+  constexpr const char* kWords[] = {"Failed to map", "failed to allocate", "out_of_memory", "bad_alloc"};
+  return error == et::Error::AccessFailed || error == et::Error::MemoryAllocationFailed ||
+         std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](const char* words) { return cause.find(words) != std::string::npos; });
 }
 
 TensorSpec to_spec(const et::TensorInfo& info) {
@@ -97,7 +40,7 @@ TensorSpec to_spec(const et::TensorInfo& info) {
 
 Result<std::unique_ptr<Program>> Program::create(const std::string& path, const ProgramOptions& options) {
   capture_runtime_log();
-  RETURN_IF_ERROR(check_file(path));
+  RETURN_IF_ERROR(check_program_file(path));
   std::unique_ptr<Program> program(new Program(path, options));
   RETURN_IF_ERROR(program->load(options.data_path));
   return program;
@@ -202,6 +145,9 @@ Status Program::load_methods(const std::vector<std::string>& names) {
 }
 
 Status Program::load_method(const std::string& name) {
+  if (is_halfway_[name]) {
+    unload(name);
+  }
   if (module_->is_method_loaded(name)) {
     return {};
   }
@@ -221,7 +167,12 @@ Status Program::load_method(const std::string& name) {
 
 void Program::unload_method(const std::string& name) {
   const std::lock_guard<FairMutex> lock(mutex_);
+  unload(name);
+}
+
+void Program::unload(const std::string& name) {
   module_->unload_method(name);
+  is_halfway_[name] = false;
   const std::lock_guard<std::mutex> loaded_lock(loaded_mutex_);
   const auto is_it = [&](const LoadedMethod& method) { return method.name == name; };
   loaded_.erase(std::remove_if(loaded_.begin(), loaded_.end(), is_it), loaded_.end());
@@ -291,10 +242,21 @@ Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) 
   return to_spec(info);
 }
 
+/// A call that fails halfway leaves the method there, and ExecuTorch would refuse the next one. So that one loads it
+/// again: not this one, because XNNPACK takes memory to let go of a method, and ends the process when there is none.
 Status Program::execute(const std::string& method, const std::vector<et::EValue>& inputs,
                         std::initializer_list<OutputBuffer> outputs) {
   const std::lock_guard<FairMutex> lock(mutex_);
   RETURN_IF_ERROR(load_method(method));
+  bool& is_halfway = is_halfway_[method];
+  is_halfway = true;
+  Status status = catching([&] { return run(method, inputs, outputs); });
+  is_halfway = !status.ok();
+  return status;
+}
+
+Status Program::run(const std::string& method, const std::vector<et::EValue>& inputs,
+                    std::initializer_list<OutputBuffer> outputs) {
   clear_runtime_error();
   if (profile_ != nullptr) {
     profile_->set_method(method);
@@ -355,6 +317,9 @@ Result<std::string> Program::take_profile() {
 
 Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {
   const std::string cause = take_runtime_error();
+  if (is_lack_of_memory(error, cause)) {
+    return Error{ErrorCode::kOutOfMemory, "'" + path_ + "': there is not enough memory for it" + remedy_of(ENOMEM)};
+  }
   const std::string message =
       "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error) + (cause.empty() ? "" : ", " + cause) + ")";
   return code == ErrorCode::kInvalidModel ? invalid_model(message) : Error{code, message};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -102,6 +103,9 @@ class Program {
 
   Status load(const std::string& data_path);
   Status load_method(const std::string& name);
+  void unload(const std::string& name);
+  Status run(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
+             std::initializer_list<OutputBuffer> outputs);
   Result<executorch::runtime::EValue> read_constant(const std::string& name);
   Result<executorch::runtime::MethodMeta> method_meta(const std::string& method);
   Result<executorch::runtime::TensorInfo> input_info(const std::string& method, size_t index);
@@ -112,7 +116,8 @@ class Program {
   std::string path_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
-  FairMutex mutex_;  ///< Of the module and its profile.
+  FairMutex mutex_;  ///< Of the module, its profile and is_halfway_.
+  std::map<std::string, bool> is_halfway_;  ///< Methods whose last call failed.
   std::vector<LoadedMethod> loaded_;
   mutable std::mutex loaded_mutex_;  ///< Of loaded_ alone; taken last.
 };

@@ -12,6 +12,8 @@ namespace {
 
 using Sizes = std::vector<int64_t>;
 
+constexpr int64_t kFrameNumbers = 10;  // Of `frame`, beside a row and its random numbers: DeviceFrames packs them.
+
 bool matches(const TensorSpec& spec, const Sizes& sizes) {
   if (spec.sizes.size() != sizes.size()) {
     return false;
@@ -26,37 +28,58 @@ bool matches(const TensorSpec& spec, const Sizes& sizes) {
 
 }  // namespace
 
-std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool program_keeps_state) {
+namespace {
+
+std::vector<Signature> cpu_signatures(const ModelMetadata& metadata) {
   constexpr int64_t kAny = Signature::kAny;
+  const int64_t rows = metadata.max_rows;
+  const int64_t batch = metadata.max_batch;
+  const int64_t width = metadata.hidden_size;
+  const int64_t groups = metadata.num_code_groups;
+  const Sizes scratch = {batch, kAny, 2, kAny, groups, kAny};
+  return {
+      {contract::kEncodeText, {{rows}}, {}, 1, 1},
+      {contract::kCodecEmbed, {{rows}}, {}, 1, 1},
+      {contract::kTalker,
+       {{rows, width}, {rows}, {rows}, {batch}},
+       {{kAny, kAny, 2, kAny, metadata.max_seq_len, kAny}},
+       5,
+       2},
+      {contract::kCpGenerate, {{batch, width}, {batch}, {batch, groups - 1}, {batch, 3}, {batch}}, {scratch}, 5, 2},
+      {contract::kCodePredictor, {{2 * batch, width}, {2 * batch}, {2 * batch}, {batch}}, {scratch}, 4, 1},
+      {contract::kCpHead, {{batch, metadata.code_predictor_hidden_size}}, {}, 1, 1},
+      {contract::kDecodeAudio,
+       {{metadata.max_decode_frames, groups}, {metadata.max_decode_frames}},
+       {{kAny}, {1, kAny, 2, kAny, kAny, kAny}},
+       2,
+       1},
+  };
+}
+
+std::vector<Signature> gpu_signatures(const ModelMetadata& metadata) {
   const int64_t rows = metadata.max_rows;
   const int64_t width = metadata.hidden_size;
   const int64_t groups = metadata.num_code_groups;
   const Sizes number = {1};
-  const Sizes vocabulary = {metadata.talker_vocab_size};
-  std::vector<Signature> signatures = {
-      {contract::kEncodeText, {{rows}}, {}, true, true},
-      {contract::kCodecEmbed, {{rows}}, {}, true, true},
+  const Sizes row = {1, width};
+  return {
+      {contract::kEncodeText, {{rows}}, {}, 1, 1},
+      {contract::kCodecEmbed, {{rows}}, {}, 1, 1},
       {contract::kTalkerPrefill, {{rows, width}, number, number}, {}},
-      {contract::kTalker,
-       {{program_keeps_state ? 1 : rows, width}, number},
-       {{kAny, 2, kAny, metadata.max_seq_len, kAny}},
-       true},
-      {contract::kFrame, {{1, width}, number, vocabulary, vocabulary, {groups}, {6}}, {}},
-      {contract::kCpGenerate, {{1, width}, number, {groups - 1}, {3}}, {{kAny, 2, kAny, groups, kAny}}},
-      {contract::kCodePredictor, {{program_keeps_state ? 1 : 2, width}, number}, {{kAny, 2, kAny, groups, kAny}}, true},
+      {contract::kTalker, {row, number}, {}},
+      {contract::kFrame, {{width + groups + kFrameNumbers}}, {}},
+      {contract::kCpGenerate, {row, number, {groups - 1}, {3}}, {}},
+      {contract::kCodePredictor, {row, number}, {}},
       {contract::kCpHead, {{1, metadata.code_predictor_hidden_size}}, {}},
-      {contract::kDecodeAudio,
-       {{metadata.max_decode_frames, groups}, number},
-       {{kAny}, {kAny, 2, kAny, kAny, kAny}},
-       true,
-       true},
+      {contract::kDecodeAudio, {{1, groups}, number}, {}},
+      {contract::kDecodeChunk, {{metadata.max_decode_frames, groups}, {metadata.max_decode_frames}}, {}},
   };
-  for (Signature& signature : signatures) {
-    if (program_keeps_state) {
-      signature.states.clear();
-    }
-  }
-  return signatures;
+}
+
+}  // namespace
+
+std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool program_keeps_state) {
+  return program_keeps_state ? gpu_signatures(metadata) : cpu_signatures(metadata);
 }
 
 Status check_inputs(Program& program, const Signature& signature) {

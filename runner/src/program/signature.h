@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -17,10 +18,10 @@ struct Signature {
   const char* method;
   std::vector<std::vector<int64_t>> inputs;
   std::vector<std::vector<int64_t>> states;  ///< Inputs behind these, which the method writes through.
-  /// ExecuTorch does not tell which sizes are dynamic: it is the first one of the rows or frames that go in, and of
-  /// what a method gives for each of them.
-  bool is_input_dynamic = false;
-  bool is_output_dynamic = false;
+  /// ExecuTorch does not tell which sizes are dynamic: it is the first one of so many first inputs, states among them,
+  /// and of so many first outputs.
+  size_t num_dynamic_inputs = 0;
+  size_t num_dynamic_outputs = 0;
 };
 
 /// The methods that speak, in the order of the data flow; no file has all of them. Those of a program that keeps the

@@ -4,8 +4,8 @@
 
 namespace qwen3_tts {
 
-/// The right to use the caches that the methods of a program for a GPU keep. There is one set of them in a process,
-/// whatever the number of engines: ExecuTorch's CUDA backend knows them by name alone.
+/// The right to speak with a program for a GPU, whose methods keep the caches of one utterance. There is one in a
+/// process, whatever the number of engines: the int4 kernels of ExecuTorch's CUDA backend share a buffer.
 class StateLease {
  public:
   /// kInvalidState while somebody else has it.

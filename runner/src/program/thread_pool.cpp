@@ -42,7 +42,8 @@ Status set_thread_count(int32_t num_threads) {
   const std::lock_guard<std::mutex> lock(mutex);
   auto* pool = executorch::extension::threadpool::get_threadpool();
   if (pool == nullptr) {
-    return Error{ErrorCode::kExecution, "ExecuTorch's thread pool could not be made"};
+    return Error{ErrorCode::kExecution,
+                 "ExecuTorch's thread pool could not be made; it needs /proc/cpuinfo to be there"};
   }
   if (chosen.has_value()) {
     if (num_threads == 0 || num_threads == *chosen) {

@@ -15,6 +15,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#ifdef __linux__
+#include <linux/memfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -60,31 +68,13 @@ Error unusable(const std::string& path, const std::string& what) {
   return invalid_argument("weight cache '" + path + "': " + what);
 }
 
-/// Reads all of `size` bytes at `offset`; a file that ends before is an error.
-Status read_at(const FileDescriptor& file, size_t offset, void* data, size_t size, const std::string& path) {
-  char* cursor = static_cast<char*>(data);
-  while (size > 0) {
-    const ssize_t count = ::pread(file.get(), cursor, size, static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) {
-      continue;
-    }
-    if (count <= 0) {
-      return io_error("read", path, count < 0 ? errno : EIO);
-    }
-    cursor += count;
-    offset += static_cast<size_t>(count);
-    size -= static_cast<size_t>(count);
-  }
-  return {};
-}
-
 /// Calls visit(data, size) -> Status with the file's first `size` bytes, block by block.
 template <typename Visit>
 Status for_each_block(const FileDescriptor& file, size_t size, const std::string& path, Visit visit) {
   std::vector<char> block(std::min(size, kBlockBytes));
   for (size_t offset = 0; offset < size; offset += block.size()) {
     const size_t count = std::min(block.size(), size - offset);
-    RETURN_IF_ERROR(read_at(file, offset, block.data(), count, path));
+    RETURN_IF_ERROR(read_at(file.get(), block.data(), count, offset, path));
     RETURN_IF_ERROR(visit(block.data(), count));
   }
   return {};
@@ -108,20 +98,47 @@ Result<size_t> file_size(const FileDescriptor& file, const std::string& path) {
   return static_cast<size_t>(info.st_size);
 }
 
+#ifdef __APPLE__
+
+/// The kinds of all cores: there is no file of them.
+std::string core_kinds() {
+  std::string kinds;
+  for (const char* const name : {"hw.cputype", "hw.cpusubtype", "hw.cpufamily", "hw.cpusubfamily"}) {
+    uint32_t number = 0;
+    size_t size = sizeof(number);
+    if (::sysctlbyname(name, &number, &size, nullptr, 0) == 0) {
+      kinds += "\n" + std::to_string(number);
+    }
+  }
+  return kinds;
+}
+
+#else
+
+/// The kinds of all cores, each once: those of one processor may differ.
+std::string core_kinds() {
+  constexpr std::string_view kKinds[] = {"vendor_id",       "cpu family",  "model",    "stepping", "flags",
+                                         "CPU implementer", "CPU variant", "CPU part", "Features", "isa"};
+  std::string kinds;
+  std::vector<std::string> lines;
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const std::string name = line.substr(0, std::min(line.find('\t'), line.find(':')));
+    if (std::find(std::begin(kKinds), std::end(kKinds), name) != std::end(kKinds) &&
+        std::find(lines.begin(), lines.end(), line) == lines.end()) {
+      kinds += "\n" + line;
+      lines.push_back(line);
+    }
+  }
+  return kinds;
+}
+
+#endif
+
 /// What the choice of XNNPACK's kernels, and with them the packing, may depend on.
 std::string processor() {
   utsname system{};
-  std::string text = ::uname(&system) == 0 ? system.machine : "";
-  std::ifstream info("/proc/cpuinfo");
-  constexpr std::string_view kKinds[] = {"vendor_id",       "cpu family",  "model",    "stepping", "flags",
-                                         "CPU implementer", "CPU variant", "CPU part", "Features", "isa"};
-  for (std::string line; std::getline(info, line) && !line.empty();) {  // The first processor ends with an empty line.
-    const std::string name = line.substr(0, std::min(line.find('\t'), line.find(':')));
-    if (std::find(std::begin(kKinds), std::end(kKinds), name) != std::end(kKinds)) {
-      text += "\n" + line;
-    }
-  }
-  return text;
+  return (::uname(&system) == 0 ? system.machine : "") + core_kinds();
 }
 
 Result<std::array<uint8_t, 16>> cache_key(const std::string& model_path) {
@@ -143,8 +160,8 @@ Result<bool> fits(const FileDescriptor& file, const std::array<uint8_t, 16>& key
   Seal seal{};
   std::array<char, kFooterBytes> footer{};
   if (size > sizeof(seal) + sizeof(footer)) {
-    RETURN_IF_ERROR(read_at(file, size - sizeof(footer) - sizeof(seal), &seal, sizeof(seal), path));
-    RETURN_IF_ERROR(read_at(file, size - sizeof(footer), footer.data(), sizeof(footer), path));
+    RETURN_IF_ERROR(read_at(file.get(), &seal, sizeof(seal), size - sizeof(footer) - sizeof(seal), path));
+    RETURN_IF_ERROR(read_at(file.get(), footer.data(), sizeof(footer), size - sizeof(footer), path));
   }
   if (std::memcmp(seal.magic.data(), kMagic, kMagicPrefix) != 0) {
     return unusable(path,
@@ -175,7 +192,8 @@ Status lock_shared(const FileDescriptor& file, const std::string& path) {
 FileDescriptor open_scratch(const std::string& path) {
 #ifdef __linux__
   static_cast<void>(path);
-  return FileDescriptor(::memfd_create("qwen3_tts_packed_weights", MFD_CLOEXEC));
+  // Android's C library has a function for it since version 11 alone.
+  return FileDescriptor(static_cast<int>(::syscall(SYS_memfd_create, "qwen3_tts_packed_weights", MFD_CLOEXEC)));
 #else
   std::string name = path + ".XXXXXX";
   FileDescriptor file(::mkstemp(name.data()));
@@ -236,7 +254,7 @@ Status WeightCache::write_sealed(size_t size) {
     std::array<char, kFooterBytes> footer;
   } end{};
   static_assert(sizeof(end) == sizeof(Seal) + kFooterBytes);
-  RETURN_IF_ERROR(read_at(packed_, size - kFooterBytes, end.footer.data(), kFooterBytes, path_));
+  RETURN_IF_ERROR(read_at(packed_.get(), end.footer.data(), kFooterBytes, size - kFooterBytes, path_));
   hasher.add(end.footer.data(), kFooterBytes);
   std::memcpy(end.seal.magic.data(), kMagic, sizeof(kMagic));
   end.seal.key = key_;

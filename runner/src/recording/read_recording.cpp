@@ -8,6 +8,7 @@
 #include <qwen3_tts/read_recording.h>
 
 #include "audio/leading_silence.h"
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/try.h"
 #include "recording/audio_file.h"
@@ -213,25 +214,29 @@ Status check_request(int64_t sample_rate, const RecordingOptions& options) {
 }  // namespace
 
 Result<Recording> read_recording(const std::string& path, int64_t sample_rate, const RecordingOptions& options) {
-  const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
-  const std::string subject = "recording " + name;
-  RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
-  ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
-  ASSIGN_OR_RETURN(Recording recording, read_source(source, subject, sample_rate, options));
-  recording.source = name;
-  return finished(std::move(recording), sample_rate, options);
+  return catching([&]() -> Result<Recording> {
+    const std::string name = path == "-" ? "from standard input" : "'" + path + "'";
+    const std::string subject = "recording " + name;
+    RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
+    ASSIGN_OR_RETURN(ByteSource source, ByteSource::open(path));
+    ASSIGN_OR_RETURN(Recording recording, read_source(source, subject, sample_rate, options));
+    recording.source = name;
+    return finished(std::move(recording), sample_rate, options);
+  });
 }
 
 Result<Recording> recording_from_samples(const float* samples, size_t num_samples, int64_t from_rate,
                                          int64_t sample_rate, const RecordingOptions& options) {
-  const std::string subject = "recording";
-  GivenSound sound(samples, num_samples, from_rate);
-  RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
-  RETURN_IF_ERROR(about(subject, check_sound(sound, options)));
-  ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(from_rate, sample_rate)));
-  ASSIGN_OR_RETURN(Recording recording,
-                   RecordingReader(sound, resampler, options, channel_of(options.channel)).read(subject));
-  return finished(std::move(recording), sample_rate, options);
+  return catching([&]() -> Result<Recording> {
+    const std::string subject = "recording";
+    GivenSound sound(samples, num_samples, from_rate);
+    RETURN_IF_ERROR(about(subject, check_request(sample_rate, options)));
+    RETURN_IF_ERROR(about(subject, check_sound(sound, options)));
+    ASSIGN_OR_RETURN(Resampler resampler, about(subject, Resampler::create(from_rate, sample_rate)));
+    ASSIGN_OR_RETURN(Recording recording,
+                     RecordingReader(sound, resampler, options, channel_of(options.channel)).read(subject));
+    return finished(std::move(recording), sample_rate, options);
+  });
 }
 
 }  // namespace qwen3_tts

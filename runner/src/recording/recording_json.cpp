@@ -1,5 +1,6 @@
 #include <qwen3_tts/read_recording.h>
 
+#include "base/catching.h"
 #include "base/json_fields.h"
 #include "recording/channel_names.h"
 
@@ -18,8 +19,10 @@ constexpr JsonField<RecordingOptions> kFields[] = {
 }  // namespace
 
 Status from_json(std::string_view json, RecordingOptions& options) {
-  ASSIGN_OR_RETURN(const Json object, read_json_object(json, R"({"trim_silence": true})"));
-  return read_fields(kFields, object, options);
+  return catching([&]() -> Status {
+    ASSIGN_OR_RETURN(const Json object, read_json_object(json, R"({"trim_silence": true})"));
+    return read_fields(kFields, object, options);
+  });
 }
 
 }  // namespace qwen3_tts

@@ -42,6 +42,7 @@ Status check(const ResolvedOptions& o) {
       require(o.frame_budget.value_or(0) >= 0, "frame_budget", o.frame_budget.value_or(0), "0 (off) or more"),
       require(o.first_chunk_frames >= 1, "first_chunk_frames", o.first_chunk_frames, "1 or more"),
       require(o.chunk_frames >= 1, "chunk_frames", o.chunk_frames, "1 or more"),
+      require(o.ahead >= 0, "ahead", o.ahead, "0 (one piece after the other) or more"),
   };
   const auto* failed = std::find_if(std::begin(checks), std::end(checks), [](const Status& s) { return !s.ok(); });
   return failed == std::end(checks) ? Status() : *failed;
@@ -80,6 +81,7 @@ Result<ResolvedOptions> resolve_options(const SynthesisOptions& options, const M
       options.chunk_frames,
       options.trim_silence,
       options.codes_only,
+      std::min(options.ahead, metadata.max_batch - 1),
   };
   if (Status status = check(resolved); !status.ok()) {
     return status.error();

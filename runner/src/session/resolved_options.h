@@ -24,6 +24,7 @@ struct ResolvedOptions {
   int64_t chunk_frames;
   bool trim_silence;
   bool codes_only;
+  int64_t ahead;
 };
 
 /// Errors name the option and its value.

@@ -5,15 +5,22 @@
 
 #include "base/scoped_timer.h"
 #include "base/try.h"
-#include "session/speech_loop.h"
+#include "session/speech.h"
 
 namespace qwen3_tts {
+namespace {
 
-Status SpeechLoop::start(UtterancePlan plan, const ResolvedOptions& options) {
+// How far what was delivered is before what a listener has heard, for a piece ahead to be begun: its prompt takes time.
+constexpr double kLeadMs = 500;
+
+// Rows of a prompt that others wait for: as long as about two frames of theirs.
+constexpr int64_t kSliceRows = 16;
+
+}  // namespace
+
+Status Speech::start(UtterancePlan plan, const ResolvedOptions& options) {
   std::for_each(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { count(piece); });
   utterance_ = Utterance(std::move(plan), options, parts_.metadata);
-  stream_->draw = options.draw;
-  stream_->num_drawn = 0;
   leading_silence_ = LeadingSilence(parts_.metadata.sample_rate);
   if (!utterance_.needs_text()) {
     RETURN_IF_ERROR(begin_piece());
@@ -22,29 +29,106 @@ Status SpeechLoop::start(UtterancePlan plan, const ResolvedOptions& options) {
   return request.is_in_context && !options.codes_only ? prime_codec(request.voice->codes) : Status();
 }
 
-void SpeechLoop::add_pieces(std::vector<Piece> pieces) {
+void Speech::add_pieces(std::vector<Piece> pieces) {
   for (Piece& piece : pieces) {
     count(piece);
     utterance_.add_piece(std::move(piece));
   }
 }
 
-void SpeechLoop::count(const Piece& piece) {
+void Speech::count(const Piece& piece) {
   ++stats_.pieces;
   stats_.text_tokens += static_cast<int64_t>(piece.text_ids.size());
 }
 
-/// The next piece of the text, from its first row to where its first token can be drawn. The codec decoder knows
-/// nothing of pieces: to it, all frames are of one stream.
-Status SpeechLoop::begin_piece() {
-  const PromptPlan plan = utterance_.begin_piece();
-  parts_.frames.begin(*stream_, utterance_.max_tokens());
-  return read_prompt(plan);
+// ---------------------------------------------------------------------------------------------------------------------
+// Pieces
+
+/// The next piece of the text, from its first row to where its first token can be drawn, unless it is ahead already.
+/// The codec decoder knows nothing of pieces: to it, all frames are of one stream.
+Status Speech::begin_piece() {
+  if (heard_ != nullptr) {
+    parts_.loop.remove(*heard_);
+    spare_.push_back(std::exchange(heard_, nullptr));
+  }
+  const PieceStart start = utterance_.begin_piece();
+  heard_frames_ = 0;
+  if (!ahead_.empty()) {
+    heard_ = ahead_.front();
+    ahead_.pop_front();
+    return {};
+  }
+  heard_ = spare_.back();
+  spare_.pop_back();
+  return read_piece(*heard_, start);
+}
+
+/// Begins one more of the pieces behind the one that is heard, when there is time for it: frames of several pieces cost
+/// little more than those of one, but somebody listens to the first.
+Status Speech::begin_ahead() {
+  if (!wants_piece_ahead()) {
+    return {};
+  }
+  if (spare_.empty()) {
+    auto stream = parts_.frames.create_stream();
+    if (!stream.ok()) {
+      return {};  // No place is left: the pieces are spoken one after the other.
+    }
+    add_spare(*std::move(stream));
+  }
+  SpokenPiece* piece = spare_.back();
+  ahead_.push_back(piece);
+  spare_.pop_back();
+  RETURN_IF_ERROR(read_piece(*piece, utterance_.start_of_piece(ahead_.size() - 1)));
+  parts_.loop.allow(*piece, piece->max_tokens);
+  return {};
+}
+
+bool Speech::wants_piece_ahead() const {
+  if (stats_.samples == 0 || static_cast<int64_t>(ahead_.size()) >= utterance_.options().ahead ||
+      utterance_.num_pieces_left() <= ahead_.size()) {
+    return false;
+  }
+  const double heard_ms =
+      1000.0 * static_cast<double>(stats_.samples) / static_cast<double>(parts_.metadata.sample_rate);
+  const double lead_ms = heard_ms - elapsed_ms(first_heard_);
+  return lead_ms > kLeadMs || lead_ms < 0;  // Who is late already is not listened to.
+}
+
+void Speech::drop_pieces() {
+  const auto drop = [this](SpokenPiece* piece) {
+    parts_.loop.remove(*piece);
+    spare_.push_back(piece);
+  };
+  if (heard_ != nullptr) {
+    drop(std::exchange(heard_, nullptr));
+  }
+  for (SpokenPiece* piece : ahead_) {
+    drop(piece);
+  }
+  ahead_.clear();
+}
+
+/// There is always room for all in spare_: giving a piece back takes no memory.
+void Speech::add_spare(std::unique_ptr<FrameStream> stream) {
+  auto piece = std::make_unique<SpokenPiece>(std::move(stream));
+  spare_.reserve(pieces_.size() + 1);
+  pieces_.push_back(std::move(piece));
+  spare_.push_back(pieces_.back().get());
+}
+
+Status Speech::read_piece(SpokenPiece& piece, const PieceStart& start) {
+  piece.stream->draw = utterance_.options().draw;
+  piece.begin(start.max_tokens);
+  parts_.frames.begin(*piece.stream, start.index, start.max_tokens);
+  RETURN_IF_ERROR(read_prompt(piece, start.prompt));
+  parts_.loop.add(piece);
+  return {};
 }
 
 /// The talker over the prompt, less what the cache knows of it. The prefix is read by calls of its own, so that what
 /// comes of the prompt is the same to the last bit whether it was known or not.
-Status SpeechLoop::read_prompt(const PromptPlan& plan) {
+Status Speech::read_prompt(SpokenPiece& piece, const PromptPlan& plan) {
   const int64_t num_prefix = plan.num_prefix_rows;
   const Voice* voice = utterance_.plan().request.voice.get();
   const std::string key = prefix_key(plan, voice, parts_.metadata.num_code_groups);
@@ -52,40 +136,47 @@ Status SpeechLoop::read_prompt(const PromptPlan& plan) {
   const int64_t num_known = known == nullptr ? 0 : num_prefix;
   stats_.prompt_rows += static_cast<int64_t>(plan.rows.size());
   stats_.cached_rows += num_known;
-  RETURN_IF_ERROR(make_prompt(plan, num_known));
+  RETURN_IF_ERROR(make_prompt(piece, plan, num_known));
   const ScopedTimer timer(stats_.prefill_ms);
-  const Prompt& prompt = stream_->prompt;
+  FrameStream& stream = *piece.stream;
+  const Prompt& prompt = stream.prompt;
   if (known != nullptr) {
-    parts_.frames.restore(*stream_, *known, num_prefix);
-    return read_rows(prompt.rows.data(), prompt.num_rows);
+    parts_.frames.restore(stream, *known, num_prefix);
+    return read_rows(piece, prompt.rows.data(), prompt.num_rows);
   }
-  RETURN_IF_ERROR(read_rows(prompt.rows.data(), num_prefix));
+  RETURN_IF_ERROR(read_rows(piece, prompt.rows.data(), num_prefix));
   // A stop may have come before all of the prefix was read.
-  if (!is_stopped_ && parts_.prefixes.has_room_for(key, parts_.frames.snapshot_bytes(*stream_, num_prefix))) {
-    parts_.prefixes.keep(key, parts_.frames.snapshot(*stream_));
+  if (!is_stopped_ && parts_.prefixes.has_room_for(key, parts_.frames.snapshot_bytes(stream, num_prefix))) {
+    parts_.prefixes.keep(key, parts_.frames.snapshot(stream));
   }
-  return read_rows(prompt.rows.data() + num_prefix * parts_.metadata.hidden_size, prompt.num_rows - num_prefix);
+  return read_rows(piece, prompt.rows.data() + num_prefix * parts_.metadata.hidden_size, prompt.num_rows - num_prefix);
 }
 
-/// Until all are read, or somebody stops the utterance, which then draws nothing from them.
-Status SpeechLoop::read_rows(const float* rows, int64_t num_rows) {
-  const int64_t most = parts_.metadata.max_rows;
-  for (int64_t first = 0; first < num_rows && !is_stopped_; first += most) {
-    RETURN_IF_ERROR(
-        parts_.frames.read(*stream_, rows + first * parts_.metadata.hidden_size, std::min(most, num_rows - first)));
+/// Until all are read, or somebody stops the utterance, which then draws nothing from them. In slices while others
+/// speak: they have their turn between two calls.
+Status Speech::read_rows(SpokenPiece& piece, const float* rows, int64_t num_rows) {
+  for (int64_t first = 0; first < num_rows && !is_stopped_;) {
+    const int64_t most =
+        parts_.loop.has_others(piece) ? std::min(kSliceRows, parts_.metadata.max_rows) : parts_.metadata.max_rows;
+    const int64_t count = std::min(most, num_rows - first);
+    RETURN_IF_ERROR(parts_.frames.read(*piece.stream, rows + first * parts_.metadata.hidden_size, count));
+    first += count;
   }
   return {};
 }
 
-Status SpeechLoop::make_prompt(const PromptPlan& plan, int64_t num_known) {
+Status Speech::make_prompt(SpokenPiece& piece, const PromptPlan& plan, int64_t num_known) {
   const ScopedTimer timer(stats_.prompt_ms);
   const Voice* voice = utterance_.plan().request.voice.get();
-  ASSIGN_OR_RETURN(stream_->prompt, build_prompt(plan, num_known, voice, parts_.metadata, parts_.rows));
+  ASSIGN_OR_RETURN(piece.stream->prompt, build_prompt(plan, num_known, voice, parts_.metadata, parts_.rows));
   return {};
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// The codec decoder
+
 /// Brings the codec decoder to where it is after the voice's recording.
-Status SpeechLoop::prime_codec(const std::vector<int64_t>& codes) {
+Status Speech::prime_codec(const std::vector<int64_t>& codes) {
   const ScopedTimer timer(stats_.decode_ms);
   const ScopedTimer wait_timer(stats_.decode_wait_ms);
   const std::string key = codes_key(codes);
@@ -102,7 +193,7 @@ Status SpeechLoop::prime_codec(const std::vector<int64_t>& codes) {
 }
 
 /// Until all are decoded, or somebody stops the utterance.
-Status SpeechLoop::decode_unheard(const std::vector<int64_t>& codes) {
+Status Speech::decode_unheard(const std::vector<int64_t>& codes) {
   const ModelMetadata& metadata = parts_.metadata;
   const int64_t most = metadata.max_decode_frames;
   const int64_t num_frames = static_cast<int64_t>(codes.size()) / metadata.num_code_groups;

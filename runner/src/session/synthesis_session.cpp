@@ -7,27 +7,10 @@
 #include "session/synthesis_session_impl.h"
 #include "session/utterance_plan.h"
 #include "stages/codec_decoder.h"
-#include "stages/device_frames.h"
-#include "stages/host_frames.h"
 
 namespace qwen3_tts {
 
 using Impl = SynthesisSession::Impl;
-
-namespace {
-
-Result<std::unique_ptr<FrameMaker>> create_frame_maker(Engine::Impl& engine, Embedding& embedding) {
-  const FramePath& frame_path = engine.frame_path;
-  if (frame_path.calls == FramePath::Calls::kOneCall) {
-    return std::unique_ptr<FrameMaker>(std::make_unique<DeviceFrames>(*engine.program, engine.metadata));
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<FrameMaker> frames,
-                   HostFrames::create(*engine.program, embedding, engine.metadata,
-                                      frame_path.calls == FramePath::Calls::kFused, frame_path.program_keeps_state));
-  return frames;
-}
-
-}  // namespace
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Stages
@@ -40,27 +23,26 @@ Result<std::unique_ptr<Impl>> Impl::create(std::shared_ptr<Engine::Impl> engine)
   }
   std::unique_ptr<Impl> impl(new Impl(std::move(engine), std::move(lease)));
   Engine::Impl& parts = *impl->engine_;
-  ASSIGN_OR_RETURN(impl->frames_, create_frame_maker(parts, impl->embedding_));
   impl->decoder_ = std::make_unique<CodecDecoder>(parts.codec(), parts.metadata, parts.frame_path.program_keeps_state);
-  ASSIGN_OR_RETURN(impl->loop_, SpeechLoop::create({parts.metadata, impl->embedding_, *impl->frames_, *impl->decoder_,
-                                                    parts.prefix_cache, parts.is_pipelined()}));
+  ASSIGN_OR_RETURN(impl->speech_, Speech::create({parts.metadata, impl->embedding_, *parts.frames, *parts.loop,
+                                                  *impl->decoder_, parts.decode_pool.get(), parts.prefix_cache}));
   return impl;
 }
 
 Impl::Impl(std::shared_ptr<Engine::Impl> engine, std::optional<StateLease> lease)
-    : engine_(std::move(engine)), lease_(std::move(lease)), embedding_(*engine_->program, engine_->metadata) {
+    : engine_(std::move(engine)), lease_(std::move(lease)), embedding_(engine_->rows(), engine_->metadata) {
   ++engine_->num_sessions;
 }
 
 Impl::~Impl() {
-  loop_.reset();
+  speech_.reset();
   lease_.reset();
   --engine_->num_sessions;  // Last: who reads it may make another session.
 }
 
 /// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
 Status Impl::load_methods(Workload workload) {
-  const ScopedTimer timer(loop_->stats().load_ms);
+  const ScopedTimer timer(speech_->stats().load_ms);
   RETURN_IF_ERROR(engine_->preload(workload));
   return lease_ ? engine_->warm_up() : Status();
 }
@@ -79,7 +61,7 @@ Status Impl::begin() {
   start_time_ = Clock::now();
   state_ = State::kIdle;
   close_text();
-  return loop_->clear();
+  return speech_->clear();
 }
 
 Status Impl::start(const SynthesisRequest& request, const SynthesisOptions& options) {
@@ -98,8 +80,8 @@ Status Impl::prepare(const SynthesisRequest& request, const SynthesisOptions& op
     ASSIGN_OR_RETURN(text, OpenText::create(request, plan.request, resolved, engine_->metadata, engine_->tokenizer));
   }
   RETURN_IF_ERROR(load_methods(resolved.codes_only ? Workload::kCodes : Workload::kSpeech));
-  loop_->stats().prompt_ms = elapsed_ms(start_time_) - loop_->stats().load_ms;
-  RETURN_IF_ERROR(loop_->start(std::move(plan), resolved));
+  speech_->stats().prompt_ms = elapsed_ms(start_time_) - speech_->stats().load_ms;
+  RETURN_IF_ERROR(speech_->start(std::move(plan), resolved));
   const std::lock_guard<std::mutex> lock(text_mutex_);
   text_ = std::move(text);
   return {};
@@ -132,9 +114,9 @@ Status Impl::take_text() {
     return {};
   }
   ASSIGN_OR_RETURN(std::vector<Piece> pieces, text_->take());
-  loop_->add_pieces(std::move(pieces));
+  speech_->add_pieces(std::move(pieces));
   if (text_->is_finished()) {
-    loop_->close_text(text_->final_pause());
+    speech_->close_text(text_->final_pause());
   }
   return {};
 }
@@ -153,11 +135,11 @@ Result<AudioChunk> Impl::next() {
     return Error{ErrorCode::kInvalidState, "there is no utterance to continue; call start()"};
   }
   RETURN_IF_ERROR(poison_on_error(take_text()));
-  ASSIGN_OR_RETURN(const AudioChunk chunk, poison_on_error(loop_->next()));
-  if (loop_->is_finished()) {
+  ASSIGN_OR_RETURN(const AudioChunk chunk, poison_on_error(speech_->next()));
+  if (speech_->is_finished()) {
     finish();
   }
-  SynthesisStats& stats = loop_->stats();
+  SynthesisStats& stats = speech_->stats();
   stats.total_ms = elapsed_ms(start_time_);
   if (is_first(chunk)) {
     stats.ttfa_ms = stats.total_ms;
@@ -167,12 +149,12 @@ Result<AudioChunk> Impl::next() {
 
 /// Before it nothing was heard.
 bool Impl::is_first(const AudioChunk& chunk) const {
-  return chunk.num_samples > 0 && chunk.num_samples == loop_->stats().samples;
+  return chunk.num_samples > 0 && chunk.num_samples == speech_->stats().samples;
 }
 
 void Impl::finish() {
   state_ = State::kFinished;
-  loop_->forget_stop();
+  speech_->forget_stop();
   close_text();
 }
 
@@ -195,7 +177,7 @@ Status Impl::write(const AudioChunk& chunk, AudioSink& sink) {
   if (chunk.num_samples == 0) {
     return {};
   }
-  SynthesisStats& stats = loop_->stats();
+  SynthesisStats& stats = speech_->stats();
   Status status;
   {
     const ScopedTimer timer(stats.sink_ms);
@@ -219,7 +201,7 @@ Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
   RETURN_IF_ERROR(check_codes(codes, engine_->metadata, "codes"));
   RETURN_IF_ERROR(begin());
   RETURN_IF_ERROR(load_methods(Workload::kDecoding));
-  RETURN_IF_ERROR(loop_->decode(codes, [&](const AudioChunk& chunk) { return write(chunk, sink); }));
+  RETURN_IF_ERROR(speech_->decode(codes, [&](const AudioChunk& chunk) { return write(chunk, sink); }));
   RETURN_IF_ERROR(sink.close());
   finish();
   return {};
@@ -228,15 +210,17 @@ Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
 void Impl::reset() {
   state_ = State::kIdle;
   close_text();
-  loop_->forget_stop();
+  speech_->forget_stop();
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The public face
 
 Result<std::unique_ptr<SynthesisSession>> Engine::create_session() {
-  ASSIGN_OR_RETURN(auto impl, SynthesisSession::Impl::create(impl_));
-  return std::unique_ptr<SynthesisSession>(new SynthesisSession(std::move(impl)));
+  return catching([&]() -> Result<std::unique_ptr<SynthesisSession>> {
+    ASSIGN_OR_RETURN(auto impl, SynthesisSession::Impl::create(impl_));
+    return std::unique_ptr<SynthesisSession>(new SynthesisSession(std::move(impl)));
+  });
 }
 
 SynthesisSession::SynthesisSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -244,22 +228,28 @@ SynthesisSession::SynthesisSession(std::unique_ptr<Impl> impl) : impl_(std::move
 SynthesisSession::~SynthesisSession() = default;
 
 Status SynthesisSession::start(const SynthesisRequest& request, const SynthesisOptions& options) {
-  return impl_->start(request, options);
+  return impl_->guarded([&] { return impl_->start(request, options); });
 }
 
-Status SynthesisSession::append(std::string_view utf8) { return impl_->append(utf8); }
+Status SynthesisSession::append(std::string_view utf8) {
+  return catching([&] { return impl_->append(utf8); });
+}
 
-Status SynthesisSession::finish() { return impl_->finish_text(); }
+Status SynthesisSession::finish() {
+  return catching([&] { return impl_->finish_text(); });
+}
 
-Result<AudioChunk> SynthesisSession::next() { return impl_->next(); }
+Result<AudioChunk> SynthesisSession::next() {
+  return impl_->guarded([&] { return impl_->next(); });
+}
 
 Result<SynthesisStats> SynthesisSession::synthesize(const SynthesisRequest& request, const SynthesisOptions& options,
                                                     AudioSink& sink) {
-  return impl_->synthesize(request, options, sink);
+  return impl_->guarded([&] { return impl_->synthesize(request, options, sink); });
 }
 
 Status SynthesisSession::decode(const std::vector<int64_t>& codes, AudioSink& sink) {
-  return impl_->decode(codes, sink);
+  return impl_->guarded([&] { return impl_->decode(codes, sink); });
 }
 
 void SynthesisSession::stop() { impl_->stop(); }

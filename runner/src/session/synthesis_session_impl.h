@@ -10,18 +10,18 @@
 
 #include <qwen3_tts/synthesis_session.h>
 
+#include "base/catching.h"
 #include "base/scoped_timer.h"
 #include "program/state_lease.h"
 #include "session/engine_impl.h"
 #include "session/open_text.h"
-#include "session/speech_loop.h"
+#include "session/speech.h"
 #include "stages/embedding.h"
 #include "stages/frame_decoder.h"
-#include "stages/frame_maker.h"
 
 namespace qwen3_tts {
 
-/// The stages that a session runs its loop on, and what callers see of it: order of calls, poisoning, sinks, total
+/// The stages that a session speaks with, and what callers see of it: order of calls, poisoning, sinks, total
 /// times.
 struct SynthesisSession::Impl {
   static Result<std::unique_ptr<Impl>> create(std::shared_ptr<Engine::Impl> engine);
@@ -35,11 +35,27 @@ struct SynthesisSession::Impl {
   Result<AudioChunk> next();
   Result<SynthesisStats> synthesize(const SynthesisRequest& request, const SynthesisOptions& options, AudioSink& sink);
   Status decode(const std::vector<int64_t>& codes, AudioSink& sink);
-  void stop() { loop_->stop(); }
+  void stop() { speech_->stop(); }
+
+  /// What `work` returns. An exception is an error, after which nobody knows how far it came.
+  template <typename Work>
+  auto guarded(const Work& work) {
+    bool has_returned = false;
+    auto result = catching([&] {
+      auto returned = work();
+      has_returned = true;
+      return returned;
+    });
+    if (!has_returned) {
+      state_ = State::kPoisoned;
+    }
+    return result;
+  }
+
   void reset();
 
-  const Utterance& utterance() const { return loop_->utterance(); }
-  const SynthesisStats& stats() const { return loop_->stats(); }
+  const Utterance& utterance() const { return speech_->utterance(); }
+  const SynthesisStats& stats() const { return speech_->stats(); }
 
  private:
   enum class State { kIdle, kRunning, kFinished, kPoisoned };
@@ -72,9 +88,8 @@ struct SynthesisSession::Impl {
   std::shared_ptr<Engine::Impl> engine_;
   std::optional<StateLease> lease_;  ///< Of a program that keeps its state.
   Embedding embedding_;
-  std::unique_ptr<FrameMaker> frames_;
   std::unique_ptr<FrameDecoder> decoder_;
-  std::unique_ptr<SpeechLoop> loop_;
+  std::unique_ptr<Speech> speech_;
   std::mutex text_mutex_;               ///< Of text_.
   std::unique_ptr<OpenText> text_;  ///< Of an utterance that takes more of it, else null.
   State state_ = State::kIdle;

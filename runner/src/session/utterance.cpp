@@ -31,18 +31,30 @@ void Utterance::close_text(int64_t final_pause) {
   }
 }
 
-PromptPlan Utterance::begin_piece() {
+PromptPlan Utterance::prompt_of(const Piece& piece) const {
+  return plan_prompt(plan_.request, piece.text_ids, options_.text_layout, *metadata_);
+}
+
+PieceStart Utterance::begin_piece() {
   const bool is_first = next_piece_ == 0;
-  const std::vector<int64_t>& text_ids = plan_.pieces[next_piece_++].text_ids;
+  const auto index = static_cast<uint32_t>(next_piece_);
+  const Piece& piece = plan_.pieces[next_piece_++];
   is_between_pieces_ = false;
-  PromptPlan prompt = plan_prompt(plan_.request, text_ids, options_.text_layout, *metadata_);
-  limit_ = piece_limit(prompt, static_cast<int64_t>(text_ids.size()));
+  PromptPlan prompt = prompt_of(piece);
+  limit_ = piece_limit(prompt, static_cast<int64_t>(piece.text_ids.size()));
   num_piece_tokens_ = 0;
   if (is_first) {  // Later on they grow as they need.
     tokens_.reserve(static_cast<size_t>(limit_.num_tokens));
     codes_.reserve(static_cast<size_t>((limit_.num_tokens - 1) * metadata_->num_code_groups));
   }
-  return prompt;
+  return {index, std::move(prompt), limit_.num_tokens};
+}
+
+PieceStart Utterance::start_of_piece(size_t index_of_left) const {
+  const size_t index = next_piece_ + index_of_left;
+  PromptPlan prompt = prompt_of(plan_.pieces[index]);
+  const int64_t max_tokens = piece_limit(prompt, static_cast<int64_t>(plan_.pieces[index].text_ids.size())).num_tokens;
+  return {static_cast<uint32_t>(index), std::move(prompt), max_tokens};
 }
 
 /// The token after the last frame is drawn, and becomes none.
@@ -109,12 +121,6 @@ int64_t Utterance::take_pause(int64_t most) {
   const int64_t taken = std::min(most, pause_samples_);
   pause_samples_ -= taken;
   return taken;
-}
-
-void Utterance::drop_after(int64_t num_frames, size_t num_tokens) {
-  num_frames_ = num_frames;
-  codes_.resize(static_cast<size_t>(num_frames * metadata_->num_code_groups));
-  tokens_.resize(num_tokens);
 }
 
 void Utterance::finish(FinishReason reason) {

@@ -13,6 +13,13 @@
 
 namespace qwen3_tts {
 
+/// What a piece begins with.
+struct PieceStart {
+  uint32_t index;      ///< Its number in the text.
+  PromptPlan prompt;
+  int64_t max_tokens;  ///< That may be drawn for it, the last one of which becomes no frame.
+};
+
 /// The bookkeeping of one utterance: which piece of the text is spoken, how long it may be, what was drawn, why it
 /// ended. It knows no model; it is told what one gave, and says what comes next.
 class Utterance {
@@ -34,11 +41,12 @@ class Utterance {
   /// Nothing is left to say before one of these two.
   bool needs_text() const { return is_between_pieces_ && next_piece_ == plan_.pieces.size(); }
 
-  /// The prompt of the next piece, of which there is one: of the first, or after Next::kPiece.
-  PromptPlan begin_piece();
+  /// The next piece, of which there is one: the first, or one after Next::kPiece.
+  PieceStart begin_piece();
 
-  /// Tokens that may be drawn for the piece, the last one of which becomes no frame.
-  int64_t max_tokens() const { return limit_.num_tokens; }
+  /// Pieces that were not begun, and the start of one of them, which a limit over all may cut shorter once it is begun.
+  size_t num_pieces_left() const { return plan_.pieces.size() - next_piece_; }
+  PieceStart start_of_piece(size_t index_of_left) const;
 
   /// Samples of silence that come before any other frame.
   int64_t pause_samples() const { return pause_samples_; }
@@ -50,9 +58,6 @@ class Utterance {
 
   /// Takes the codes of frames, such as that of the last token: [num_frames, G], code 0 first.
   void accept_codes(const int64_t* codes, int64_t num_frames);
-
-  /// Forgets all but the first frames and tokens.
-  void drop_after(int64_t num_frames, size_t num_tokens);
 
   /// Ends the utterance, whatever else there was to say.
   void finish(FinishReason reason);
@@ -79,6 +84,7 @@ class Utterance {
   };
 
   PieceLimit piece_limit(const PromptPlan& prompt, int64_t num_text_tokens) const;
+  PromptPlan prompt_of(const Piece& piece) const;
   Next end_piece(FinishReason reason);
   void end_text();
   void begin_pause(int64_t num_samples);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
@@ -21,7 +22,10 @@ CodecDecoder::CodecDecoder(Program& program, const ModelMetadata& metadata, bool
       num_code_groups_(metadata.num_code_groups),
       samples_per_frame_(metadata.samples_per_frame),
       method_(contract::kDecodeAudio),
+      chunk_method_(contract::kDecodeChunk),
+      max_frames_(metadata.max_decode_frames),
       codes_(static_cast<size_t>(metadata.max_decode_frames * num_code_groups_)),
+      positions_(static_cast<size_t>(metadata.max_decode_frames)),
       codes_tensor_(make_tensor_ptr(
           {static_cast<SizesType>(metadata.max_decode_frames), static_cast<SizesType>(num_code_groups_)}, codes_.data(),
           ScalarType::Long)) {}
@@ -39,14 +43,40 @@ Result<DecoderState> CodecDecoder::create_state() {
 }
 
 Status CodecDecoder::decode(DecoderState& state, const int64_t* codes, int64_t num_frames, float* samples) {
+  if (!program_keeps_state_) {
+    return decode_frames(state, codes, num_frames, samples);
+  }
+  if (num_frames == max_frames_) {
+    return decode_chunk(state, codes, samples);
+  }
+  for (int64_t frame = 0; frame < num_frames; ++frame) {
+    RETURN_IF_ERROR(decode_frames(state, codes + frame * num_code_groups_, 1, samples + frame * samples_per_frame_));
+  }
+  return {};
+}
+
+Status CodecDecoder::decode_chunk(DecoderState& state, const int64_t* codes, float* samples) {
+  std::copy_n(codes, codes_.size(), codes_.begin());
+  std::iota(positions_.begin(), positions_.end(), state.position);
+  const auto frames = static_cast<SizesType>(max_frames_);
+  const auto chunk =
+      make_tensor_ptr({frames, static_cast<SizesType>(num_code_groups_)}, codes_.data(), ScalarType::Long);
+  const auto positions = make_tensor_ptr({frames}, positions_.data(), ScalarType::Long);
+  RETURN_IF_ERROR(program_.execute(chunk_method_, {*chunk, *positions}, {{samples, max_frames_ * samples_per_frame_}}));
+  state.position += max_frames_;
+  return {};
+}
+
+Status CodecDecoder::decode_frames(DecoderState& state, const int64_t* codes, int64_t num_frames, float* samples) {
   std::copy_n(codes, num_frames * num_code_groups_, codes_.begin());
   const std::array<SizesType, 2> sizes = {static_cast<SizesType>(num_frames), static_cast<SizesType>(num_code_groups_)};
   if (executorch::runtime::resize_tensor(*codes_tensor_, {sizes.data(), sizes.size()}) !=
       executorch::runtime::Error::Ok) {
     return Error{ErrorCode::kExecution, "'" + method_ + "' cannot take " + std::to_string(num_frames) + " frames"};
   }
-  const auto position = make_tensor_ptr({1}, &state.position, ScalarType::Long);
-  std::vector<executorch::runtime::EValue> inputs = {*codes_tensor_, *position};
+  std::iota(positions_.begin(), positions_.end(), state.position);
+  const auto positions_tensor = make_tensor_ptr({sizes[0]}, positions_.data(), ScalarType::Long);
+  std::vector<executorch::runtime::EValue> inputs = {*codes_tensor_, *positions_tensor};
   for (const MappedTensor& tensor : state.tensors) {
     inputs.emplace_back(tensor.tensor());
   }

@@ -12,7 +12,8 @@
 
 namespace qwen3_tts {
 
-/// The codec's decoder: the method `decode_audio`.
+/// The codec's decoder: the method `decode_audio`. A program that keeps the state takes one frame by that, and
+/// max_decode_frames by `decode_chunk`.
 class CodecDecoder : public FrameDecoder {
  public:
   /// Borrows `program`, which may keep the state itself.
@@ -29,7 +30,13 @@ class CodecDecoder : public FrameDecoder {
   int64_t num_code_groups_;
   int64_t samples_per_frame_;
   std::string method_;
-  std::vector<int64_t> codes_;  ///< [max_decode_frames, G]
+  Status decode_frames(DecoderState& state, const int64_t* codes, int64_t num_frames, float* samples);
+  Status decode_chunk(DecoderState& state, const int64_t* codes, float* samples);
+
+  std::string chunk_method_;
+  int64_t max_frames_;
+  std::vector<int64_t> codes_;      ///< [max_decode_frames, G]
+  std::vector<int64_t> positions_;  ///< [max_decode_frames] of a chunk.
   executorch::extension::TensorPtr codes_tensor_;
 };
 

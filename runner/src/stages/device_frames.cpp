@@ -1,7 +1,7 @@
 #include "stages/device_frames.h"
 
 #include <algorithm>
-#include <limits>
+#include <array>
 #include <utility>
 
 #include "base/philox.h"
@@ -15,7 +15,12 @@ using executorch::aten::ScalarType;
 using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
 
-constexpr float kBanned = -std::numeric_limits<float>::infinity();
+constexpr size_t kSamplingValues = 3;
+constexpr size_t kNumbers = 4;  // Behind the text row, the random numbers and both kinds of sampling.
+
+std::array<float, kSamplingValues> values_of(const SamplingParams& params) {
+  return {params.temperature, static_cast<float>(params.top_k), params.top_p};
+}
 
 }  // namespace
 
@@ -25,84 +30,106 @@ struct DeviceFrames::Stream : FrameStream {
 
 DeviceFrames::Stream& DeviceFrames::own(FrameStream& stream) { return static_cast<Stream&>(stream); }
 
-DeviceFrames::DeviceFrames(Program& program, const ModelMetadata& metadata)
+Result<std::unique_ptr<DeviceFrames>> DeviceFrames::create(Program& program, const ModelMetadata& metadata) {
+  ASSIGN_OR_RETURN(auto talker, Talker::create(program, metadata, /*program_keeps_kv=*/true));
+  return std::unique_ptr<DeviceFrames>(new DeviceFrames(program, metadata, std::move(talker)));
+}
+
+DeviceFrames::DeviceFrames(Program& program, const ModelMetadata& metadata, std::unique_ptr<Talker> talker)
     : program_(program),
       metadata_(metadata),
-      method_(contract::kFrame),
-      talker_(program, metadata),
-      text_row_(static_cast<size_t>(metadata.hidden_size)),
-      penalty_(static_cast<size_t>(metadata.talker_vocab_size)),
-      bans_(penalty_.size(), 0.0F),
-      uniforms_(static_cast<size_t>(metadata.num_code_groups)),
-      sampling_(6),
-      codes_(uniforms_.size()) {
-  std::fill(bans_.begin() + metadata.code_vocab_size, bans_.end(), kBanned);
+      frame_(contract::kFrame),
+      cp_generate_(contract::kCpGenerate),
+      talker_(std::move(talker)),
+      packed_(static_cast<size_t>(metadata.hidden_size + metadata.num_code_groups) + 2 * kSamplingValues + kNumbers),
+      uniforms_(static_cast<size_t>(metadata.num_code_groups - 1)),
+      sampling_(kSamplingValues),
+      codes_(static_cast<size_t>(metadata.num_code_groups)) {
   const auto vector_of = [](std::vector<float>& data) {
     return make_tensor_ptr({static_cast<SizesType>(data.size())}, data.data());
   };
-  tensors_ = {make_tensor_ptr({1, static_cast<SizesType>(text_row_.size())}, text_row_.data()),
-              make_tensor_ptr({1}, &position_, ScalarType::Long),
-              vector_of(penalty_),
-              vector_of(bans_),
-              vector_of(uniforms_),
-              vector_of(sampling_)};
-  inputs_.reserve(tensors_.size());
-  for (const auto& tensor : tensors_) {
-    inputs_.emplace_back(*tensor);
-  }
+  packed_tensor_ = vector_of(packed_);
+  code0_tensor_ = make_tensor_ptr({1}, codes_.data(), ScalarType::Long);
+  uniforms_tensor_ = vector_of(uniforms_);
+  sampling_tensor_ = vector_of(sampling_);
 }
 
 Result<std::unique_ptr<FrameStream>> DeviceFrames::create_stream() {
   auto stream = std::make_unique<Stream>();
-  ASSIGN_OR_RETURN(stream->talker, talker_.create_state(/*program_keeps_kv=*/true));
+  ASSIGN_OR_RETURN(stream->talker, talker_->create_state());
   return std::unique_ptr<FrameStream>(std::move(stream));
 }
 
-void DeviceFrames::begin(FrameStream& stream, int64_t max_tokens) {
+void DeviceFrames::begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) {
   own(stream).talker.position = 0;
-  stream.begin_tokens(max_tokens);
+  stream.begin_tokens(piece, max_tokens);
 }
 
 Status DeviceFrames::read(FrameStream& stream, const float* rows, int64_t num_rows) {
-  return talker_.read(own(stream).talker, rows, num_rows);
+  return talker_->read(own(stream).talker, rows, num_rows);
 }
 
 Status DeviceFrames::draw(const Streams& streams) {
   for (FrameStream* each : streams) {
     Stream& stream = own(*each);
-    set_inputs(stream);
-    std::copy_n(stream.prompt.text_row(static_cast<int64_t>(stream.tokens.size())), text_row_.size(),
-                text_row_.begin());
-    RETURN_IF_ERROR(program_.execute(method_, inputs_, {{codes_.data(), static_cast<int64_t>(codes_.size())}}));
-    ++stream.talker.position;
-    stream.status = check_codes(stream.num_drawn);
+    stream.status = {};
+    RETURN_IF_ERROR(stream.tokens.empty() ? make_first(stream) : make_next(stream));
+    if (stream.status.ok()) {
+      stream.status = check_codes(stream.tokens.size());
+    }
     if (stream.status.ok()) {
       stream.codes = codes_;
       stream.tokens.push_back(codes_[0]);
-      ++stream.num_drawn;
     }
   }
   return {};
 }
 
-void DeviceFrames::set_inputs(const Stream& stream) {
+Status DeviceFrames::make_first(Stream& stream) {
   const DrawOptions& draw = stream.draw;
-  position_ = stream.talker.position;
-  std::fill(penalty_.begin(), penalty_.end(), 1.0F);
-  for (const int64_t token : stream.tokens) {
-    penalty_[static_cast<size_t>(token)] = draw.repetition_penalty;
+  const auto token = talker_->sample(stream.talker, draw, stream.tokens, uniform(draw.seed, 0, 0, stream.piece));
+  if (!token.ok()) {
+    stream.status = token.error();
+    return {};
   }
-  const bool may_end = static_cast<int64_t>(stream.tokens.size()) >= draw.min_new_tokens;
-  bans_[static_cast<size_t>(metadata_.codec_eos_id)] = may_end ? 0.0F : kBanned;
-  for (size_t group = 0; group < uniforms_.size(); ++group) {
-    uniforms_[group] = uniform(draw.seed, stream.num_drawn, static_cast<uint32_t>(group));
+  std::fill(codes_.begin(), codes_.end(), 0);
+  codes_[0] = *token;
+  if (*token == metadata_.codec_eos_id) {
+    return {};
   }
-  auto value = sampling_.begin();
+  for (size_t i = 0; i < uniforms_.size(); ++i) {
+    uniforms_[i] = uniform(draw.seed, 0, static_cast<uint32_t>(i + 1), stream.piece);
+  }
+  const auto values = values_of(draw.subtalker);
+  std::copy(values.begin(), values.end(), sampling_.begin());
+  std::vector<float>& hidden = stream.talker.hidden;
+  const auto hidden_tensor = make_tensor_ptr({1, static_cast<SizesType>(hidden.size())}, hidden.data());
+  return program_.execute(cp_generate_, {*hidden_tensor, *code0_tensor_, *uniforms_tensor_, *sampling_tensor_},
+                          {{codes_.data(), static_cast<int64_t>(codes_.size())}});
+}
+
+Status DeviceFrames::make_next(Stream& stream) {
+  pack(stream);
+  RETURN_IF_ERROR(program_.execute(frame_, {*packed_tensor_}, {{codes_.data(), static_cast<int64_t>(codes_.size())}}));
+  ++stream.talker.position;
+  return {};
+}
+
+void DeviceFrames::pack(const Stream& stream) {
+  const DrawOptions& draw = stream.draw;
+  const auto num_tokens = static_cast<int64_t>(stream.tokens.size());
+  auto value = std::copy_n(stream.prompt.text_row(num_tokens - 1), metadata_.hidden_size, packed_.begin());
+  for (size_t group = 0; group < codes_.size(); ++group) {
+    *value++ = uniform(draw.seed, stream.tokens.size(), static_cast<uint32_t>(group), stream.piece);
+  }
   for (const SamplingParams& params : {draw.talker, draw.subtalker}) {
-    *value++ = params.temperature;
-    *value++ = static_cast<float>(params.top_k);
-    *value++ = params.top_p;
+    const auto values = values_of(params);
+    value = std::copy(values.begin(), values.end(), value);
   }
+  *value++ = static_cast<float>(stream.talker.position);
+  *value++ = static_cast<float>(stream.tokens.back());
+  *value++ = num_tokens >= draw.min_new_tokens ? 1.0F : 0.0F;
+  *value++ = draw.repetition_penalty;
 }
 
 Status DeviceFrames::complete(const Streams& /*streams*/) { return {}; }

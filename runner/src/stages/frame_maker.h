@@ -21,20 +21,22 @@ struct FrameStream {
   virtual ~FrameStream() = default;
 
   /// Of a new piece, no token is drawn. `max_tokens` of them may be.
-  void begin_tokens(int64_t max_tokens) {
+  void begin_tokens(uint32_t new_piece, int64_t max_tokens) {
+    piece = new_piece;
     tokens.clear();
     tokens.reserve(static_cast<size_t>(max_tokens));
   }
 
   Prompt prompt;                ///< Of the piece that is spoken; its text rows go with the frames.
   DrawOptions draw{};           ///< How tokens are drawn.
+  uint32_t piece = 0;           ///< Its number in the text, which says which random numbers are drawn with.
   std::vector<int64_t> tokens;  ///< Drawn in this piece, the last one of which becomes no frame.
-  uint64_t num_drawn = 0;       ///< Tokens drawn in all pieces: they say which random numbers come next.
   std::vector<int64_t> codes;   ///< [G] of the last frame, code 0 first.
   Status status;                ///< What went wrong with this utterance alone in the last draw() or complete().
 };
 
 /// Makes the frames of utterances, several of which may share a call: each is the same to the last bit, alone or not.
+/// For one thread at a time, but for what says otherwise.
 ///
 /// Of a piece: begin(), read() until the prompt is read, and then draw() and complete() for every frame; after a token
 /// that ends the piece there is no complete(). Nothing of an utterance is kept here but in its FrameStream.
@@ -44,14 +46,17 @@ class FrameMaker {
 
   virtual ~FrameMaker() = default;
 
-  /// The state of a new utterance, which this maker alone can use.
+  /// Streams that there can be at once.
+  virtual int64_t max_streams() const = 0;
+
+  /// The state of a new utterance, which this maker alone can use. kInvalidState when there are as many as can be.
   virtual Result<std::unique_ptr<FrameStream>> create_stream() = 0;
 
-  /// Begins a piece of at most `max_tokens` tokens: no row is read, no token drawn.
-  virtual void begin(FrameStream& stream, int64_t max_tokens) = 0;
+  /// Begins the piece with this number of at most `max_tokens` tokens: no row is read, no token drawn.
+  virtual void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) = 0;
 
   /// Reads rows of the prompt after those so far: [num_rows, H], at most max_rows of them. How a prompt is cut into
-  /// calls may change the last bits of what comes of it.
+  /// calls may change the last bits of what comes of it. Safe from any thread, for a stream of its own.
   virtual Status read(FrameStream& stream, const float* rows, int64_t num_rows) = 0;
 
   /// Draws the next token of every stream, which its `tokens` end with. An error is one of the call and of all streams.

@@ -1,5 +1,6 @@
 #include "stages/host_frames.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/philox.h"
@@ -19,67 +20,97 @@ const HostFrames::Stream& HostFrames::own(const FrameStream& stream) { return st
 Result<std::unique_ptr<HostFrames>> HostFrames::create(Program& program, Embedding& embedding,
                                                        const ModelMetadata& metadata, bool is_fused,
                                                        bool program_keeps_kv) {
+  ASSIGN_OR_RETURN(auto talker, Talker::create(program, metadata, program_keeps_kv));
   ASSIGN_OR_RETURN(auto code_predictor,
                    CodePredictor::create(program, embedding, metadata, is_fused, program_keeps_kv));
-  return std::unique_ptr<HostFrames>(new HostFrames(program, metadata, std::move(code_predictor), program_keeps_kv));
+  return std::unique_ptr<HostFrames>(new HostFrames(metadata, std::move(talker), std::move(code_predictor)));
 }
 
-HostFrames::HostFrames(Program& program, const ModelMetadata& metadata, std::unique_ptr<CodePredictor> code_predictor,
-                       bool program_keeps_kv)
-    : talker_(program, metadata), code_predictor_(std::move(code_predictor)), program_keeps_kv_(program_keeps_kv) {}
+HostFrames::HostFrames(const ModelMetadata& metadata, std::unique_ptr<Talker> talker,
+                       std::unique_ptr<CodePredictor> code_predictor)
+    : metadata_(metadata),
+      talker_(std::move(talker)),
+      code_predictor_(std::move(code_predictor)),
+      rows_(static_cast<size_t>(metadata.max_batch * metadata.hidden_size)) {}
 
 Result<std::unique_ptr<FrameStream>> HostFrames::create_stream() {
   auto stream = std::make_unique<Stream>();
-  ASSIGN_OR_RETURN(stream->talker, talker_.create_state(program_keeps_kv_));
+  ASSIGN_OR_RETURN(stream->talker, talker_->create_state());
   return std::unique_ptr<FrameStream>(std::move(stream));
 }
 
-void HostFrames::begin(FrameStream& stream, int64_t max_tokens) {
+void HostFrames::begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) {
   own(stream).talker.position = 0;
-  stream.begin_tokens(max_tokens);
+  stream.begin_tokens(piece, max_tokens);
 }
 
 Status HostFrames::read(FrameStream& stream, const float* rows, int64_t num_rows) {
-  return talker_.read(own(stream).talker, rows, num_rows);
+  return talker_->read(own(stream).talker, rows, num_rows);
 }
 
 Status HostFrames::draw(const Streams& streams) {
+  RETURN_IF_ERROR(step(streams));
   for (FrameStream* each : streams) {
     Stream& stream = own(*each);
-    if (!stream.tokens.empty()) {
-      const auto last_frame = static_cast<int64_t>(stream.tokens.size()) - 1;
-      RETURN_IF_ERROR(talker_.step(stream.talker, stream.frame_embedding.data(), stream.prompt.text_row(last_frame)));
-    }
-    const auto token =
-        talker_.sample(stream.talker, stream.draw, stream.tokens, uniform(stream.draw.seed, stream.num_drawn, 0));
+    const auto token = talker_->sample(stream.talker, stream.draw, stream.tokens,
+                                       uniform(stream.draw.seed, stream.tokens.size(), 0, stream.piece));
     stream.status = token.ok() ? Status() : token.error();
     if (token.ok()) {
       stream.tokens.push_back(*token);
-      ++stream.num_drawn;
     }
   }
   return {};
 }
 
-Status HostFrames::complete(const Streams& streams) {
+Status HostFrames::step(const Streams& streams) {
+  states_.clear();
+  auto row = rows_.begin();
   for (FrameStream* each : streams) {
     Stream& stream = own(*each);
-    RETURN_IF_ERROR(
-        code_predictor_->predict(stream.talker.hidden, stream.tokens.back(), stream.draw, stream.num_drawn - 1));
-    stream.codes = code_predictor_->codes();
-    stream.frame_embedding = code_predictor_->frame_embedding();
+    if (!stream.tokens.empty()) {
+      const float* text = stream.prompt.text_row(static_cast<int64_t>(stream.tokens.size()) - 1);
+      row = std::transform(stream.frame_embedding.begin(), stream.frame_embedding.end(), text, row,
+                           [](float code, float text_value) { return code + text_value; });
+      states_.push_back(&stream.talker);
+    }
+  }
+  return states_.empty() ? Status() : talker_->step(states_, rows_.data());
+}
+
+Status HostFrames::complete(const Streams& streams) {
+  frames_.clear();
+  for (FrameStream* each : streams) {
+    const Stream& stream = own(*each);
+    frames_.push_back(
+        {stream.talker.hidden.data(), stream.tokens.back(), &stream.draw, stream.piece, stream.tokens.size() - 1});
+  }
+  RETURN_IF_ERROR(code_predictor_->predict(frames_));
+  for (size_t i = 0; i < streams.size(); ++i) {
+    Stream& stream = own(*streams[i]);
+    stream.status = code_predictor_->check(i);
+    stream.codes.assign(code_predictor_->codes(i), code_predictor_->codes(i) + metadata_.num_code_groups);
+    stream.frame_embedding.assign(code_predictor_->frame_embedding(i),
+                                  code_predictor_->frame_embedding(i) + metadata_.hidden_size);
   }
   return {};
 }
 
-Snapshot HostFrames::snapshot(const FrameStream& stream) const { return own(stream).talker.snapshot(); }
+Snapshot HostFrames::snapshot(const FrameStream& stream) const {
+  const TalkerState& talker = own(stream).talker;
+  return talker.slot ? talker.slot->snapshot(talker.position) : Snapshot();
+}
 
 size_t HostFrames::snapshot_bytes(const FrameStream& stream, int64_t num_rows) const {
-  return own(stream).talker.snapshot_bytes(num_rows);
+  const TalkerState& talker = own(stream).talker;
+  return talker.slot ? talker.slot->snapshot_bytes(num_rows) : 0;
 }
 
 void HostFrames::restore(FrameStream& stream, const Snapshot& snapshot, int64_t num_rows) {
-  own(stream).talker.restore(snapshot, num_rows);
+  TalkerState& talker = own(stream).talker;
+  if (talker.slot) {
+    talker.slot->restore(snapshot, num_rows);
+  }
+  talker.position = num_rows;
 }
 
 }  // namespace qwen3_tts

@@ -24,8 +24,9 @@ class HostFrames : public FrameMaker {
                                                     const ModelMetadata& metadata, bool is_fused,
                                                     bool program_keeps_kv);
 
+  int64_t max_streams() const override { return talker_->max_states(); }
   Result<std::unique_ptr<FrameStream>> create_stream() override;
-  void begin(FrameStream& stream, int64_t max_tokens) override;
+  void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override;
   Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;
   Status draw(const Streams& streams) override;
   Status complete(const Streams& streams) override;
@@ -36,16 +37,22 @@ class HostFrames : public FrameMaker {
  private:
   struct Stream;
 
-  HostFrames(Program& program, const ModelMetadata& metadata, std::unique_ptr<CodePredictor> code_predictor,
-             bool program_keeps_kv);
+  HostFrames(const ModelMetadata& metadata, std::unique_ptr<Talker> talker,
+             std::unique_ptr<CodePredictor> code_predictor);
+
+  /// Lets the talker read the last frames of the streams that have one, each with its text row.
+  Status step(const Streams& streams);
 
   /// A Stream that create_stream() made.
   static Stream& own(FrameStream& stream);
   static const Stream& own(const FrameStream& stream);
 
-  Talker talker_;
+  const ModelMetadata& metadata_;
+  std::unique_ptr<Talker> talker_;
   std::unique_ptr<CodePredictor> code_predictor_;
-  bool program_keeps_kv_;
+  std::vector<float> rows_;              ///< [max_batch, H] that the talker reads next, of the
+  std::vector<TalkerState*> states_;     ///< utterances of these.
+  std::vector<BegunFrame> frames_;       ///< To be completed.
 };
 
 }  // namespace qwen3_tts

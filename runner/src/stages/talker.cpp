@@ -1,6 +1,7 @@
 #include "stages/talker.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/try.h"
@@ -12,77 +13,74 @@ namespace {
 using executorch::aten::ScalarType;
 using executorch::aten::SizesType;
 using executorch::extension::make_tensor_ptr;
+using executorch::extension::TensorPtr;
 
-/// Calls `visit(bytes, num_bytes)` for the keys or values of every head at the first `num_rows` positions.
-template <typename Visit>
-void visit_positions(const MappedTensor& kv, int64_t num_rows, const Visit& visit) {
-  const auto& tensor = kv.tensor();  // [L, 2, KVH, C, D]
-  const auto num_heads = static_cast<size_t>(tensor.size(0) * tensor.size(1) * tensor.size(2));
-  const size_t head_bytes = kv.size_bytes() / num_heads;
-  const size_t position_bytes = head_bytes / static_cast<size_t>(tensor.size(3));
-  for (size_t head = 0; head < num_heads; ++head) {
-    visit(kv.data() + head * head_bytes, static_cast<size_t>(num_rows) * position_bytes);
-  }
+constexpr size_t kKvInput = 4;  // Of the method, when the caller keeps the state.
+
+TensorPtr matrix(float* data, int64_t num_rows, int64_t width) {
+  return make_tensor_ptr({static_cast<SizesType>(num_rows), static_cast<SizesType>(width)}, data);
+}
+
+TensorPtr numbers(int64_t* data, size_t count) {
+  return make_tensor_ptr({static_cast<SizesType>(count)}, data, ScalarType::Long);
 }
 
 }  // namespace
 
-size_t TalkerState::snapshot_bytes(int64_t num_rows) const {
-  return kv ? kv->size_bytes() / static_cast<size_t>(kv->tensor().size(3)) * static_cast<size_t>(num_rows) : 0;
-}
-
-Snapshot TalkerState::snapshot() const {
-  Snapshot snapshot;
-  if (kv) {
-    snapshot.reserve(snapshot_bytes(position));
-    visit_positions(*kv, position,
-                    [&](const std::byte* from, size_t size) { snapshot.insert(snapshot.end(), from, from + size); });
+Result<std::unique_ptr<Talker>> Talker::create(Program& program, const ModelMetadata& metadata, bool program_keeps_kv) {
+  std::unique_ptr<SlotPool> slots;
+  if (!program_keeps_kv) {
+    ASSIGN_OR_RETURN(TensorSpec spec, program.state_spec(contract::kTalker, kKvInput));
+    ASSIGN_OR_RETURN(slots, SlotPool::create(std::move(spec)));
   }
-  return snapshot;
+  return std::unique_ptr<Talker>(new Talker(program, metadata, std::move(slots)));
 }
 
-void TalkerState::restore(const Snapshot& snapshot, int64_t num_rows) {
-  if (kv) {
-    const std::byte* from = snapshot.data();
-    visit_positions(*kv, num_rows, [&](std::byte* to, size_t size) {
-      std::copy_n(from, size, to);
-      from += size;
-    });
-  }
-  position = num_rows;
-}
-
-Talker::Talker(Program& program, const ModelMetadata& metadata)
+Talker::Talker(Program& program, const ModelMetadata& metadata, std::unique_ptr<SlotPool> slots)
     : program_(program),
       hidden_size_(metadata.hidden_size),
       vocab_size_(metadata.talker_vocab_size),
       max_rows_(metadata.max_rows),
       method_(contract::kTalker),
       prefill_method_(contract::kTalkerPrefill),
-      row_(static_cast<size_t>(metadata.hidden_size)),
-      row_tensor_(make_tensor_ptr({1, static_cast<SizesType>(hidden_size_)}, row_.data())),
-      processor_(metadata) {}
+      slots_(std::move(slots)),
+      positions_(static_cast<size_t>(metadata.max_batch)),
+      slot_indices_(positions_.size()),
+      outputs_(positions_.size()),
+      logits_(positions_.size() * static_cast<size_t>(vocab_size_)),
+      hidden_(positions_.size() * static_cast<size_t>(hidden_size_)),
+      processor_(metadata) {
+  std::iota(outputs_.begin(), outputs_.end(), 0);
+}
 
-Result<TalkerState> Talker::create_state(bool program_keeps_kv) const {
+Result<TalkerState> Talker::create_state() {
   TalkerState state;
   state.logits.resize(static_cast<size_t>(vocab_size_));
   state.hidden.resize(static_cast<size_t>(hidden_size_));
-  if (!program_keeps_kv) {
-    ASSIGN_OR_RETURN(const TensorSpec spec, program_.state_spec(method_, 2));
-    ASSIGN_OR_RETURN(MappedTensor kv, MappedTensor::create(spec));
-    state.kv.emplace(std::move(kv));
+  if (slots_ != nullptr) {
+    ASSIGN_OR_RETURN(Slot slot, slots_->lease());
+    state.slot.emplace(std::move(slot));
   }
   return state;
 }
 
 Status Talker::read(TalkerState& state, const float* rows, int64_t num_rows) {
-  if (!state.kv) {
+  if (slots_ == nullptr) {
     return read_padded(state, rows, num_rows);
   }
+  const auto count = static_cast<size_t>(num_rows);
+  std::vector<int64_t> positions(count);
+  std::iota(positions.begin(), positions.end(), state.position);
+  std::vector<int64_t> slots(count, state.slot->index());
+  int64_t last = num_rows - 1;
   // The method only reads its rows; ExecuTorch has no type for that.
-  const auto tensor = make_tensor_ptr({static_cast<SizesType>(num_rows), static_cast<SizesType>(hidden_size_)},
-                                      const_cast<float*>(rows));
-  RETURN_IF_ERROR(run(*tensor, state));
+  const auto rows_tensor = matrix(const_cast<float*>(rows), num_rows, hidden_size_);
+  const auto positions_tensor = numbers(positions.data(), count);
+  const auto slots_tensor = numbers(slots.data(), count);
+  const auto last_tensor = numbers(&last, 1);
+  RETURN_IF_ERROR(program_.execute(method_,
+                                   {*rows_tensor, *positions_tensor, *slots_tensor, *last_tensor, slots_->tensor()},
+                                   {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}}));
   state.position += num_rows;
   return {};
 }
@@ -92,29 +90,49 @@ Status Talker::read_padded(TalkerState& state, const float* rows, int64_t num_ro
   const auto first = padded_rows_.end() - num_rows * hidden_size_;
   std::fill(padded_rows_.begin(), first, 0.0F);
   std::copy_n(rows, num_rows * hidden_size_, first);
-  const auto tensor =
-      make_tensor_ptr({static_cast<SizesType>(max_rows_), static_cast<SizesType>(hidden_size_)}, padded_rows_.data());
-  const auto position = make_tensor_ptr({1}, &state.position, ScalarType::Long);
-  const auto count = make_tensor_ptr({1}, &num_rows, ScalarType::Long);
+  const auto tensor = matrix(padded_rows_.data(), max_rows_, hidden_size_);
+  const auto position = numbers(&state.position, 1);
+  const auto count = numbers(&num_rows, 1);
   RETURN_IF_ERROR(program_.execute(prefill_method_, {*tensor, *position, *count},
                                    {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}}));
   state.position += num_rows;
   return {};
 }
 
-Status Talker::run(const executorch::aten::Tensor& rows, TalkerState& state) {
-  const auto position = make_tensor_ptr({1}, &state.position, ScalarType::Long);
-  std::vector<executorch::runtime::EValue> inputs = {rows, *position};
-  if (state.kv) {
-    inputs.emplace_back(state.kv->tensor());
+Status Talker::step(const std::vector<TalkerState*>& states, float* rows) {
+  if (slots_ == nullptr) {
+    return step_in_program(*states.front(), rows);
   }
-  return program_.execute(method_, inputs, {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}});
+  const size_t count = states.size();
+  for (size_t i = 0; i < count; ++i) {
+    positions_[i] = states[i]->position;
+    slot_indices_[i] = states[i]->slot->index();
+  }
+  const auto num_rows = static_cast<int64_t>(count);
+  const auto rows_tensor = matrix(rows, num_rows, hidden_size_);
+  const auto positions_tensor = numbers(positions_.data(), count);
+  const auto slots_tensor = numbers(slot_indices_.data(), count);
+  const auto outputs_tensor = numbers(outputs_.data(), count);
+  RETURN_IF_ERROR(
+      program_.execute(method_, {*rows_tensor, *positions_tensor, *slots_tensor, *outputs_tensor, slots_->tensor()},
+                       {{logits_.data(), num_rows * vocab_size_}, {hidden_.data(), num_rows * hidden_size_}}));
+  const float* logits = logits_.data();
+  const float* hidden = hidden_.data();
+  for (TalkerState* state : states) {
+    std::copy_n(logits, vocab_size_, state->logits.begin());
+    std::copy_n(hidden, hidden_size_, state->hidden.begin());
+    ++state->position;
+    logits += vocab_size_;
+    hidden += hidden_size_;
+  }
+  return {};
 }
 
-Status Talker::step(TalkerState& state, const float* frame_embedding, const float* text_row) {
-  std::transform(frame_embedding, frame_embedding + hidden_size_, text_row, row_.begin(),
-                 [](float code, float text) { return code + text; });
-  RETURN_IF_ERROR(run(*row_tensor_, state));
+Status Talker::step_in_program(TalkerState& state, float* row) {
+  const auto tensor = matrix(row, 1, hidden_size_);
+  const auto position = numbers(&state.position, 1);
+  RETURN_IF_ERROR(program_.execute(method_, {*tensor, *position},
+                                   {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}}));
   ++state.position;
   return {};
 }

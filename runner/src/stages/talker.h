@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,53 +11,51 @@
 
 #include "base/draw_options.h"
 #include "base/sampler.h"
-#include "program/mapped_tensor.h"
 #include "program/program.h"
+#include "stages/slot_pool.h"
 
 namespace qwen3_tts {
 
 /// What the talker keeps of one utterance.
 struct TalkerState {
-  std::optional<MappedTensor>
-      kv;  ///< Never cleared: positions beyond the current one are not read. None: the program's.
-  int64_t position = 0;            ///< Rows read: where the next one goes.
-  std::vector<float> logits;       ///< [V] of the last row.
-  std::vector<float> hidden;       ///< [H] of the last row, after the final norm; the code predictor reads it.
-
-  /// Keys and values of the rows so far, position by position of every head.
-  Snapshot snapshot() const;
-  size_t snapshot_bytes(int64_t num_rows) const;
-  /// Takes them in place of reading `num_rows` rows.
-  void restore(const Snapshot& snapshot, int64_t num_rows);
+  std::optional<Slot> slot;   ///< Its keys and values. None: the program's.
+  int64_t position = 0;       ///< Rows read: where the next one goes.
+  std::vector<float> logits;  ///< [V] of the last row.
+  std::vector<float> hidden;  ///< [H] of the last row, after the final norm; the code predictor reads it.
 };
 
 /// The language model: reads rows, gives code 0 of every frame.
 class Talker {
  public:
-  /// Borrows `program`, and `metadata`.
-  Talker(Program& program, const ModelMetadata& metadata);
+  /// Borrows `program` and `metadata`. When `program_keeps_kv`, there are no slots, and one utterance at a time.
+  static Result<std::unique_ptr<Talker>> create(Program& program, const ModelMetadata& metadata, bool program_keeps_kv);
   Talker(const Talker&) = delete;
   Talker& operator=(const Talker&) = delete;
 
-  /// The state of an utterance; when `program_keeps_kv`, without keys and values.
-  Result<TalkerState> create_state(bool program_keeps_kv) const;
+  /// The state of an utterance. kInvalidState when all slots are taken.
+  Result<TalkerState> create_state();
 
-  /// Reads rows after those so far: [num_rows, H], at most max_rows of them.
+  /// Reads rows after those so far: [num_rows, H], at most max_rows of them. Safe from any thread, for states of their
+  /// own.
   Status read(TalkerState& state, const float* rows, int64_t num_rows);
 
-  /// Reads one more row, the sum of two: [H] each.
-  Status step(TalkerState& state, const float* frame_embedding, const float* text_row);
+  /// Reads one more row of each: `rows` [states, H], at most max_batch of them. For one thread at a time.
+  Status step(const std::vector<TalkerState*>& states, float* rows);
 
   /// Draws the next token from what the last row gave: not the end before `draw.min_new_tokens` of them. `tokens`:
-  /// those drawn before it in this piece.
+  /// those drawn before it in this piece. For one thread at a time.
   Result<int64_t> sample(TalkerState& state, const DrawOptions& draw, const std::vector<int64_t>& tokens,
                          float uniform);
 
+  /// States that there can be at once.
+  int64_t max_states() const { return slots_ == nullptr ? 1 : slots_->num_slots(); }
+
  private:
-  /// `rows`: [num_rows, H].
-  Status run(const executorch::aten::Tensor& rows, TalkerState& state);
+  Talker(Program& program, const ModelMetadata& metadata, std::unique_ptr<SlotPool> slots);
+
   /// When the program keeps the state: by a method that takes max_rows rows, with padding before them.
   Status read_padded(TalkerState& state, const float* rows, int64_t num_rows);
+  Status step_in_program(TalkerState& state, float* row);
 
   Program& program_;
   int64_t hidden_size_;
@@ -66,9 +63,13 @@ class Talker {
   int64_t max_rows_;
   std::string method_;
   std::string prefill_method_;
-  std::vector<float> row_;
-  std::vector<float> padded_rows_;  ///< [max_rows, H] once there was something to pad.
-  executorch::extension::TensorPtr row_tensor_;
+  std::unique_ptr<SlotPool> slots_;  ///< Null: the program keeps keys and values.
+  std::vector<float> padded_rows_;   ///< [max_rows, H] once there was something to pad.
+  std::vector<int64_t> positions_;   ///< [max_batch], as the four below.
+  std::vector<int64_t> slot_indices_;
+  std::vector<int64_t> outputs_;  ///< 0, 1, 2, …
+  std::vector<float> logits_;     ///< [max_batch, V]
+  std::vector<float> hidden_;     ///< [max_batch, H]
   TalkerLogitsProcessor processor_;
   Sampler sampler_;
 };

@@ -9,6 +9,7 @@
 #include "base/folded_name.h"
 #include "base/names.h"
 #include "base/try.h"
+#include "base/x_vector.h"
 #include "text/language_names.h"
 #include "text/text_checks.h"
 #include "text/text_tokenizer.h"
@@ -102,6 +103,7 @@ Status check_voice(const Voice& voice, const ModelMetadata& metadata) {
                             std::to_string(voice.x_vector.size()) + " values, this model's width is " +
                             std::to_string(metadata.hidden_size));
   }
+  RETURN_IF_ERROR(about(name, check_x_vector(voice.x_vector.data(), voice.x_vector.size())));
   RETURN_IF_ERROR(check_codes(voice.codes, metadata, "voice " + voice.name));
   const bool has_text = std::all_of(voice.text_ids.begin(), voice.text_ids.end(),
                                     [&](int64_t id) { return id >= 0 && id < metadata.text_vocab_size; });

@@ -1,28 +1,31 @@
 #include <qwen3_tts/voice.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <string_view>
 #include <utility>
 
+#include "base/catching.h"
 #include "base/codes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/names.h"
 #include "base/try.h"
 #include "base/unicode_nfc.h"
+#include "base/x_vector.h"
 #include "text/language_names.h"
 #include "voice/other_file.h"
 #include "voice/safetensors.h"
+#include "voice/voice_digest.h"
 
 namespace qwen3_tts {
 namespace {
 
 // The file's names, which qwen3_tts/voice.py writes and reads too.
 constexpr char kFormat[] = "qwen3_tts_voice";
-constexpr char kFormatVersion[] = "1";
+constexpr char kFormatVersion[] = "2";
+constexpr char kVersionWithoutDigest[] = "1";  // read, and no longer written
 constexpr char kFormatKey[] = "format";
 constexpr char kFormatVersionKey[] = "format_version";
 constexpr char kNameKey[] = "name";
@@ -33,12 +36,8 @@ constexpr char kXVector[] = "x_vector";
 constexpr char kCodes[] = "codes";
 constexpr char kTextIds[] = "text_ids";
 
-constexpr char kDamaged[] = "; make the voice file again";
+constexpr char kDamaged[] = "; copy or make the voice file again";
 constexpr int64_t kLargestId = std::numeric_limits<int32_t>::max();
-
-bool all_finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
 
 /// What a voice file says, checked step by step, against a model when there is one. A function gives an error without
 /// the file's name.
@@ -48,8 +47,8 @@ class VoiceReader {
   VoiceReader(const SafeTensors& file, const ModelMetadata* model) : file_(file), model_(model) {}
 
   Result<Voice> read() {
-    for (const auto step : {&VoiceReader::read_metadata, &VoiceReader::check_names, &VoiceReader::read_x_vector,
-                            &VoiceReader::read_reference}) {
+    for (const auto step : {&VoiceReader::check_format, &VoiceReader::read_metadata, &VoiceReader::check_names,
+                            &VoiceReader::read_x_vector, &VoiceReader::read_reference}) {
       RETURN_IF_ERROR((this->*step)());
     }
     return std::move(voice_);
@@ -78,24 +77,28 @@ class VoiceReader {
     return entry == file_.metadata.end() ? Result<std::string>(missing(key)) : entry->second;
   }
 
-  Status read_metadata() {
-    struct Expectation {
-      const char* key;
-      std::string expected;
-      const char* remedy;
-    };
-    std::vector<Expectation> expectations = {
-        {kFormatKey, kFormat, "; it is not a voice file"},
-        {kFormatVersionKey, kFormatVersion, " for this program; make the voice file again"},
-    };
-    if (model_ != nullptr) {
-      expectations.push_back(
-          {kModelTypeKey, model_->model_type, " for this model; a voice needs a model of its own type"});
-      expectations.push_back({kHiddenSizeKey, std::to_string(model_->hidden_size),
-                              " for this model; make the voice with this model size"});
+  /// A voice file of a version that is known, and undamaged as far as that tells.
+  Status check_format() {
+    RETURN_IF_ERROR(expect(kFormatKey, kFormat, "; it is not a voice file"));
+    ASSIGN_OR_RETURN(const std::string version, text(kFormatVersionKey));
+    const auto digest = file_.metadata.find(kDigestKey);
+    const bool has_digest = digest != file_.metadata.end();
+    if (version == kVersionWithoutDigest && !has_digest) {
+      return {};
     }
-    for (const Expectation& expectation : expectations) {
-      RETURN_IF_ERROR(expect(expectation.key, expectation.expected, expectation.remedy));
+    RETURN_IF_ERROR(expect(kFormatVersionKey, kFormatVersion, std::string(" for this program") + kDamaged));
+    if (!has_digest || digest->second != voice_digest(file_)) {
+      return invalid_argument(std::string("it is damaged: its digest is not that of its content") + kDamaged);
+    }
+    return {};
+  }
+
+  Status read_metadata() {
+    if (model_ != nullptr) {
+      RETURN_IF_ERROR(
+          expect(kModelTypeKey, model_->model_type, " for this model; a voice needs a model of its own type"));
+      RETURN_IF_ERROR(expect(kHiddenSizeKey, std::to_string(model_->hidden_size),
+                             " for this model; make the voice with this model size"));
     }
     for (const auto& [key, target] : {std::pair{kNameKey, &voice_.name}, std::pair{kLanguageKey, &voice_.language},
                                       std::pair{kModelTypeKey, &voice_.model_type}}) {
@@ -150,10 +153,7 @@ class VoiceReader {
   Status read_x_vector() {
     ASSIGN_OR_RETURN(voice_.x_vector, elements<float>(kXVector, "F32", {model_ != nullptr ? model_->hidden_size : -1}));
     RETURN_IF_ERROR(expect(kHiddenSizeKey, std::to_string(voice_.x_vector.size()), kDamaged));
-    if (!all_finite(voice_.x_vector)) {
-      return invalid_argument(std::string("'x_vector' has a value that is not finite") + kDamaged);
-    }
-    return {};
+    return check_x_vector(voice_.x_vector.data(), voice_.x_vector.size());
   }
 
   /// The codes and ids of the reference recording, when the file has them.
@@ -219,9 +219,10 @@ Status check_to_save(const Voice& voice) {
   for (const std::string* text : {&voice.name, &voice.language, &voice.model_type}) {
     RETURN_IF_ERROR(about("its name, language or model type", decode_utf8(*text)));
   }
-  if (voice.x_vector.empty() || !all_finite(voice.x_vector)) {
-    return invalid_argument("it has no x-vector of finite numbers; take one of VoiceEncoder or of a voice file");
+  if (voice.x_vector.empty()) {
+    return invalid_argument("it has no x-vector; take one of VoiceEncoder or of a voice file");
   }
+  RETURN_IF_ERROR(check_x_vector(voice.x_vector.data(), voice.x_vector.size()));
   const bool is_whole = voice.codes.empty() || (voice.num_code_groups > 0 &&
                                                 voice.codes.size() % static_cast<size_t>(voice.num_code_groups) == 0);
   if (voice.codes.empty() != voice.text_ids.empty() || !is_whole || !are_ids(voice.codes) || !are_ids(voice.text_ids)) {
@@ -239,31 +240,43 @@ std::string_view bytes_of(const std::vector<T>& values) {
 }  // namespace
 
 Result<Voice> Voice::load(const std::string& path, const ModelMetadata& metadata) {
-  if (!metadata.takes_voices()) {
-    return invalid_argument(subject_of(path) + ": a " + metadata.model_type +
-                            " model takes no voice files; leave it out, or use a Base model");
-  }
-  return read_voice(path, &metadata);
+  return catching([&]() -> Result<Voice> {
+    if (!metadata.takes_voices()) {
+      return invalid_argument(subject_of(path) + ": a " + metadata.model_type +
+                              " model takes no voice files; leave it out, or use a Base model");
+    }
+    return read_voice(path, &metadata);
+  });
 }
 
-Result<Voice> Voice::read(const std::string& path) { return read_voice(path, nullptr); }
+Result<Voice> Voice::read(const std::string& path) {
+  return catching([&]() -> Result<Voice> { return read_voice(path, nullptr); });
+}
 
 Status Voice::save(const std::string& path) const {
-  RETURN_IF_ERROR(about(subject_of(path), check_to_save(*this)));
-  const std::vector<std::pair<std::string, std::string>> metadata = {
-      {kFormatKey, kFormat},    {kFormatVersionKey, kFormatVersion}, {kNameKey, name},
-      {kLanguageKey, language}, {kModelTypeKey, model_type},         {kHiddenSizeKey, std::to_string(x_vector.size())},
-  };
-  const std::vector<int32_t> narrow_codes(codes.begin(), codes.end());
-  const std::vector<int32_t> narrow_ids(text_ids.begin(), text_ids.end());
-  std::vector<std::pair<std::string, TensorView>> tensors = {
-      {kXVector, {"F32", {static_cast<int64_t>(x_vector.size())}, bytes_of(x_vector)}}};
-  if (!codes.empty()) {
-    const int64_t num_frames = static_cast<int64_t>(codes.size()) / num_code_groups;
-    tensors.push_back({kCodes, {"I32", {num_frames, num_code_groups}, bytes_of(narrow_codes)}});
-    tensors.push_back({kTextIds, {"I32", {static_cast<int64_t>(text_ids.size())}, bytes_of(narrow_ids)}});
-  }
-  return write_file(path, write_safetensors(tensors, metadata));
+  return catching([&]() -> Status {
+    RETURN_IF_ERROR(about(subject_of(path), check_to_save(*this)));
+    std::vector<std::pair<std::string, std::string>> metadata = {
+        {kFormatKey, kFormat},
+        {kFormatVersionKey, kFormatVersion},
+        {kNameKey, name},
+        {kLanguageKey, language},
+        {kModelTypeKey, model_type},
+        {kHiddenSizeKey, std::to_string(x_vector.size())},
+    };
+    const std::vector<int32_t> narrow_codes(codes.begin(), codes.end());
+    const std::vector<int32_t> narrow_ids(text_ids.begin(), text_ids.end());
+    std::vector<std::pair<std::string, TensorView>> tensors = {
+        {kXVector, {"F32", {static_cast<int64_t>(x_vector.size())}, bytes_of(x_vector)}}};
+    if (!codes.empty()) {
+      const int64_t num_frames = static_cast<int64_t>(codes.size()) / num_code_groups;
+      tensors.push_back({kCodes, {"I32", {num_frames, num_code_groups}, bytes_of(narrow_codes)}});
+      tensors.push_back({kTextIds, {"I32", {static_cast<int64_t>(text_ids.size())}, bytes_of(narrow_ids)}});
+    }
+    const SafeTensors content = {{tensors.begin(), tensors.end()}, {metadata.begin(), metadata.end()}};
+    metadata.emplace_back(kDigestKey, voice_digest(content));
+    return write_file(path, write_safetensors(tensors, metadata));
+  });
 }
 
 }  // namespace qwen3_tts

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "audio/leading_silence.h"
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/names.h"
 #include "base/try.h"
@@ -16,6 +17,7 @@
 #include "program/program.h"
 #include "program/signature.h"
 #include "program/thread_pool.h"
+#include "program/verification.h"
 #include "text/language_names.h"
 #include "text/text_checks.h"
 #include "text/text_tokenizer.h"
@@ -187,15 +189,19 @@ Result<std::vector<int64_t>> VoiceEncoder::Impl::codes(const std::vector<float>&
 }
 
 Result<std::unique_ptr<VoiceEncoder>> VoiceEncoder::create(const VoiceEncoderOptions& options) {
-  RETURN_IF_ERROR(check_thread_count(options.num_threads));
-  ASSIGN_OR_RETURN(auto program, Program::create(options.path));
-  RETURN_IF_ERROR(check_kind(*program));
-  ASSIGN_OR_RETURN(auto contract, read_object<VoiceEncoderContract>(*program, contract::kContractMethod));
-  RETURN_IF_ERROR(check_methods(*program, contract));
-  ASSIGN_OR_RETURN(auto tokenizer, read_tokenizer_tables(*program, contract.text_vocab_size));
-  RETURN_IF_ERROR(set_thread_count(options.num_threads));
-  std::unique_ptr<Impl> impl(new Impl{std::move(program), std::move(contract), std::move(tokenizer)});
-  return std::unique_ptr<VoiceEncoder>(new VoiceEncoder(std::move(impl)));
+  return catching([&]() -> Result<std::unique_ptr<VoiceEncoder>> {
+    RETURN_IF_ERROR(check_thread_count(options.num_threads));
+    RETURN_IF_ERROR(verify(options.path, Verify::kOnce, Extent::kFile));
+    ASSIGN_OR_RETURN(auto program, Program::create(options.path));
+    RETURN_IF_ERROR(check_kind(*program));
+    ASSIGN_OR_RETURN(auto contract, read_object<VoiceEncoderContract>(*program, contract::kContractMethod));
+    RETURN_IF_ERROR(require_digests(options.path, Verify::kOnce));
+    RETURN_IF_ERROR(check_methods(*program, contract));
+    ASSIGN_OR_RETURN(auto tokenizer, read_tokenizer_tables(*program, contract.text_vocab_size));
+    RETURN_IF_ERROR(set_thread_count(options.num_threads));
+    std::unique_ptr<Impl> impl(new Impl{std::move(program), std::move(contract), std::move(tokenizer)});
+    return std::unique_ptr<VoiceEncoder>(new VoiceEncoder(std::move(impl)));
+  });
 }
 
 VoiceEncoder::VoiceEncoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -205,34 +211,38 @@ VoiceEncoder::~VoiceEncoder() = default;
 int64_t VoiceEncoder::sample_rate() const { return impl_->contract.sample_rate; }
 
 Result<std::vector<int64_t>> VoiceEncoder::tokenize(const std::string& transcript) const {
-  RETURN_IF_ERROR(about("transcript", check_text(transcript)));
-  ASSIGN_OR_RETURN(const std::string_view text, about("transcript", normalize_text(transcript)));
-  return about("transcript", impl_->tokenizer.encode(text));
+  return catching([&]() -> Result<std::vector<int64_t>> {
+    RETURN_IF_ERROR(about("transcript", check_text(transcript)));
+    ASSIGN_OR_RETURN(const std::string_view text, about("transcript", normalize_text(transcript)));
+    return about("transcript", impl_->tokenizer.encode(text));
+  });
 }
 
 Result<Voice> VoiceEncoder::encode(const Recording& recording, const std::string& name, const std::string& language,
                                    const std::vector<int64_t>& transcript_ids) {
-  const VoiceEncoderContract& contract = impl_->contract;
-  const std::string source = recording.source.empty() ? "" : " " + recording.source;
-  RETURN_IF_ERROR(about("recording" + source, check_samples(recording.samples, contract)));
-  Voice voice;
-  ASSIGN_OR_RETURN(voice.language, check_language(language, contract.languages));
-  const auto is_id = [&](int64_t id) { return id >= 0 && id < contract.text_vocab_size; };
-  if (const auto bad = std::find_if_not(transcript_ids.begin(), transcript_ids.end(), is_id);
-      bad != transcript_ids.end()) {
-    return invalid_argument("transcript: id " + std::to_string(*bad) + " is not in 0.." +
-                            std::to_string(contract.text_vocab_size - 1) + "; take those of tokenize()");
-  }
-  voice.name = name;
-  voice.model_type = contract.model_type;
-  ASSIGN_OR_RETURN(voice.x_vector, impl_->x_vector(recording.samples));
-  if (transcript_ids.empty()) {
+  return catching([&]() -> Result<Voice> {
+    const VoiceEncoderContract& contract = impl_->contract;
+    const std::string source = recording.source.empty() ? "" : " " + recording.source;
+    RETURN_IF_ERROR(about("recording" + source, check_samples(recording.samples, contract)));
+    Voice voice;
+    ASSIGN_OR_RETURN(voice.language, check_language(language, contract.languages));
+    const auto is_id = [&](int64_t id) { return id >= 0 && id < contract.text_vocab_size; };
+    if (const auto bad = std::find_if_not(transcript_ids.begin(), transcript_ids.end(), is_id);
+        bad != transcript_ids.end()) {
+      return invalid_argument("transcript: id " + std::to_string(*bad) + " is not in 0.." +
+                              std::to_string(contract.text_vocab_size - 1) + "; take those of tokenize()");
+    }
+    voice.name = name;
+    voice.model_type = contract.model_type;
+    ASSIGN_OR_RETURN(voice.x_vector, impl_->x_vector(recording.samples));
+    if (transcript_ids.empty()) {
+      return voice;
+    }
+    ASSIGN_OR_RETURN(voice.codes, impl_->codes(recording.samples));
+    voice.num_code_groups = contract.num_code_groups;
+    voice.text_ids = transcript_ids;
     return voice;
-  }
-  ASSIGN_OR_RETURN(voice.codes, impl_->codes(recording.samples));
-  voice.num_code_groups = contract.num_code_groups;
-  voice.text_ids = transcript_ids;
-  return voice;
+  });
 }
 
 }  // namespace qwen3_tts

@@ -2,6 +2,7 @@
 
 #include <qwen3_tts/voice_encoder.h>
 
+#include "base/catching.h"
 #include "base/json_fields.h"
 
 namespace qwen3_tts {
@@ -15,8 +16,10 @@ constexpr JsonField<VoiceEncoderOptions> kFields[] = {
 }  // namespace
 
 Status from_json(std::string_view json, VoiceEncoderOptions& options) {
-  ASSIGN_OR_RETURN(const Json object, read_json_object(json, R"({"path": "voice_encoder.pte"})"));
-  return read_fields(kFields, object, options);
+  return catching([&]() -> Status {
+    ASSIGN_OR_RETURN(const Json object, read_json_object(json, R"({"path": "voice_encoder.pte"})"));
+    return read_fields(kFields, object, options);
+  });
 }
 
 }  // namespace qwen3_tts

@@ -4,9 +4,11 @@
 
 #include <qwen3_tts/voice.h>
 
+#include "base/catching.h"
 #include "base/error.h"
 #include "base/names.h"
 #include "base/try.h"
+#include "base/x_vector.h"
 
 namespace qwen3_tts {
 namespace {
@@ -37,26 +39,28 @@ Status check_parts(const std::vector<VoicePart>& parts) {
 }  // namespace
 
 Result<Voice> Voice::mix(const std::vector<VoicePart>& parts, std::string name) {
-  RETURN_IF_ERROR(check_parts(parts));
-  const Voice& first = parts.front().voice;
-  Voice voice;
-  voice.name = std::move(name);
-  voice.model_type = first.model_type;
-  const bool is_one_language = std::all_of(
-      parts.begin(), parts.end(), [&](const VoicePart& part) { return part.voice.language == first.language; });
-  voice.language = is_one_language ? first.language : kAutoLanguage;
-  voice.x_vector.reserve(first.x_vector.size());
-  for (size_t i = 0; i < first.x_vector.size(); ++i) {
-    double sum = -0.0;  // Adds nothing, not even a sign.
-    for (const VoicePart& part : parts) {
-      sum += part.weight * double{part.voice.x_vector[i]};
+  return catching([&]() -> Result<Voice> {
+    RETURN_IF_ERROR(check_parts(parts));
+    const Voice& first = parts.front().voice;
+    Voice voice;
+    voice.name = std::move(name);
+    voice.model_type = first.model_type;
+    const bool is_one_language = std::all_of(
+        parts.begin(), parts.end(), [&](const VoicePart& part) { return part.voice.language == first.language; });
+    voice.language = is_one_language ? first.language : kAutoLanguage;
+    voice.x_vector.reserve(first.x_vector.size());
+    for (size_t i = 0; i < first.x_vector.size(); ++i) {
+      double sum = -0.0;  // Adds nothing, not even a sign.
+      for (const VoicePart& part : parts) {
+        sum += part.weight * double{part.voice.x_vector[i]};
+      }
+      voice.x_vector.push_back(static_cast<float>(sum));
     }
-    voice.x_vector.push_back(static_cast<float>(sum));
-  }
-  if (!std::all_of(voice.x_vector.begin(), voice.x_vector.end(), [](float value) { return std::isfinite(value); })) {
-    return invalid_argument("the mix has a value that is no finite number; take smaller weights");
-  }
-  return voice;
+    if (const Status status = check_x_vector(voice.x_vector.data(), voice.x_vector.size()); !status.ok()) {
+      return invalid_argument("the mix is no voice (" + status.error().message + "); take smaller weights");
+    }
+    return voice;
+  });
 }
 
 }  // namespace qwen3_tts

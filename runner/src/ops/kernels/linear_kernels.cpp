@@ -9,6 +9,13 @@ namespace {
 constexpr int64_t kVectorBytes = 4 * PackedWeight::kPanelRows;  // a quad of every row
 constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end of most operators
 constexpr int64_t kParts = PackedWeight::kPanelRows / kLanes;  // of a panel that is wider than a vector
+// Parts that one pass over a panel multiplies. All of them, where there are registers for that: the panel is then read
+// once and in order.
+#ifdef __ARM_FEATURE_DOTPROD
+constexpr int64_t kPassParts = kParts;
+#else
+constexpr int64_t kPassParts = 1;
+#endif
 // Rows that one pass over the weights multiplies. Eight need 16 registers for their sums; only the widest set has more.
 constexpr int kMostRows = kParts == 1 ? 8 : 4;
 constexpr float kLargestCode = 127.0F;
@@ -61,89 +68,120 @@ void quantize(const float* x, int64_t num_groups, int64_t group_size, int64_t ro
   }
 }
 
-Bytes load_codes(const uint8_t* codes) {
-  __builtin_prefetch(codes + kPrefetchBytes);
-  return load<Bytes>(codes);
-}
+/// The number of a quad in its block. An instruction may hold it, so the compiler has to know it.
+template <int64_t kNumber>
+struct Quad {
+  static constexpr int64_t kIndex = kNumber;
+};
 
-/// Adds the quads 2 * kPair and 2 * kPair + 1 of a block of five bits; `tops` holds the upper bit of quad i in bit i.
-template <int kPair, typename Add>
-void add_pair_of_five_bits(const uint8_t* block, Bytes tops, const Add& add) {
-  constexpr int kUp = kPair < 2 ? 4 - 2 * kPair : 0;  // that brings an even quad's bit to the fifth place
-  constexpr int kDown = kPair > 2 ? 2 * kPair - 4 : 0;
-  const Bytes even = shifted_right<kDown>(shifted_left<kUp>(tops));
-  const Bytes odd = kPair < 2 ? shifted_left<(kUp > 0 ? kUp - 1 : 0)>(tops) : shifted_right<kDown + 1>(tops);
-  const Bytes halves = load_codes(block + kPair * kVectorBytes);
-  add(2 * kPair, (halves & 0x0F) | (even & 0x10));
-  add(2 * kPair + 1, (shifted_right<4>(halves) & 0x0F) | (odd & 0x10));
-}
-
-/// Calls add(quad, bytes) with the codes of a block's eight quads, widened to bytes.
+/// Calls add(Quad, bytes) with the codes of a block's eight quads, widened to bytes. packing/linear.py says where their
+/// bits are.
 template <int kBits, typename Add>
-void for_each_quad(const uint8_t* block, const Add& add) {
-  if constexpr (kBits == 8) {
-    for (int64_t quad = 0; quad < 8; ++quad) {
-      add(quad, load_codes(block + quad * kVectorBytes));
-    }
-  } else if constexpr (kBits == 4) {
-    for (int64_t pair = 0; pair < 4; ++pair) {
-      const Bytes halves = load_codes(block + pair * kVectorBytes);
-      add(2 * pair, halves & 0x0F);
-      add(2 * pair + 1, shifted_right<4>(halves) & 0x0F);
-    }
-  } else if constexpr (kBits == 5) {
-    const Bytes tops = load_codes(block + 4 * kVectorBytes);
-    add_pair_of_five_bits<0>(block, tops, add);
-    add_pair_of_five_bits<1>(block, tops, add);
-    add_pair_of_five_bits<2>(block, tops, add);
-    add_pair_of_five_bits<3>(block, tops, add);
+QWEN3_TTS_ALWAYS_INLINE void for_each_quad(const uint8_t* block, const Add& add) {
+  constexpr uint8_t kMask = (1 << kBits) - 1;
+  Bytes vectors[kBits];
+  QWEN3_TTS_UNROLL
+  for (int v = 0; v < kBits; ++v) {
+    vectors[v] = load<Bytes>(block + v * kVectorBytes);
+  }
+  if constexpr (kBits == 4) {
+    add(Quad<0>{}, vectors[0] & kMask);
+    add(Quad<1>{}, shifted_right<4>(vectors[0]));
+    add(Quad<2>{}, vectors[1] & kMask);
+    add(Quad<3>{}, shifted_right<4>(vectors[1]));
+    add(Quad<4>{}, vectors[2] & kMask);
+    add(Quad<5>{}, shifted_right<4>(vectors[2]));
+    add(Quad<6>{}, vectors[3] & kMask);
+    add(Quad<7>{}, shifted_right<4>(vectors[3]));
+    return;
+  }
+  add(Quad<0>{}, vectors[0] & kMask);
+  add(Quad<1>{}, vectors[1] & kMask);
+  add(Quad<2>{}, vectors[2] & kMask);
+  add(Quad<3>{}, vectors[3] & kMask);
+  add(Quad<4>{}, vectors[4] & kMask);
+  if constexpr (kBits == 5) {
+    add(Quad<5>{}, joined<6>(shifted_right<3>(vectors[0]), vectors[1]));
+    add(Quad<6>{}, joined<5>(shifted_right<2>(vectors[3]), vectors[2]) & kMask);
+    add(Quad<7>{}, joined<5>(joined<4>(shifted_right<1>(vectors[1]), vectors[3]), vectors[4]) & kMask);
+  } else if constexpr (kBits == 6) {
+    add(Quad<5>{}, vectors[5] & kMask);
+    add(Quad<6>{}, joined<6>(joined<4>(shifted_right<2>(vectors[2]), vectors[1]), vectors[0]));
+    add(Quad<7>{}, joined<6>(joined<4>(shifted_right<2>(vectors[5]), vectors[4]), vectors[3]));
   } else {
-    const auto add_pair = [&](int64_t pair, Bytes low_high, Bytes upper) {
-      const Bytes halves = load_codes(block + pair * kVectorBytes);
-      add(2 * pair, (halves & 0x0F) | (low_high & 0x30));
-      add(2 * pair + 1, (shifted_right<4>(halves) & 0x0F) | (upper & 0x30));
-    };
-    for (int64_t half = 0; half < 2; ++half) {
-      const Bytes tops = load_codes(block + (4 + half) * kVectorBytes);
-      add_pair(2 * half, shifted_left<4>(tops), shifted_left<2>(tops));
-      add_pair(2 * half + 1, tops, shifted_right<2>(tops));
-    }
+    add(Quad<5>{}, vectors[5]);
+    add(Quad<6>{}, vectors[6]);
+    add(Quad<7>{}, vectors[7]);
   }
 }
 
-/// y[r, lane] += row r of x times the weights of these lanes, for `kRows` rows whose results are `stride` apart.
+QWEN3_TTS_ALWAYS_INLINE void prefetch_block(const uint8_t* block, int64_t bytes) {
+  QWEN3_TTS_UNROLL
+  for (int64_t line = 0; line < bytes; line += kVectorBytes) {
+    __builtin_prefetch(block + kPrefetchBytes + line);
+  }
+}
+
+/// y[r, lane] += row r of x times the weights of these lanes, kPassParts vectors of them, for `kRows` rows whose
+/// results are `stride` apart.
 template <int kBits, int kRows>
 void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& weight, const uint8_t* block,
                     const uint16_t* scales, int64_t stride, float* y) {
   constexpr int64_t kBlockBytes = PackedWeight::block_bytes(kBits);
   constexpr int32_t kMidpoint = (1 << (kBits - 1)) - (kBits == 8 ? kWideOffset : 0);
   const int64_t group_size = weight.group_blocks * PackedWeight::kBlockColumns;
-  Floats sums[kRows] = {};
+  Floats sums[kRows][kPassParts] = {};
   for (int64_t g = 0; g < weight.num_groups; ++g) {
-    const int8_t* inputs[kRows];
-    Ints products[kRows];
+    const int8_t* codes[kRows];
+    Ints products[kRows][kPassParts];
+    QWEN3_TTS_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const int64_t group = (row + r) * weight.num_groups + g;
-      inputs[r] = x.codes + group * group_size;
-      products[r] = splat(-kMidpoint * x.sums[group]);
+      codes[r] = x.codes + group * group_size;
+      QWEN3_TTS_UNROLL
+      for (int64_t part = 0; part < kPassParts; ++part) {
+        products[r][part] = splat(-kMidpoint * x.sums[group]);
+      }
     }
     for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBlockBytes) {
-      for_each_quad<kBits>(block, [&](int64_t quad, Bytes codes) {
-        for (int r = 0; r < kRows; ++r) {
-          const Ints factors = splat_quad(inputs[r] + b * PackedWeight::kBlockColumns + quad * 4);
-          products[r] =
-              kBits == 8 ? add_wide_products(products[r], codes, factors) : add_products(products[r], codes, factors);
-        }
-      });
+      prefetch_block(block, kBlockBytes);
+      Inputs inputs[kRows][2];
+      QWEN3_TTS_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        inputs[r][0] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns);
+        inputs[r][1] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns + PackedWeight::kBlockColumns / 2);
+      }
+      QWEN3_TTS_UNROLL
+      for (int64_t part = 0; part < kPassParts; ++part) {
+        for_each_quad<kBits>(block + part * kRegisterBytes, [&](auto quad, Bytes quads) {
+          constexpr int64_t kHalf = decltype(quad)::kIndex / 4;
+          constexpr int64_t kQuad = decltype(quad)::kIndex % 4;
+          QWEN3_TTS_UNROLL
+          for (int r = 0; r < kRows; ++r) {
+            Ints& sum = products[r][part];
+            sum = kBits == 8 ? add_wide_quad_products<kQuad>(sum, quads, inputs[r][kHalf])
+                             : add_quad_products<kQuad>(sum, quads, inputs[r][kHalf]);
+          }
+        });
+      }
     }
-    const Floats scale = load_bfloat16(scales + g * PackedWeight::kPanelRows);
-    for (int r = 0; r < kRows; ++r) {
-      const float row_scale = x.scales[(row + r) * weight.num_groups + g];
-      sums[r] += to_floats(products[r]) * (scale * row_scale);
+    QWEN3_TTS_UNROLL
+    for (int64_t part = 0; part < kPassParts; ++part) {
+      const Floats scale = load_bfloat16(scales + g * PackedWeight::kPanelRows + part * kLanes);
+      QWEN3_TTS_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const float row_scale = x.scales[(row + r) * weight.num_groups + g];
+        sums[r][part] += to_floats(products[r][part]) * (scale * row_scale);
+      }
     }
   }
+  QWEN3_TTS_UNROLL
   for (int r = 0; r < kRows; ++r) {
-    store(y + r * stride, load(y + r * stride) + sums[r]);
+    QWEN3_TTS_UNROLL
+    for (int64_t part = 0; part < kPassParts; ++part) {
+      float* const place = y + r * stride + part * kLanes;
+      store(place, load(place) + sums[r][part]);
+    }
   }
 }
 
@@ -154,7 +192,7 @@ void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeigh
   const int64_t stride = weight.num_panels * PackedWeight::kPanelRows;
   const int64_t panel_bytes = weight.num_groups * weight.group_blocks * kBlockBytes;
   for (int64_t panel = begin; panel < end; ++panel) {
-    for (int64_t part = 0; part < kParts; ++part) {
+    for (int64_t part = 0; part < kParts; part += kPassParts) {
       const int64_t lane = part * kLanes;
       const uint8_t* block = weight.codes + panel * panel_bytes + 4 * lane;
       const uint16_t* scales = weight.scales + panel * weight.num_groups * PackedWeight::kPanelRows + lane;

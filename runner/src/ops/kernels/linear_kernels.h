@@ -10,6 +10,7 @@ namespace qwen3_tts {
 struct PackedWeight {
   static constexpr int64_t kPanelRows = 16;
   static constexpr int64_t kBlockColumns = 32;
+  static constexpr int64_t kMaxGroupColumns = 1 << 16;  ///< The sum of more products of bytes could leave 32 bits.
   static constexpr int64_t block_bytes(int64_t num_bits) { return kPanelRows * kBlockColumns * num_bits / 8; }
 
   const uint8_t* codes;    ///< [num_panels, K / kBlockColumns, block_bytes(bits)]

@@ -53,7 +53,7 @@ struct HalfBytes {
   template <int64_t kQuad>
   static Ints read(const int8_t* step, int64_t v) {
     const auto bytes = load<Bytes>(step + kQuad / 2 * kQuadBytes + v * kRegisterBytes);
-    const Bytes digits = (kQuad % 2 == 0 ? bytes : shifted_right<4>(bytes)) & 0x0F;
+    const Bytes digits = kQuad % 2 == 0 ? bytes & 0x0F : shifted_right<4>(bytes);
     return reinterpret_cast<Ints>(digits - static_cast<uint8_t>(kWeightBase / 2));
   }
 };

@@ -10,9 +10,10 @@
 #include <arm_neon.h>
 #endif
 
-/// Before a loop over few vectors: gcc keeps an array of them in registers only when it unrolls the loop early.
+/// Before a loop over few vectors: an array of them stays in registers only when the compiler unrolls the loop, gcc
+/// early and clang whatever its size.
 #ifdef __clang__
-#define QWEN3_TTS_UNROLL
+#define QWEN3_TTS_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define QWEN3_TTS_UNROLL _Pragma("GCC unroll 16")
 #endif
@@ -94,6 +95,9 @@ inline void store_up_to(float* to, Floats vector, int64_t count) {
 }
 
 inline Floats load_bfloat16(const uint16_t* from) {
+#ifdef __aarch64__  // gcc 12 widens them one by one
+  return reinterpret_cast<Floats>(vshll_n_u16(vld1_u16(from), 16));
+#else
   const auto shorts = load<Shorts>(from);
 #if defined(__AVX2__) && !defined(__AVX512F__)  // gcc 12 converts them in two halves
   const auto words = reinterpret_cast<Words>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(shorts)));
@@ -101,6 +105,7 @@ inline Floats load_bfloat16(const uint16_t* from) {
   const auto words = __builtin_convertvector(shorts, Words);
 #endif
   return reinterpret_cast<Floats>(words << 16);
+#endif
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -128,15 +133,34 @@ inline Vector larger(Vector a, Vector b) {
 
 using BytePairs = uint16_t __attribute__((vector_size(kRegisterBytes)));
 
-/// Every byte, its bits moved. Those of its neighbour come in: to be masked.
+#ifdef __aarch64__
+
+/// Every byte, moved right by kBits.
 template <int kBits>
 inline Bytes shifted_right(Bytes bytes) {
-  return reinterpret_cast<Bytes>(reinterpret_cast<BytePairs>(bytes) >> kBits);
+  return bytes >> kBits;
 }
+
+/// `upper`, the low 8 - kBits bits of every byte replaced by those of `lower` moved right.
 template <int kBits>
-inline Bytes shifted_left(Bytes bytes) {
-  return reinterpret_cast<Bytes>(reinterpret_cast<BytePairs>(bytes) << kBits);
+inline Bytes joined(Bytes upper, Bytes lower) {
+  return reinterpret_cast<Bytes>(
+      vsriq_n_u8(reinterpret_cast<uint8x16_t>(upper), reinterpret_cast<uint8x16_t>(lower), kBits));
 }
+
+#else  // No instruction shifts bytes.
+
+template <int kBits>
+inline Bytes shifted_right(Bytes bytes) {
+  return reinterpret_cast<Bytes>(reinterpret_cast<BytePairs>(bytes) >> kBits) & static_cast<uint8_t>(0xFF >> kBits);
+}
+
+template <int kBits>
+inline Bytes joined(Bytes upper, Bytes lower) {
+  return (upper & static_cast<uint8_t>(~(0xFF >> kBits))) | shifted_right<kBits>(lower);
+}
+
+#endif
 
 #ifdef __AVX512VNNI__
 
@@ -221,6 +245,46 @@ inline Ints add_products(Ints sums, Bytes a, Ints b) { return add_signed_product
 #endif
 
 inline Ints add_wide_products(Ints sums, Bytes a, Ints b) { return add_signed_products(sums, a ^ 0x80, b); }
+
+#endif
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Quads of inputs, each of which is multiplied with every lane
+
+#ifdef __ARM_FEATURE_DOTPROD
+
+using Inputs = int8x16_t;  // four quads, in a register: the instruction has the number of one
+
+inline Inputs load_inputs(const int8_t* from) { return vld1q_s8(from); }
+
+/// sums + the products of each lane and quad kQuad, as add_products().
+template <int64_t kQuad>
+inline Ints add_quad_products(Ints sums, Bytes a, Inputs inputs) {
+  const auto lanes = reinterpret_cast<int8x16_t>(a);
+  return reinterpret_cast<Ints>(vdotq_laneq_s32(reinterpret_cast<int32x4_t>(sums), lanes, inputs, kQuad));
+}
+
+/// The same as add_wide_products().
+template <int64_t kQuad>
+inline Ints add_wide_quad_products(Ints sums, Bytes a, Inputs inputs) {
+  return add_quad_products<kQuad>(sums, a ^ 0x80, inputs);
+}
+
+#else
+
+using Inputs = const int8_t*;
+
+inline Inputs load_inputs(const int8_t* from) { return from; }
+
+template <int64_t kQuad>
+inline Ints add_quad_products(Ints sums, Bytes a, Inputs inputs) {
+  return add_products(sums, a, splat_quad(inputs + 4 * kQuad));
+}
+
+template <int64_t kQuad>
+inline Ints add_wide_quad_products(Ints sums, Bytes a, Inputs inputs) {
+  return add_wide_products(sums, a, splat_quad(inputs + 4 * kQuad));
+}
 
 #endif
 

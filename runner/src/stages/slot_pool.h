@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <qwen3_tts/result.h>
+
+#include "program/mapped_tensor.h"
+
+namespace qwen3_tts {
+
+class SlotPool;
+
+/// An utterance's place in a SlotPool, which it gives back with its memory.
+class Slot {
+ public:
+  Slot(Slot&& other) noexcept;
+  Slot& operator=(Slot&& other) noexcept;
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot();
+
+  int64_t index() const { return index_; }
+
+  /// Keys and values at the first `num_positions`, head by head.
+  Snapshot snapshot(int64_t num_positions) const;
+  size_t snapshot_bytes(int64_t num_positions) const;
+  /// Takes them in place of what stands there.
+  void restore(const Snapshot& snapshot, int64_t num_positions);
+
+ private:
+  friend class SlotPool;
+  Slot(SlotPool* pool, int64_t index) : pool_(pool), index_(index) {}
+
+  SlotPool* pool_;  ///< Null once it was moved from.
+  int64_t index_;
+};
+
+/// Keys and values of many utterances in one tensor, so that one call of the talker takes rows of any of them. It is
+/// address space: memory follows what is written, and positions behind an utterance's last one are never read, so
+/// nothing is cleared. Thread-safe but for the content of the slots, which is that of who leased them.
+class SlotPool {
+ public:
+  /// `spec`: [slots, L, 2, KVH, C, D], of which there may be fewer slots: as many as the address space has room for.
+  static Result<std::unique_ptr<SlotPool>> create(TensorSpec spec);
+  SlotPool(const SlotPool&) = delete;
+  SlotPool& operator=(const SlotPool&) = delete;
+
+  /// A slot that nobody has. kInvalidState when there is none; the pool must outlive it.
+  Result<Slot> lease();
+
+  const executorch::aten::Tensor& tensor() const { return kv_.tensor(); }
+  int64_t num_slots() const { return kv_.tensor().size(0); }
+
+ private:
+  friend class Slot;
+
+  explicit SlotPool(MappedTensor kv);
+
+  void give_back(int64_t index);
+  size_t slot_bytes() const { return kv_.size_bytes() / static_cast<size_t>(num_slots()); }
+
+  MappedTensor kv_;
+  std::mutex mutex_;           ///< Of free_.
+  std::vector<int64_t> free_;  ///< Slots that nobody has; the last one is the next.
+};
+
+}  // namespace qwen3_tts
