@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor, Future
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,26 +16,48 @@ from qwen3_tts_runtime._sessions import Order, Session, SessionPool
 T = TypeVar("T")
 
 
+class Watcher:
+    """Who wants to know more of an utterance than its samples."""
+
+    def waits(self) -> AbstractAsyncContextManager[None]:
+        """Is entered while everything is spoken, and more of the text is not there yet."""
+        return nullcontext()
+
+    def ended(self, stats: dict[str, Any]) -> None:
+        """It was spoken to its end: `Speech.stats`."""
+
+
 async def speak(
-    pool: SessionPool, executor: Executor, order: Order, texts: AsyncIterable[str] | None
+    pool: SessionPool,
+    executor: Executor,
+    order: Order,
+    texts: AsyncIterable[str] | None,
+    watcher: Watcher | None = None,
 ) -> AsyncGenerator[NDArray[np.float32], None]:
     """The samples of an utterance, [n] after [n]. A task that is cancelled ends when the utterance has ended."""
+    watcher = watcher or Watcher()
     session = pool.take()
-    calls = _Calls(executor, session)
+    calls = _Calls(pool, executor, session)
     writer: _Writer | None = None
     try:
-        await calls.run(session.start, order)
-        writer = _Writer(session, texts) if texts is not None else None
+        if texts is None:
+            delivery = await calls.run(session.begin, order)  # at once: the way to a thread and back delays the sound
+        else:
+            await calls.run(session.start, order)
+            writer = _Writer(session, texts)
+            delivery = await calls.run(session.next)
         while True:
-            samples, is_last, needs_text = await calls.run(session.next)
-            if samples.size:
-                yield samples
-            if is_last:
+            if delivery.samples.size:
+                yield delivery.samples
+            if delivery.is_last:
+                watcher.ended(session.stats())
                 return
-            if needs_text and writer:
-                await writer.wait()
-            elif needs_text:
+            if delivery.needs_text and writer:
+                async with watcher.waits():
+                    await writer.wait()
+            elif delivery.needs_text:
                 session.append(None)
+            delivery = await calls.run(session.next)
     finally:
         if writer:
             writer.stop()
@@ -46,14 +68,19 @@ async def speak(
 class _Calls:
     """One after the other, in threads."""
 
-    def __init__(self, executor: Executor, session: Session) -> None:
+    def __init__(self, pool: SessionPool, executor: Executor, session: Session) -> None:
+        self._pool = pool
         self._executor = executor
         self._session = session
         self._last: Future[Any] | None = None
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Its result. Cancelled while a thread is in the function, it stops the utterance and waits for the thread."""
-        call = self._last = self._executor.submit(function, *arguments)
+        try:
+            call = self._last = self._executor.submit(function, *arguments)
+        except RuntimeError:  # its threads ended with the engine, which was closed between two calls
+            self._pool.check_open()
+            raise
         try:
             return await asyncio.wrap_future(call)
         except asyncio.CancelledError:

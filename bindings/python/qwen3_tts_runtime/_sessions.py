@@ -68,6 +68,11 @@ class Session:
         samples = read_array(chunk.samples, (chunk.num_samples,), np.float32)
         return Delivery(samples, bool(chunk.is_last), bool(chunk.needs_text))
 
+    def begin(self, order: Order) -> Delivery:
+        """start(), and the first samples."""
+        self.start(order)
+        return self.next()
+
     def append(self, part: str | None) -> None:
         """More of its text, or None: that was all."""
         if part is None:
@@ -102,8 +107,13 @@ class Session:
     def speech(self, parts: list[NDArray[np.float32]]) -> Speech:
         """All of the utterance that has just been spoken."""
         samples = np.concatenate([np.empty(0, np.float32), *parts])
-        stats: dict[str, Any] = read_json(lambda out: core().session_stats(self._handle.value, out))
+        stats = self.stats()
         return Speech(samples, self._sample_rate, stats, self._codes(stats["frames"]))
+
+    def stats(self) -> dict[str, Any]:
+        """Of the utterance that has just been spoken: `Speech.stats`."""
+        stats: dict[str, Any] = read_json(lambda out: core().session_stats(self._handle.value, out))
+        return stats
 
     def _codes(self, frames: int) -> NDArray[np.int64]:
         address, size = ctypes.c_void_p(), ctypes.c_size_t()

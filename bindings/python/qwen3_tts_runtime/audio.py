@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -33,32 +33,59 @@ Format = Literal["wav", "flac", "opus", "vorbis", "mp3"]
 FORMATS: dict[str, Format] = {".wav": "wav", ".flac": "flac", ".opus": "opus", ".ogg": "vorbis", ".mp3": "mp3"}
 
 
+class Encoder:
+    """A sound file that grows with the samples it is given, and is given away piece by piece."""
+
+    def __init__(self, sample_rate: int, format: Format, *, speed: float = 1) -> None:
+        """`sample_rate` in Hz. `speed`: 0.5 to 2, at the same pitch. A stream of WAV states the largest length there
+        is. InvalidArgument; ImportError without the component audio."""
+        self._parts: list[bytes] = []
+        parts = self._parts  # and not self: who drops an encoder need not wait for the garbage collector
+
+        def append(_user: object, address: int, size: int) -> int:
+            parts.append(ctypes.string_at(address, size))
+            return 0
+
+        self._function = Append(append)  # must live as long as the handle
+        options = _json.encode({"format": format, "sample_rate": sample_rate, "speed": speed})
+        self._handle = Handle(
+            lambda out: library().encoder_create(options, self._function, None, out), library().encoder_destroy
+        )
+
+    def write(self, samples: NDArray[np.float32]) -> bytes:
+        """What samples [n], mono in [-1, 1], add to the file: often nothing."""
+        floats = np.ascontiguousarray(check_samples("the chunk", np.asarray(samples)), np.float32)
+        library().encoder_write(self._handle.value, floats.ctypes.data, floats.size)
+        return self._taken()
+
+    def finish(self) -> bytes:
+        """The rest of the file."""
+        library().encoder_close(self._handle.value)
+        return self._taken()
+
+    def close(self) -> None:
+        """Frees it. A file that was not finished has no end."""
+        self._handle.close()
+
+    def _taken(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
 def encode(
     chunks: Iterable[NDArray[np.float32]], sample_rate: int, format: Format, *, speed: float = 1
 ) -> Iterator[bytes]:
     """A stream of a sound file, piece by piece while samples come.
 
-    `chunks`: arrays [n], mono in [-1, 1], at `sample_rate` in Hz. `speed`: 0.5 to 2, at the same pitch. A stream of WAV
-    states the largest length there is. InvalidArgument; ImportError without the component audio.
+    `chunks`: arrays [n], mono in [-1, 1]. The rest is that of Encoder().
     """
-    parts: list[bytes] = []
-
-    def append(_user: object, address: int, size: int) -> int:
-        parts.append(ctypes.string_at(address, size))
-        return 0
-
-    function = Append(append)  # must live as long as the encoder
-    options = _json.encode({"format": format, "sample_rate": sample_rate, "speed": speed})
-    handle = Handle(lambda out: library().encoder_create(options, function, None, out), library().encoder_destroy)
-    try:
+    with closing(Encoder(sample_rate, format, speed=speed)) as encoder:
         for chunk in chunks:
-            samples = np.ascontiguousarray(check_samples("the chunk", np.asarray(chunk)), np.float32)
-            library().encoder_write(handle.value, samples.ctypes.data, samples.size)
-            yield from _taken(parts)
-        library().encoder_close(handle.value)
-        yield from _taken(parts)
-    finally:
-        handle.close()
+            if part := encoder.write(chunk):
+                yield part
+        if part := encoder.finish():
+            yield part
 
 
 def read_recording(
@@ -68,6 +95,16 @@ def read_recording(
 
     InvalidArgument for what is no sound, damaged or clipped; IoError. Its notes are warnings.
     """
+    samples, notes = read_with_notes(path, sample_rate, **options)
+    for note in notes:
+        warn(note)
+    return samples
+
+
+def read_with_notes(
+    path: str | os.PathLike[str], sample_rate: int, **options: Unpack[RecordingOptions]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The same, with what one should be told about the recording: sentences without an end."""
     encoded, how = _json.encode_path(path), _json.encode(options)
     return _samples(lambda out: library().recording_read(encoded, sample_rate, how, out))
 
@@ -77,18 +114,20 @@ def resample(
 ) -> NDArray[np.float32]:
     """The same of samples [n] at `from_rate` in Hz."""
     given, how = np.ascontiguousarray(samples, np.float32), _json.encode(options)
-    return _samples(
+    resampled, notes = _samples(
         lambda out: library().recording_from_samples(given.ctypes.data, given.size, from_rate, sample_rate, how, out)
     )
-
-
-def _samples(create: Callable[[Any], object]) -> NDArray[np.float32]:
-    recording = Handle(create, library().recording_destroy)
-    for note in read_json(lambda out: library().recording_notes(recording.value, out)):
+    for note in notes:
         warn(note)
+    return resampled
+
+
+def _samples(create: Callable[[Any], object]) -> tuple[NDArray[np.float32], list[str]]:
+    recording = Handle(create, library().recording_destroy)
+    notes: list[str] = read_json(lambda out: library().recording_notes(recording.value, out))
     address, size = ctypes.c_void_p(), ctypes.c_size_t()
     library().recording_samples(recording.value, ctypes.byref(address), ctypes.byref(size))
-    return read_array(address.value, (size.value,), np.float32)
+    return read_array(address.value, (size.value,), np.float32), notes
 
 
 def check_samples(what: str, samples: NDArray[Any]) -> NDArray[Any]:
@@ -103,12 +142,6 @@ def check_samples(what: str, samples: NDArray[Any]) -> NDArray[Any]:
             f"{what} has dtype {samples.dtype}; give floats in [-1, 1], such as samples / 32768 of int16"
         )
     return samples
-
-
-def _taken(parts: list[bytes]) -> list[bytes]:
-    taken = parts.copy()
-    parts.clear()
-    return taken
 
 
 def to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

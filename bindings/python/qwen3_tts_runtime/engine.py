@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    from qwen3_tts_runtime._asynchronous import Watcher
     from qwen3_tts_runtime.voice import Voice
 
 MAX_CALLS = 16  # of asyncio and speak_many at once: more would only wait for each other
-DEFAULT_WORKERS = 2  # one makes codes while the other decodes
 
 
 class Engine(NotPicklable):
@@ -130,8 +130,8 @@ class Engine(NotPicklable):
 
     @property
     def capacity(self) -> dict[str, int]:
-        """`max_sessions` (0: no limit), `num_sessions`, and the bytes of a session: `session_bytes` and, for each
-        prompt row and each frame of its longest utterance, `position_bytes`."""
+        """`max_sessions`, `max_batch` (utterances that share a call), `num_sessions`, and the bytes of a session:
+        `session_bytes` and, for each prompt row and each frame of its longest utterance, `position_bytes`."""
         capacity: dict[str, int] = read_json(lambda out: core().engine_capacity(self.handle, out))
         return capacity
 
@@ -172,10 +172,7 @@ class Engine(NotPicklable):
     ) -> AsyncGenerator[NDArray[np.float32], None]:
         """The same for asyncio. The event loop goes on while the model speaks, and a task that is cancelled ends when
         its utterance has ended. `text` may be an asynchronous iterable, which is read while the model speaks."""
-        from qwen3_tts_runtime import _asynchronous  # asyncio takes longer to import than all of this package
-
-        texts = None if isinstance(text, str) else aiter(text)  # TypeError for what is none
-        return _asynchronous.speak(self._pool, self._threads(), Order.of(text, voice, request), texts)
+        return self._astream(text, voice, request)
 
     def speak_many(
         self, requests: Iterable[str | Request], *, workers: int | None = None
@@ -191,12 +188,24 @@ class Engine(NotPicklable):
             raise InvalidArgument(f"workers is {workers}; it must be 1 to {MAX_CALLS}")
         from qwen3_tts_runtime import _many
 
-        number = workers or self.capacity["max_sessions"] or DEFAULT_WORKERS
+        number = workers or self.capacity["max_batch"]
         return _many.speak(self._pool, self._threads(), requests, number)
 
     def _stream(self, order: Order, texts: Iterator[str] | None) -> Generator[NDArray[np.float32], None, None]:
         with self._pool.borrowed() as session:
             yield from session.speak(order, texts)
+
+    def _astream(
+        self,
+        text: str | AsyncIterable[str],
+        voice: Voice | None,
+        request: Mapping[str, Any],
+        watcher: Watcher | None = None,
+    ) -> AsyncGenerator[NDArray[np.float32], None]:
+        from qwen3_tts_runtime import _asynchronous  # asyncio takes longer to import than all of this package
+
+        texts = None if isinstance(text, str) else aiter(text)  # TypeError for what is none
+        return _asynchronous.speak(self._pool, self._threads(), Order.of(text, voice, request), texts, watcher)
 
     def _threads(self) -> ThreadPoolExecutor:
         """Those of asyncio and of speak_many. They are made when they are needed."""

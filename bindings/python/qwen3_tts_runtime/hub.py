@@ -22,7 +22,7 @@ from qwen3_tts_runtime.errors import InvalidArgument, InvalidModel, IoError
 INDEX = "qwen3_tts.json"
 INDEX_FORMAT = 1
 # Kind of program -> the contract version that this package's library reads.
-CONTRACT_VERSIONS = {"speech": 2, "voice_encoder": 1}
+CONTRACT_VERSIONS = {"speech": 3, "voice_encoder": 1}
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _PATH = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)*")  # below the folder, and nowhere else

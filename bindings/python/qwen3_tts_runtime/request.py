@@ -17,13 +17,17 @@ class EngineOptions(TypedDict, total=False):
     """How a model is opened."""
 
     num_threads: int | None
-    """0, the default: all cores that the process may use. The first engine of a process decides."""
+    """0, the default: all fast cores that the process may use. The first engine of a process decides."""
+    max_batch: int | None
+    """Utterances that share a call, each of which says the same samples as alone. The default is 8."""
     weight_cache: str | PathLike[str] | None
     """File that keeps packed weights between processes: the next start is faster."""
     prefix_cache_bytes: int | None
     """Most memory for the beginnings of utterances that are remembered; 0: none. The default is 64 MiB."""
     tokenizer_path: str | PathLike[str] | None
     """A tokenizer.json in place of the model's own."""
+    verify: Literal["once", "always", "never"] | None
+    """When the model is compared with the digests in it. "once", the default: when this process opens it first."""
     fused_code_predictor: bool | None
     """False: the code predictor runs step by step. It is slower, and the codes are the same."""
     data_path: str | PathLike[str] | None
@@ -69,6 +73,8 @@ class RequestOptions(TypedDict, total=False):
     first_chunk_frames: int | None
     chunk_frames: int | None
     """Frames in one array of a stream: 4, and 1 in the first."""
+    ahead: int | None
+    """Pieces of a long text that are spoken ahead of the one that is heard: 3. The samples are the same."""
     trim_silence: bool | None
     """Drop the silence before the speech."""
     codes_only: bool | None

@@ -157,17 +157,26 @@ class VoiceEncoder(NotPicklable):
         """
         if isinstance(recording, np.ndarray):
             samples = self._from_array(recording, sample_rate, options)
-            return self._encode(samples, name, language, text)
+            return self.encode(samples, name=name, language=language, text=text)
         if not isinstance(recording, (str, os.PathLike)):
             raise InvalidArgument(f"the recording is of type {type(recording).__name__}; give a path or a NumPy array")
         samples = self._from_file(recording, sample_rate, options)
         try:
-            return self._encode(samples, Path(recording).stem if name is None else name, language, text)
+            name = Path(recording).stem if name is None else name
+            return self.encode(samples, name=name, language=language, text=text)
         except InvalidArgument as error:  # of the samples, whose file the library does not know
             sentence = str(error).replace("recording: ", f"recording '{os.fspath(recording)}': ", 1)
             raise InvalidArgument(sentence) from None
 
-    def _encode(self, samples: NDArray[np.float32], name: str | None, language: str | None, text: str | None) -> Voice:
+    def encode(
+        self,
+        samples: NDArray[np.float32],
+        *,
+        text: str | None = None,
+        name: str | None = None,
+        language: str | None = None,
+    ) -> Voice:
+        """create() of samples [n] that are as the encoder takes them, such as audio.read_recording() gives."""
         about = _json.encode({"name": name, "language": language, "text": text})
         handle, data = self._handle.value, samples.ctypes.data
         return Voice(lambda out: core().voice_encoder_encode(handle, data, samples.size, about, out))
