@@ -17,6 +17,7 @@ end it or not. The scenarios:
     minute       memory over 60 s of speech
     capacity     the talker's step in exports with --max-seq-len 512 and 4096, by turns (two more exports)
     ten-minutes  memory over time of 600 s of speech in one request that is split (minutes)
+    batch        --batches utterances at once, and others that come at random: speech a second, how each of them fares
 
 Prints Markdown tables, then what the project promises (goals.py) beside what was measured; --output has every run.
 peers.py says how peers are called and read.
@@ -33,6 +34,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from batches import measure_batches
 from comparisons import compare_capacities, compare_streaming
 from goals import verdicts
 from long_speech import measure_minute, measure_split
@@ -45,7 +47,7 @@ from tables import tables
 
 REFERENCE = "qwen-tts"  # the name of the peer that needs no command line
 CAPACITIES = (512, 4096)
-SCENARIOS = ("speed", "start", "streaming", "minute", "capacity", "ten-minutes")
+SCENARIOS = ("speed", "start", "streaming", "minute", "capacity", "ten-minutes", "batch")
 USUAL = SCENARIOS[:4]
 
 
@@ -69,6 +71,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=2, help="utterances before (default: %(default)s)")
     parser.add_argument("--starts", type=int, default=3, help="processes for each kind of start (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="of what runs by turns (default: %(default)s)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8], help="(default: 1 2 4 8)")
     parser.add_argument("--seconds", type=float, default=60, help="speech of 'minute' (default: %(default)s)")
     parser.add_argument(
         "--capacity-models", type=Path, nargs=2, metavar=("SMALL", "LARGE"),
@@ -86,7 +89,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--runner", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_runner")
     parser.add_argument("--output", type=Path, help="also write everything as JSON")
     args = parser.parse_args()
-    counts = (args.frames, args.repeat, args.starts, args.rounds, args.peer_repeat, *args.threads)
+    counts = (args.frames, args.repeat, args.starts, args.rounds, args.peer_repeat, *args.threads, *args.batches)
     if min(counts) < 1 or args.warmup < 0 or args.seconds <= 0:
         parser.error("every number must be 1 or more, but --warmup 0 or more and --seconds above 0")
     if "all" in args.scenarios:
@@ -157,6 +160,7 @@ def measure(args: argparse.Namespace, peers: list[Peer]) -> dict[str, Any]:
         "minute": lambda: measure_minute(runner, threads, args.seconds),
         "capacity": lambda: compare_capacities(runner, capacity_models(args), threads, args.rounds, args.warmup),
         "ten-minutes": lambda: measure_split(runner, threads, 10 * args.seconds),
+        "batch": lambda: measure_batches(runner, threads, args.batches, args.repeat),
     }
     scenarios = {}
     for name in SCENARIOS:

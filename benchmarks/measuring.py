@@ -86,6 +86,19 @@ def _watch(pid: int, memory: Memory, resident: list[tuple[float, float]], is_ove
 
 
 @contextmanager
+def watched(pid: int) -> Iterator[Memory]:
+    """The memory of a process that another one runs, meanwhile."""
+    memory, is_over = Memory(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(pid, memory, [], is_over))
+    watcher.start()
+    try:
+        yield memory
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+@contextmanager
 def busy_core(is_busy: bool) -> Iterator[None]:
     """Meanwhile another process computes all the time."""
     if not is_busy:

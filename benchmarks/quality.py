@@ -73,15 +73,14 @@ class Listener:
     def _talker_hidden(self, rows: Tensor) -> Tensor:
         talker = self.model.talker
         kv = talker.empty_kv(len(rows))
-        position = torch.zeros(1, dtype=torch.int64)
-        return talker.norm(DecoderStack.forward(talker, rows, position, kv))
+        return talker.norm(DecoderStack.forward(talker, rows, torch.arange(len(rows)), None, kv))
 
     def _code_logits(self, hidden: Tensor, embeddings: Tensor) -> Tensor:
         """[G - 1, Vc] from the talker's hidden [1, H] and the frame's embeddings [G, H]."""
         predictor = self.model.code_predictor
         rows = torch.cat([hidden, embeddings[:-1]])
         kv = predictor.empty_kv(len(rows))
-        states = DecoderStack.forward(predictor, predictor.projection(rows), torch.zeros(1).long(), kv)
+        states = predictor(rows, torch.arange(len(rows)), None, kv)
         return torch.cat([predictor.logits(group, states[group : group + 1]) for group in range(1, len(rows))])
 
 

@@ -29,6 +29,7 @@ def tables(all_results: list[Results]) -> str:
     if any("speed" in results["scenarios"] for results in all_results):
         parts.append(speed(all_results))
     parts.append(other(all_results))
+    parts += [batches(results) for results in all_results if "batch" in results["scenarios"]]
     parts += [peers(results["peers"]) for results in all_results if results["peers"]]
     return "\n\n".join(parts)
 
@@ -119,6 +120,28 @@ def figures(results: Results) -> dict[str, str]:
     if results["export"]:
         found["export"] = f"{results['export']['seconds']:.0f} s, {results['export']['peak_gb']:.1f} GB"
     return found
+
+
+def batches(results: Results) -> str:
+    """A row for each number of utterances at once."""
+    measured = results["scenarios"]["batch"]
+    rows: list[Row] = [
+        (results["model"]["name"], "speech, s a second", "RTF of each", "first sound, ms", "underruns", "memory, MB")
+    ]
+    found = [(f"{batch} at once", figures) for batch, figures in measured["at_once"].items()]
+    found += [(f"at random, {float(load):.0%} of that", figures) for load, figures in measured["at_random"].items()]
+    for name, figures in found:
+        rows.append(
+            (
+                name,
+                f"{figures['speech_s_a_second']:.2f}",
+                spread(figures, "rtf", digits=3),
+                spread(figures, "ttfa_ms"),
+                f"{figures['underruns']:.0%}",
+                f"{figures['peak_memory_mb']['total']:.0f}",
+            )
+        )
+    return markdown(*rows)
 
 
 def times(compared: Results) -> str:
