@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # From a checkpoint to demo.wav, with the programs a user would call: `make demo` runs it with DEMO_* set.
+# `make serve` calls it with the word serve: then a server speaks what is made, with the flags that follow.
 # Steps whose inputs have not changed since they last finished are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,6 +44,14 @@ step convert "${convert_inputs[@]}" -- \
 step export export_unified.py "${package[@]}" "$work/.convert-done" -- \
   .venv/bin/python export_unified.py --checkpoint "$work/checkpoint" --output "$work/model.pte" \
   --recipe balanced
+
+if [ "${1:-}" = serve ]; then
+  shift
+  name=demo
+  if [ "$checkpoint" != "$demo_voice" ]; then name=$(basename "$checkpoint" | tr -c 'A-Za-z0-9._\n-' '-'); fi
+  export PYTHONPATH=bindings/python QWEN3_TTS_LIBRARY_DIR=build/cpu
+  exec .venv/bin/python -m qwen3_tts_runtime.server --model "$name=$work/model.pte" "$@"
+fi
 
 # A CustomVoice model needs one of its speakers; without SPEAKER it is the first one.
 speaker=${DEMO_SPEAKER:-$(.venv/bin/python - "$work/checkpoint/config.json" <<'END'

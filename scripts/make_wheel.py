@@ -51,6 +51,14 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+def commit_time() -> str:
+    """That of the commit, for times within the wheel: the same sources give the same bytes."""
+    done = subprocess.run(
+        ["git", "log", "-1", "--format=%ct"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "315532800"  # without git: 1980, where times in archives begin
+
+
 def only_wheel(folder: Path) -> Path:
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -163,6 +171,7 @@ def main() -> None:
     parser.add_argument("--build-dir", type=Path, required=True, help="of the library: shared, and with audio")
     parser.add_argument("--output", type=Path, required=True, help="folder of the wheel; others in it are removed")
     arguments = parser.parse_args()
+    os.environ.setdefault("SOURCE_DATE_EPOCH", commit_time())
     arguments.output.mkdir(parents=True, exist_ok=True)
     for old in arguments.output.glob("*.whl"):
         old.unlink()

