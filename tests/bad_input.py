@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 
 import models
 import runner_program
+from edited_model import with_new_digests, without_digests
 from qwen3_tts.voice import Voice
 
 ERRORS = models.REPOSITORY / "docs" / "errors.md"
@@ -129,6 +130,16 @@ def encoder_file(place: Workplace) -> str:
         compile_config=EdgeCompileConfig(_check_ir_validity=False),
     ).to_executorch()
     return place.file("voice_encoder.pte", bytes(program.buffer))
+
+
+def edited(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    """Of a model: `old` replaced, and nothing damaged."""
+    return lambda content: with_new_digests(without_digests(content).replace(old, new))
+
+
+def with_a_wrong_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 def edit_tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Workplace], Flags]:
@@ -252,14 +263,14 @@ CASES = [
         lambda p: {"model_path": p.model("short.pte", lambda content: content[: len(content) // 2])},
         ("short.pte", "bytes"),
     ),
+    Case("model file damaged", lambda p: {"model_path": p.model("bad.pte", with_a_wrong_bit)}, ("bad.pte", "bytes")),
+    Case("model file cut off at its end", lambda p: {"model_path": p.model("cut.pte", lambda c: c[:-1])}, ("cut.pte",)),
     Case("model file of another kind", lambda p: {"model_path": p.file("x.pte", b"RIFF" * 500)}, ("x.pte",)),
     Case("model file is a folder", given(model_path="."), ("'.'",)),
     Case(
         "model file of an older contract",
-        lambda p: {
-            "model_path": p.model("old.pte", lambda c: c.replace(b'"contract_version": 2', b'"contract_version": 0'))
-        },
-        ("old.pte", "contract_version", "0", "2", "export_unified.py"),
+        lambda p: {"model_path": p.model("old.pte", edited(b'"contract_version": 3', b'"contract_version": 0'))},
+        ("old.pte", "contract_version", "0", "3", "export_unified.py"),
     ),
     Case("voice encoder given as model", lambda p: {"model_path": encoder_file(p)}, ("voice_encoder.pte", "model.pte")),
     Case(
@@ -583,6 +594,8 @@ CASES = [
     Case("two outputs in one file", given(output_wav="a", stats_json="./a"), ("--stats_json", "--output")),
     Case("one WAV file for several runs", given(repeat=2), ("--output holds", "--output_dir")),
     Case("profile of several runs", given(repeat=2, output_wav=None, profile="p"), ("--profile", "--repeat")),
+    Case("more at once than the model takes", given(batch=17, output_wav=None, output_dir="o"), ("17", "at most 16")),
+    Case("batch into standard output", given(batch=2, output_wav=None, stdout="s16le"), ("--batch", "--output_dir")),
     Case("profile in a missing folder", given(profile="none/p"), ("--profile", "none/p")),
     Case("codes alone, but no file for them", given(codes_only=True), ("--codes_only", "--codes_output")),
     Case(
@@ -627,6 +640,8 @@ CASES = [
     *out_of_range("speed", 0.4, 2.5, "nan"),
     *out_of_range("repeat", 0),
     *out_of_range("warmup", -1),
+    *out_of_range("batch", 0),
+    *out_of_range("ahead", -1),
     *out_of_range("threads", -1, 5000),
     *out_of_range("seed", -1),
     # voice maker
@@ -645,9 +660,7 @@ CASES = [
     create(
         "encoder file of another contract",
         lambda p: {
-            "voice_encoder_path": p.encoder(
-                "old.pte", lambda c: c.replace(b'"contract_version": 1', b'"contract_version": 0')
-            )
+            "voice_encoder_path": p.encoder("old.pte", edited(b'"contract_version": 1', b'"contract_version": 0'))
         },
         "old.pte",
         "contract_version",

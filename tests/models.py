@@ -190,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="models made at a time")
     parser.add_argument("--snapshots", action="store_true", help="only make the snapshots, and print their folder")
+    parser.add_argument("--only", nargs="+", choices=EXPORTS | VOICE_ENCODERS, help="make these exports alone")
     parser.add_argument("--no-demo", action="store_true", help="without the demo voice's, which only Python tests need")
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the folder")
     arguments = parser.parse_args()
@@ -197,6 +198,11 @@ def main() -> None:
         for export in EXPORTS.values():
             snapshot(export.size)
         print(root() / "snapshots")
+        return
+    if arguments.only:
+        for name in arguments.only:
+            exported(name)
+        print(root())
         return
     if arguments.link and "QWEN3_TTS_TEST_MODELS" in os.environ:
         return  # C++ tests take those

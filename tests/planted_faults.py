@@ -3,7 +3,8 @@
     python tests/planted_faults.py --models FOLDER [--tree CHECKOUT] [--only NAME ...]
 
 FOLDER is what `python tests/models.py` prints. The checkout needs a configured build/cpu and no uncommitted changes.
-Each fault is one line of one file, which is put back. It ends with 1 when a fault was noticed by nobody.
+Each fault is one line of one file, which is put back. It ends with 1 when a fault was noticed by nobody. Races need a
+configured build/cpu-threads, too: `--only` names the others where there is none.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Fault:
     right: tuple[str, ...]  # texts, of which one is there
     wrong: str
     tests: str  # C++ test programs or files of Python tests; one must fail
+    build: str = "cpu"  # the preset of the programs; cpu-threads: a race
 
 
 FAULTS = (
@@ -84,24 +86,40 @@ FAULTS = (
     ),
     Fault(
         "a stop delivers the frames ahead",
-        "speech_loop.cpp",
+        "speech.cpp",
         ("  if (is_stopped_) {  // Who stops",),
         "  if (false) {  // Who stops",
-        "test_speech_loop test_synthesis_session",
+        "test_speech test_synthesis_session",
     ),
     Fault(
         "a stop waits for the end of a delivery",
-        "speech_loop.cpp",
-        ("  if (is_stopped_) {\n    utterance_.finish",),
-        "  if (false) {\n    utterance_.finish",
-        "test_speech_loop",
+        "speech.cpp",
+        ("[this] { return is_stopped_.load(); }",),
+        "[] { return false; }",
+        "test_speech",
     ),
     Fault(
         "a stop reads the rest of the prompt",
         "speech_start.cpp",
         ("first < num_rows && !is_stopped_",),
         "first < num_rows",
-        "test_speech_loop",
+        "test_speech",
+    ),
+    Fault(
+        "frames are taken without the lock",
+        "frame_loop.cpp",
+        ("FrameTimes& times) {\n  const std::lock_guard<std::mutex> lock(mutex_);\n  MadeFrames& made",),
+        "FrameTimes& times) {\n  MadeFrames& made",
+        "test_frame_loop",
+        "cpu-threads",
+    ),
+    Fault(
+        "rows of a sampler share a variable",
+        "sample.cpp",
+        ("    thread_local Sampler sampler;",),
+        "    static Sampler sampler;",
+        "test_batch",
+        "cpu-threads",
     ),
     Fault(
         "frames of the codec stand still",
@@ -116,16 +134,51 @@ FAULTS = (
     Fault(
         "attention sees one position less",
         "attention.cpp",
-        ("shape.first + (end - 1) / group + 1 - oldest",),
-        "shape.first + (end - 1) / group - oldest",
+        ("run.first + (end - 1) / group + 1 - oldest",),
+        "run.first + (end - 1) / group - oldest",
         "test_attention",
     ),
     Fault(
         "keys go to the next slot",
         "attention.cpp",
-        ("(shape.first + r) % shape.capacity * in.cache.row_bytes",),
-        "(shape.first + r + 1) % shape.capacity * in.cache.row_bytes",
+        ("(run.first + r) % shape.capacity * in.cache.row_bytes",),
+        "(run.first + r + 1) % shape.capacity * in.cache.row_bytes",
         "test_attention",
+    ),
+    Fault(
+        "utterances share a slot",
+        "attention.cpp",
+        ("((slot * num_layers + layer) * 2",),
+        "((0 * num_layers + layer) * 2",
+        "test_attention test_batch",
+    ),
+    Fault(
+        "frames of a batch share their scratch",
+        "code_predictor.cpp",
+        ("slots_[frames.size() + i] = static_cast<int64_t>(i);",),
+        "slots_[frames.size() + i] = 0;",
+        "test_batch",
+    ),
+    Fault(
+        "a batch may be larger",
+        "frame_loop.cpp",
+        ("static_cast<int64_t>(chosen.size()) < max_batch_",),
+        "static_cast<int64_t>(chosen.size()) <= max_batch_",
+        "test_frame_loop",
+    ),
+    Fault(
+        "the last piece ahead is heard first",
+        "speech_start.cpp",
+        ("    heard_ = ahead_.front();\n    ahead_.pop_front();",),
+        "    heard_ = ahead_.back();\n    ahead_.pop_back();",
+        "test_speech test_batch",
+    ),
+    Fault(
+        "pieces draw the same numbers",
+        "philox.h",
+        ("group, piece}",),
+        "group, 0}",
+        "test_sampler test_long_text",
     ),
     Fault(
         "codes may be one too large",
@@ -190,9 +243,10 @@ class Checkout:
     """A checkout with a configured build, in which faults are planted."""
 
     def __init__(self, folder: Path, models: Path):
-        self.folder, self.build = folder, folder / "build" / "cpu"
+        self.folder = folder
         self.python = folder / ".venv" / "bin" / "python"
-        self.environment = {**os.environ, "QWEN3_TTS_TEST_MODELS": str(models)}
+        tsan = "ignore_noninstrumented_modules=1"  # as scripts/test.sh has it
+        self.environment = {**os.environ, "QWEN3_TTS_TEST_MODELS": str(models), "TSAN_OPTIONS": tsan}
 
     def place(self, fault: Fault) -> tuple[Path, str]:
         """The file, and the text in it that is to change."""
@@ -208,14 +262,15 @@ class Checkout:
         pattern = "*" if root == "." else "**/*"
         return [path for path in sorted((self.folder / root).glob(pattern)) if path.name in names]
 
-    def passes(self, tests: str) -> bool:
+    def passes(self, tests: str, preset: str) -> bool:
         """Whether all of the tests pass; those that the checkout does not have are left out."""
+        folder = self.folder / "build" / preset
         programs = [name for name in tests.split() if (self.folder / "tests" / f"{name}.cpp").exists()]
         if programs:
             build: list[str | Path] = [
                 self.folder / ".venv/bin/cmake",
                 "--build",
-                self.build,
+                folder,
                 "-j",
                 "2",
                 "--target",
@@ -223,7 +278,7 @@ class Checkout:
             ]
             if not self._runs(build):
                 raise SystemExit(f"{tests}: it does not compile; a fault must")
-        if not all(self._runs([self.build / "tests" / program]) for program in programs):
+        if not all(self._runs([folder / "tests" / program]) for program in programs):
             return False
         files = [name for name in tests.split() if (self.folder / name).is_file()]
         if not programs and not files:
@@ -240,7 +295,7 @@ def is_noticed(checkout: Checkout, fault: Fault) -> bool:
     before = path.read_text(encoding="utf-8")
     try:
         path.write_text(before.replace(right, fault.wrong, 1), encoding="utf-8")
-        return not checkout.passes(fault.tests)
+        return not checkout.passes(fault.tests, fault.build)
     finally:
         path.write_text(before, encoding="utf-8")
 
@@ -255,8 +310,8 @@ def main() -> None:
         raise SystemExit(f"{args.tree} has uncommitted changes; commit them first")
     checkout = Checkout(args.tree.resolve(), args.models.resolve())
     faults = [fault for fault in FAULTS if not args.only or fault.name in args.only]
-    for tests in sorted({fault.tests for fault in faults}):
-        if not checkout.passes(tests):
+    for tests, build in sorted({(fault.tests, fault.build) for fault in faults}):
+        if not checkout.passes(tests, build):
             raise SystemExit(f"{tests} fails without any fault; mend that first")
     missed = []
     for fault in faults:

@@ -16,13 +16,16 @@ WIDTH = (HEADS + 2 * KV_HEADS) * HEAD_DIM
 
 
 def empty_kv(dtype: torch.dtype) -> Tensor:
-    return torch.zeros((1, 2, KV_HEADS, ROWS, HEAD_DIM), dtype=dtype)
+    return torch.zeros((1, 1, 2, KV_HEADS, ROWS, HEAD_DIM), dtype=dtype)
 
 
 def attend(rows: Tensor, first: int, kv: Tensor) -> Tensor:
-    position = torch.tensor([first])
-    rope = torch.ops.qwen3_tts.rope(rows, position, HEAD_DIM, 10000.0)
-    return torch.ops.qwen3_tts.attention(rows, None, None, rope, position, kv, 0, HEADS, 0, 1e-6)
+    return attend_in_slots(rows, torch.arange(first, first + len(rows)), None, kv)
+
+
+def attend_in_slots(rows: Tensor, positions: Tensor, slots: Tensor | None, kv: Tensor) -> Tensor:
+    rope = torch.ops.qwen3_tts.rope(positions, HEAD_DIM, 10000.0)
+    return torch.ops.qwen3_tts.attention(rows, None, None, rope, positions, slots, kv, 0, HEADS, 0, 1e-6)
 
 
 def rotated(x: Tensor, position: int) -> Tensor:
@@ -55,6 +58,17 @@ def test_attention_over_what_the_cache_holds(dtype: torch.dtype) -> None:
     tolerance = 1e-6 if dtype == torch.float32 else 2e-4
     torch.testing.assert_close(found.double(), expected(rows, dtype), rtol=0, atol=tolerance)
     assert kv.dtype == dtype
+
+
+def test_rows_of_several_utterances_are_as_alone() -> None:
+    rows = torch.randn(2, ROWS, WIDTH, generator=torch.Generator().manual_seed(3))
+    alone = [attend(rows[slot], 0, empty_kv(torch.float32)) for slot in range(2)]
+    kv = torch.zeros((3, *empty_kv(torch.float32).shape[1:]))
+    slots = torch.tensor([2, 0])
+    for position in range(ROWS):
+        found = attend_in_slots(rows[:, position], torch.full((2,), position), slots, kv)
+        torch.testing.assert_close(found, torch.stack([each[position] for each in alone]))
+    assert kv[1].abs().max() == 0
 
 
 def test_narrow_cache_costs_little() -> None:

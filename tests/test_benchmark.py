@@ -16,6 +16,7 @@ from comparisons import by_turns
 from goals import verdicts
 from long_speech import after_first_minute, text_of
 from machine import generation
+from scenarios import host_ms
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,10 @@ def measured(flags: list[str | Path], folder: Path) -> tuple[dict[str, Any], str
         "minute",
         "capacity",
         "ten-minutes",
+        "batch",
+        "--batches",
+        "1",
+        "3",
         "--seconds",
         str(MINUTE),
     ]
@@ -110,11 +115,10 @@ def test_every_scenario_is_measured(measured: tuple[dict[str, Any], str]) -> Non
         assert list(scenario["prompts"]) == PROMPTS
         rtf = sorted(run["rtf"] for run in scenario["warm_runs"])
         assert (warm["rtf"]["p50"], warm["rtf"]["p95"]) == (rtf[2], rtf[-1])
-        seconds = FRAMES * SAMPLES_PER_FRAME / SAMPLE_RATE
-        a_frame = {name: stage["p50"] for name, stage in warm["ms_a_frame"].items()}
-        assert 0 < a_frame["sampler"] < a_frame["talker"] + a_frame["code predictor"]
-        stages = (sum(a_frame.values()) - a_frame["sampler"]) * FRAMES
-        assert 0 < stages < warm["rtf"]["p95"] * seconds * 1000
+        # Of one run: medians of several need not add up, and the decoder may work beside the others.
+        for stats in scenario["warm_runs"]:
+            assert 0 < stats["sampler_ms"] < stats["talker_ms"] + stats["code_predictor_ms"]
+            assert 0 < host_ms(stats) < stats["total_ms"]
         memory = scenario["peak_memory_mb"]
         assert 0 < memory["anonymous"] < memory["total"]
         assert 0 < memory["file"] < memory["total"]
@@ -125,7 +129,6 @@ def test_every_scenario_is_measured(measured: tuple[dict[str, Any], str]) -> Non
 def test_starts_are_measured(measured: tuple[dict[str, Any], str]) -> None:
     starts = measured[0]["scenarios"]["start"]
     assert starts["load_ms"].keys() == {"without_cache", "without_cache_from_disk", "making_cache", "with_cache"}
-    assert starts["load_ms"]["with_cache"]["p50"] < starts["load_ms"]["making_cache"]["p50"]
     for name, ready in starts["load_ms"].items():
         assert ready["p50"] < starts["to_first_sound_ms"][name]["p50"]
         assert sum(starts["methods_ms_of_last"][name].values()) < ready["p95"]
@@ -148,6 +151,20 @@ def test_capacities_are_compared(measured: tuple[dict[str, Any], str]) -> None:
     assert capacity["step_ms"].keys() == {"512", "4096"}
     assert capacity["ratio"] == pytest.approx(capacity["step_ms"]["4096"]["p50"] / capacity["step_ms"]["512"]["p50"])
     assert "capacity 512 and 4096" in printed
+
+
+def test_many_at_once_are_measured(measured: tuple[dict[str, Any], str]) -> None:
+    results, printed = measured
+    batch = results["scenarios"]["batch"]
+    assert list(batch["at_once"]) == ["1", "3"]
+    for figures in (*batch["at_once"].values(), *batch["at_random"].values()):
+        assert figures["streams"] >= 8
+        assert figures["speech_s"] == pytest.approx(FRAMES * SAMPLES_PER_FRAME / SAMPLE_RATE)
+        assert 0 < figures["rtf"]["p50"] <= figures["rtf"]["p95"]
+        assert 0 < figures["ttfa_ms"]["p50"] <= figures["ttfa_ms"]["p95"]
+        assert 0 <= figures["underruns"] <= 1
+        assert figures["peak_memory_mb"]["total"] > 0
+    assert "| 3 at once |" in printed
 
 
 def test_a_longer_utterance_is_measured(measured: tuple[dict[str, Any], str]) -> None:

@@ -25,7 +25,7 @@ from qwen3_tts.commands import SCRIPTS
 from qwen3_tts.config import DEFAULTS_RECORD, ModelConfig
 from qwen3_tts.config_file import ConfigError, completed
 from qwen3_tts.convert import cli
-from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.checkpoint import Checkpoint, CheckpointError
 from qwen3_tts.export.cli import main as export
 from qwen3_tts.export.flags import parse_args
 from qwen3_tts.export.model import Model
@@ -312,6 +312,29 @@ def test_a_damaged_checkpoint_is_to_be_converted_again(tiny_checkpoint: Folders,
     edits.without("config.json", "talker_config.hidden_size")(folder)
     with pytest.raises(ConfigError, match=r"'hidden_size' is missing; make the folder again with convert_weights\.py"):
         ModelConfig.load(folder)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_checkpoint_with_other_than_numbers_is_refused_by_name(
+    tiny_checkpoint: Folders, tmp_path: Path, value: float
+) -> None:
+    folder = make(VARIANTS[0], tiny_checkpoint("tiny-customvoice"), tmp_path / "checkpoint")
+    edits.tensors_edit(
+        "codec_decoder.safetensors", lambda tensors: tensors["blocks.0.units.0.conv1.bias"][3:4].fill_(value)
+    )(folder)
+    with pytest.raises(
+        CheckpointError, match=r"tensor 'blocks\.0\.units\.0\.conv1\.bias' holds NaN or infinite .*convert_weights\.py"
+    ):
+        Checkpoint(folder).codec_decoder()
+    Checkpoint(folder).talker()
+
+
+def test_a_truncated_checkpoint_is_refused(tiny_checkpoint: Folders, tmp_path: Path) -> None:
+    folder = make(VARIANTS[0], tiny_checkpoint("tiny-customvoice"), tmp_path / "checkpoint")
+    path = folder / "codec_decoder.safetensors"
+    edits.replace(path, path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"not a complete safetensors file .*convert_weights\.py"):
+        Checkpoint(folder).codec_decoder()
 
 
 def test_the_manifest_has_the_defaults(tiny_checkpoint: Folders, tmp_path: Path) -> None:

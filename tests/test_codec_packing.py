@@ -86,7 +86,9 @@ def decode(codec: CodecDecoder, codes: Tensor, sizes: list[int]) -> Tensor:
     state = torch.zeros(codec.history_size), codec.empty_kv(max(sizes))
     pieces = codes.split(sizes)
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return torch.cat([codec(piece, torch.tensor([start]), *state) for piece, start in zip(pieces, starts)])
+    return torch.cat(
+        [codec(piece, torch.arange(start, start + len(piece)), *state) for piece, start in zip(pieces, starts)]
+    )
 
 
 def assert_same(

@@ -150,7 +150,7 @@ def decode(codec: CodecDecoder, codes: Tensor, sizes: list[int]) -> Tensor:
     state = torch.zeros(codec.history_size), codec.empty_kv(max(sizes))
     samples, position = [], 0
     for size in sizes:
-        samples.append(codec(codes[position : position + size], torch.tensor([position]), *state))
+        samples.append(codec(codes[position : position + size], torch.arange(position, position + size), *state))
         position += size
     return torch.cat(samples)
 

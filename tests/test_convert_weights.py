@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,7 +34,9 @@ from qwen3_tts.config import ModelConfig
 from qwen3_tts.config_file import completed
 from qwen3_tts.convert import cli, conversion
 from qwen3_tts.convert import snapshot as snapshot_module
+from qwen3_tts.convert.conversion import check_output, publish
 from qwen3_tts.convert.snapshot import TensorInfo
+from qwen3_tts.export.checkpoint import Checkpoint, CheckpointError
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice_config import VoiceEncoderConfig
@@ -551,3 +556,51 @@ def test_writer_refuses_what_does_not_fit_the_header(tmp_path: Path) -> None:
         writer.write("b", b"hello")
     with pytest.raises(ValueError, match="twice"):
         SafetensorsWriter(path, [entries[0], entries[0]])
+
+
+# Interruptions
+
+
+def publish_until(count: int, stage: Path, output: Path) -> None:
+    """Ends the process by SIGKILL in place of its `count`-th move of a file."""
+    moves = iter(range(count))
+
+    def counted(move: Callable[..., None]) -> Callable[..., None]:
+        def moved(*paths: Any) -> None:
+            if next(moves, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            move(*paths)
+
+        return moved
+
+    os.replace = counted(os.replace)  # in a process of its own
+    publish(stage, output)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "replaced"])
+def test_killed_while_it_publishes_it_is_noticed_and_can_be_repeated(
+    is_new: bool, tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    count, code = 0, -signal.SIGKILL
+    while code != 0:
+        stage, output = tmp_path / f"stage{count}", tmp_path / f"out{count}"
+        shutil.copytree(tiny_checkpoint("tiny-base"), stage)
+        if not is_new:
+            shutil.copytree(tiny_checkpoint("tiny-customvoice"), output)
+        process = multiprocessing.get_context("fork").Process(target=publish_until, args=(count, stage, output))
+        process.start()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        code = process.exitcode
+        if code != 0:
+            with pytest.raises(CheckpointError, match=r"was interrupted; call convert_weights\.py again"):
+                Checkpoint(output)
+        check_output(output)  # refuses what no conversion wrote
+        shutil.copytree(tiny_checkpoint("tiny-base"), stage, dirs_exist_ok=True)
+        publish(stage, output)
+        assert {path.name for path in output.iterdir()} == {
+            path.name for path in tiny_checkpoint("tiny-base").iterdir()
+        }
+        assert Checkpoint(output).config.model_type == "base"
+        count += 1
+    assert count > len(list(tiny_checkpoint("tiny-base").iterdir()))

@@ -84,7 +84,7 @@ def test_codec_decoder(trained: Trained) -> None:
     folder, _, decoder, _ = trained
     loaded = Checkpoint(folder / "checkpoint").codec_decoder()
     frames = random_codes(FRAMES)
-    exported = loaded(frames, torch.tensor([0]), torch.zeros(loaded.history_size), loaded.empty_kv(FRAMES))
+    exported = loaded(frames, torch.arange(len(frames)), torch.zeros(loaded.history_size), loaded.empty_kv(FRAMES))
     own = decoder(frames[None])[0].clamp(-1, 1)
     assert own.abs().max() > 1e-3
     torch.testing.assert_close(exported, own, atol=2e-5, rtol=1e-4)
@@ -136,12 +136,17 @@ def test_talker(trained: Trained, streaming: bool, language: str) -> None:
 def speak(model: Model, prompt: Prompt, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and hidden rows of the talker that is made to say `frames`, one by one."""
     kv = model.talker.empty_kv(256)
-    made = [model.talker(prompt.rows, torch.tensor([0]), kv)]
+
+    def read(rows: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        positions = torch.arange(position, position + len(rows))
+        return model.talker(rows, positions, None, torch.tensor([len(rows) - 1]), kv)
+
+    made = [read(prompt.rows, 0)]
     offsets = torch.tensor(model.config.group_offsets)
     for index, codes in enumerate(frames):
         text = prompt.trailing[index : index + 1] if index < len(prompt.trailing) else prompt.pad_row
         row = model.codec_embedding(codes + offsets).sum(0, keepdim=True) + text
-        made.append(model.talker(row, torch.tensor([len(prompt.rows) + index]), kv))
+        made.append(read(row, len(prompt.rows) + index))
     return torch.cat([logits for logits, _ in made]), torch.cat([hidden for _, hidden in made])
 
 
@@ -154,7 +159,8 @@ def test_code_predictor(trained: Trained) -> None:
     rows = torch.cat([hidden, model.codec_embedding(frame[:1])])
     kv, position = model.code_predictor.empty_kv(layout.GROUPS), 0
     for group in range(1, layout.GROUPS):
-        logits = model.code_predictor.logits(group, model.code_predictor(rows, torch.tensor([position]), kv))
+        positions = torch.arange(position, position + len(rows))
+        logits = model.code_predictor.logits(group, model.code_predictor(rows, positions, None, kv)[-1:])
         torch.testing.assert_close(own[group - 1 : group], logits, atol=1e-4, rtol=1e-3)
         rows = model.codec_embedding(frame[group : group + 1] + model.config.group_offsets[group])
         position = group + 1

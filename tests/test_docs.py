@@ -102,14 +102,14 @@ def code_of(page: Path) -> str:
 
 
 def test_documented_targets_of_make_exist() -> None:
-    named = {target for page in PAGES for target in re.findall(r"^make ([a-z-]+)", code_of(page), re.M)}
-    assert {"demo", "test"} < named
-    assert named <= set(re.findall(r"^([a-z-]+):", read("Makefile"), re.M))
+    named = {target for page in PAGES for target in re.findall(r"^make ([a-z0-9-]+)", code_of(page), re.M)}
+    assert {"demo", "test", "test-arm64"} < named
+    assert named <= set(re.findall(r"^([a-z0-9-]+):", read("Makefile"), re.M))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_documented_files_exist(page: Path) -> None:
-    folders = "benchmarks|bindings|cmake|demo_voice|docs|manifests|qwen3_tts|runner|scripts|tests"
+    folders = "benchmarks|bindings|cmake|demo_voice|docs|examples|manifests|qwen3_tts|runner|scripts|tests"
     named = set(re.findall(rf"(?<![\w/.])(?:{folders})/[\w/.-]*(?![\w<*{{])", code_of(page)))
     roots = (REPOSITORY, REPOSITORY / "runner" / "include")
     assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []

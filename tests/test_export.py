@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import models
 from model_cases import EVERY_EXPORT
-from qwen3_tts.contract import MAX_ROWS
+from qwen3_tts.contract import MAX_BATCH, MAX_ROWS, MAX_SLOTS
 from qwen3_tts.export import cli, manifest
+from qwen3_tts.export import program as program_module
+from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.flags import manifest_path, parse_args
 from qwen3_tts.export.model import MAX_DECODE_FRAMES
 
@@ -40,9 +43,14 @@ def test_signatures(tiny_pte: Pte) -> None:
     methods = json.loads(manifest_path(tiny_pte("tiny-base")).read_text())["methods"]
     contract = manifest.ProgramFile(tiny_pte("tiny-base")).contract()
     hidden, groups = contract["hidden_size"], contract["num_code_groups"]
-    assert methods["talker"]["inputs"][:2] == [f"float[<={MAX_ROWS}, {hidden}]", "long[1]"]
-    assert methods["talker"]["outputs"] == [f"float[1, {contract['talker_vocab_size']}]", f"float[1, {hidden}]"]
-    assert methods["cp_generate"]["outputs"] == [f"long[{groups}]", f"float[1, {hidden}]"]
+    rows, some, each = f"long[<={MAX_ROWS}]", f"<={MAX_BATCH}", f"long[<={MAX_BATCH}]"
+    assert methods["talker"]["inputs"][:4] == [f"float[<={MAX_ROWS}, {hidden}]", rows, rows, each]
+    assert methods["talker"]["inputs"][4].startswith(f"float[<={MAX_SLOTS}, ")
+    assert methods["talker"]["outputs"] == [
+        f"float[{some}, {contract['talker_vocab_size']}]",
+        f"float[{some}, {hidden}]",
+    ]
+    assert methods["cp_generate"]["outputs"] == [f"long[{some}, {groups}]", f"float[{some}, {hidden}]"]
     samples = MAX_DECODE_FRAMES * contract["samples_per_frame"]
     assert methods["decode_audio"]["outputs"] == [f"float[<={samples}]"]
 
@@ -164,3 +172,39 @@ def test_group_size_that_does_not_divide_a_layer_leaves_no_file(tiny_checkpoint:
     assert done.returncode == 1
     assert "cannot be cut into groups of 256" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_between_two_files_it_leaves_no_other_manifest(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new model stands beside its own manifest or none."""
+
+    class Program:
+        def write_to_file(self, file: Any) -> None:
+            file.write(b"new")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "model.pte"
+    manifest_path(output).write_text("of the old model")
+    monkeypatch.setattr(program_module, "lower", lambda *_: Program())
+    monkeypatch.setattr(program_module, "build_manifest", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        program_module.write_program(
+            [], {}, output, {"backend": "xnnpack"}, Checkpoint(tiny_checkpoint("tiny-base")), lambda *_: None
+        )
+    assert output.read_bytes().startswith(b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pte"]
+
+
+@pytest.mark.slow
+def test_same_checkpoint_same_bytes(tiny_pte: Pte, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    """In another process, at another place, with other hashes of strings."""
+    again = tmp_path / "again.pte"
+    export = models.EXPORTS["tiny-customvoice-small"]
+    places = ("--checkpoint", str(tiny_checkpoint(export.size)), "--output", str(again))
+    environment = {**models.ENVIRONMENT, "PYTHONHASHSEED": "4242"}
+    command = [sys.executable, "export_unified.py", *places, *export.flags]
+    subprocess.run(command, cwd=models.REPOSITORY, env=environment, check=True)
+    assert again.read_bytes() == tiny_pte("tiny-customvoice-small").read_bytes()

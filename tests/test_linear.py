@@ -34,6 +34,22 @@ def test_a_block_of_four_bits_stands_as_documented() -> None:
     assert int(packed[64 + 13]) == 11 + (5 << 4)
 
 
+@pytest.mark.parametrize(
+    ("bits", "column", "code", "expected"),
+    [
+        (5, 17, 0b10110, {4: 0b10110}),  # quad 4: the low bits of vector 4
+        (5, 21, 0b10110, {0: 0b101 << 5, 1: 0b10 << 6}),  # quad 5
+        (6, 25, 0b101101, {0: 0b01 << 6, 1: 0b11 << 6, 2: 0b10 << 6}),  # quad 6
+    ],
+)
+def test_a_code_in_pieces_stands_above_others(bits: int, column: int, code: int, expected: dict[int, int]) -> None:
+    codes = torch.zeros(16, 32, dtype=torch.uint8)
+    codes[3, column] = code
+    vectors = packed_weights.pack_codes(codes, bits).view(bits, 64)
+    assert {int(v): int(vectors[v, 13]) for v in vectors[:, 13].nonzero()} == expected
+    assert vectors.count_nonzero() == len(expected)
+
+
 def test_scales_are_packed_by_panels() -> None:
     scales = torch.arange(96, dtype=torch.float32).view(32, 3)
     packed = packed_weights.pack_scales(scales)

@@ -37,8 +37,8 @@ def write_program(path: Path, methods: tuple[str, ...], constants: dict[str, str
         (("forward",), None, "not a Qwen3-TTS model (it has no 'contract'); give the model.pte that export_unified.py"),
         (("forward",), {"contract": "[]"}, "it is not a valid JSON object"),
         (("forward",), {"contract": "{}"}, "key 'contract_version' is missing"),
-        (("forward",), {"contract": '{"contract_version": 0}'}, "has contract_version 0, this runner reads version 2"),
-        (("forward",), {"contract": '{"contract_version": 3}'}, "reads version 2; take a newer runner"),
+        (("forward",), {"contract": '{"contract_version": 0}'}, "has contract_version 0, this runner reads version 3"),
+        (("forward",), {"contract": '{"contract_version": 4}'}, "reads version 3; take a newer runner"),
         (("contract",), None, "there is no readable constant 'contract'"),
     ],
 )

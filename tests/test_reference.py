@@ -90,6 +90,6 @@ def test_code_predictor_logits(spoken: tuple[Golden, Utterance], tiny_checkpoint
         with torch.no_grad():
             for group in range(1, len(offsets)):
                 first, last = (0, 2) if group == 1 else (group, group + 1)
-                hidden = model.code_predictor(rows[first:last], torch.tensor([first]), kv)
-                logits = model.code_predictor.logits(group, hidden)
+                hidden = model.code_predictor(rows[first:last], torch.arange(first, last), None, kv)
+                logits = model.code_predictor.logits(group, hidden[-1:])
                 assert_close(logits[0], expected[group - 1], FLOAT_TOLERANCE)

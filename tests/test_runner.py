@@ -129,6 +129,47 @@ def test_every_run_has_its_own_seed_and_file(runner: Path, model: Path, tmp_path
     assert alone.wav == (tmp_path / "new" / "out" / names[4]).read_bytes()
 
 
+def test_batch_says_the_same_in_the_same_order(runner: Path, model: Path, tmp_path: Path) -> None:
+    lines = [f"Line {number}" + ", which is longer than others" * (number % 3) + "." for number in range(7)]
+    lines.insert(3, '{"text": "A file of its own.", "output": "sub/own.wav", "seed": 9}')
+    (tmp_path / "prompts").write_text("\n".join(lines))
+    flags = ryan(text=None, prompts_path=tmp_path / "prompts", repeat=2)
+    said, found = {}, {}
+    for batch in (1, 3, 8):
+        out = tmp_path / str(batch)
+        more = {"batch": batch, "manifest": tmp_path / f"{batch}.jsonl", "stats_json": tmp_path / "stats"}
+        said[batch] = succeed(runner, model_path=model, output_dir=out, **more, **flags).stderr.decode()
+        stats = json.loads((tmp_path / "stats").read_text())
+        assert {run["batch"] for run in stats} == {batch}
+        found[batch] = (
+            {path.relative_to(out): path.read_bytes() for path in out.rglob("*.wav")},
+            [(run["prompt"], run["seed"], run["talker_tokens"]) for run in stats],
+            [json.loads(line)["output"] for line in (tmp_path / f"{batch}.jsonl").read_text().splitlines()],
+            re.findall(r"(\S+\.wav): \d+ frames", said[batch].replace(f"{out}/", "")),
+        )
+        assert "speech, s a second" in said[batch]
+    assert len(found[1][0]) == 16
+    assert found[3] == found[1]
+    assert found[8] == found[1]
+
+
+def test_error_of_one_keeps_what_others_of_a_batch_said(runner: Path, model: Path, tmp_path: Path) -> None:
+    """A file that is too long for the disk, beside others that are not."""
+    texts = ["Short.", "A text of three pieces. This is the second one.\n\nAnd a third.", *["Short."] * 20]
+    lines = [json.dumps({"text": text, "seed": 7}) for text in texts]
+    (tmp_path / "prompts").write_text("\n".join(lines))
+    out = tmp_path / "out"
+    flags = ryan(text=None, prompts_path=tmp_path / "prompts", long_text="split", max_new_tokens=None, min_frames=8)
+    flags |= {"frame_budget": 8, "batch": 2}
+    done = call(runner, model_path=model, output_dir=out, file_size_limit=9 * 2 * SAMPLES_PER_FRAME, **flags)
+    assert done.returncode == 1
+    assert "line 2 of " in done.stderr.decode()
+    spoken = sorted(path.name for path in out.iterdir())
+    assert "prompt_0_repeat_0.wav" in spoken
+    assert "prompt_1_repeat_0.wav" not in spoken
+    assert "prompt_21_repeat_0.wav" not in spoken, "no other one is begun"
+
+
 def test_prompts_file_with_one_line_writes_a_file(runner: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "prompts").write_text("Only one.")
     succeed(runner, model_path=model, cwd=tmp_path, **ryan(text=None, prompts_path=tmp_path / "prompts"))

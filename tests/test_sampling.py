@@ -27,9 +27,9 @@ def test_philox_known_answers() -> None:
 
 def test_uniform_equals_the_runner(build_dir: Path) -> None:
     generator = np.random.default_rng(0)
-    cases = [(0, 0, 0), (2**64 - 1, 2**64 - 1, 2**32 - 1), (42, 2**32, 15)]
-    cases += [(*generator.integers(0, 2**62, 2).tolist(), group % 16) for group in range(500)]
-    found = answers(build_dir, "uniform", b"".join(struct.pack("<QQI", *case) for case in cases))
+    cases = [(0, 0, 0, 0), (2**64 - 1, 2**64 - 1, 2**32 - 1, 2**32 - 1), (42, 2**32, 15, 3)]
+    cases += [(*generator.integers(0, 2**62, 2).tolist(), group % 16, group % 3) for group in range(500)]
+    found = answers(build_dir, "uniform", b"".join(struct.pack("<QQII", *case) for case in cases))
     assert [float.fromhex(value) for value in found] == [uniform(*case) for case in cases]
 
 

@@ -82,6 +82,7 @@ def test_runner_refuses_a_voice_for_another_model(tmp_path: Path, build_dir: Pat
         ({"x_vector": np.ones((1, 5))}, "x_vector"),
         ({"x_vector": np.array([1.0, np.nan])}, "x_vector"),
         ({"x_vector": np.array([])}, "x_vector"),
+        ({"x_vector": np.array([1e30, 0.0])}, "length 1e\\+30"),
         ({"text_ids": None}, "together"),
         ({"codes": None}, "together"),
         ({"codes": np.arange(12)}, "codes"),
@@ -100,7 +101,9 @@ def test_impossible_voices_raise(change: dict[str, Any], message: str) -> None:
     ("metadata", "tensors", "message"),
     [
         ({"format": "pt"}, {}, "not a voice file"),
-        ({"format_version": "2"}, {}, "version"),
+        ({"format_version": "3"}, {}, "version"),
+        ({"format_version": "2"}, {}, "digest"),
+        ({"digest": "0123456789abcdef"}, {}, "version"),
         ({"hidden_size": "3"}, {}, "hidden_size is 3"),
         ({"name": None}, {}, "name is missing"),
         ({}, {"x_vector": np.ones(2, dtype=np.float64)}, "float64"),
@@ -117,6 +120,29 @@ def test_foreign_files_raise(
     with pytest.raises(ValueError, match=message) as error:
         Voice.load(path)
     assert str(path) in str(error.value)
+
+
+def test_every_wrong_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "ann.voice"
+    IN_CONTEXT.save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for bit in range(8 * len(whole)):
+        path.write_bytes(whole[: bit // 8] + bytes([whole[bit // 8] ^ 1 << bit % 8]) + whole[bit // 8 + 1 :])
+        try:
+            voice = Voice.load(path)
+        except ValueError:
+            refused += 1
+        else:  # in what says nothing, such as a blank
+            assert repr(voice) == repr(IN_CONTEXT)
+    assert refused > 0.9 * 8 * len(whole)
+
+
+def test_files_of_version_1_have_no_digest_and_are_read(tmp_path: Path, build_dir: Path) -> None:
+    x_vector = X_VECTOR_ONLY.x_vector
+    save_file({"x_vector": x_vector}, tmp_path / "old.voice", METADATA | {"hidden_size": "5"})
+    np.testing.assert_array_equal(Voice.load(tmp_path / "old.voice").x_vector, x_vector)
+    assert read_in_cpp(build_dir, tmp_path / "old.voice").returncode == 0
 
 
 def test_truncated_file_raises(tmp_path: Path) -> None:
