@@ -254,10 +254,10 @@ TEST_F(LongTextTest, StopEndsTheUtteranceInAnyPiece) {
   const Utterance whole = speak(*session_, request(kText), split());
   MemorySink sink;
   sink.session = session_.get();
-  sink.stop_at_write = 4;  // After 1 + 3 * 4 frames: in the second piece.
+  sink.stop_at_write = 6;  // After 1 + 1 + 2 + 3 * 4 frames: in the second piece.
   const SynthesisStats stats = must(session_->synthesize(request(kText), split(), sink));
   EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
-  EXPECT_EQ(stats.frames, 13);
+  EXPECT_EQ(stats.frames, 16);
   EXPECT_EQ(stats.cut_pieces, 1);
   EXPECT_TRUE(std::equal(sink.received.begin(), sink.received.end(), whole.samples.begin()));
   expect_equal(speak(*session_, request(kText), split()), whole);

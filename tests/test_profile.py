@@ -48,7 +48,7 @@ def test_only_the_counted_run_is_recorded(profile: Path) -> None:
     stages = read(profile)["stage"]
     assert stages["cp_generate"][0] == FRAMES
     assert stages["talker"][0] >= FRAMES
-    assert stages["decode_audio"][0] == 3  # 1 + 4 + 1 frames
+    assert stages["decode_audio"][0] == 4  # 1 + 1 + 2 + 2 frames
     assert not [name for name in stages if name.startswith("load")]
 
 

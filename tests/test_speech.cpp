@@ -270,10 +270,10 @@ TEST_P(SpeechTest, PausesAreDeliveredAsSpeechIs) {
     deliveries.emplace_back(chunk.num_frames, chunk.num_samples);
   }
   const int64_t three = 3 * metadata_.samples_per_frame;
-  const std::vector<std::pair<int64_t, int64_t>> expected = {{0, 7},     {3, three},     {3, three},
-                                                             {3, three}, {1, three / 3}, {0, three},
-                                                             {0, three}, {0, three},     {0, 20000 - 3 * three},
-                                                             {3, three}, {0, 5000}};
+  const int64_t one = metadata_.samples_per_frame;
+  const std::vector<std::pair<int64_t, int64_t>> expected = {
+      {0, 7},     {1, one},   {1, one},   {2, 2 * one},           {3, three}, {3, three},
+      {0, three}, {0, three}, {0, three}, {0, 20000 - 3 * three}, {3, three}, {0, 5000}};
   EXPECT_EQ(deliveries, expected) << "ten frames, three frames; a pause is no part of a delivery of frames";
 }
 

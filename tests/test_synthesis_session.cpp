@@ -182,7 +182,7 @@ TEST_F(SynthesisSessionTest, LastTokenBecomesNoFrame) {
   }
 }
 
-TEST_F(SynthesisSessionTest, ChunksHaveTheSizesAskedFor) {
+TEST_F(SynthesisSessionTest, ChunksGrowToTheSizeAskedFor) {
   SynthesisOptions given = options(12);
   given.first_chunk_frames = 2;
   given.chunk_frames = 5;
@@ -201,7 +201,7 @@ TEST_F(SynthesisSessionTest, ChunksHaveTheSizesAskedFor) {
     next_frame += chunk.num_frames;
     is_last = chunk.is_last;
   }
-  EXPECT_EQ(sizes, (std::vector<int64_t>{2, 5, 4}));
+  EXPECT_EQ(sizes, (std::vector<int64_t>{2, 2, 4, 3}));
 }
 
 TEST_F(SynthesisSessionTest, UtteranceWithoutFramesIsOneEmptyChunk) {
@@ -216,7 +216,7 @@ TEST_F(SynthesisSessionTest, UtteranceWithoutFramesIsOneEmptyChunk) {
 TEST_F(SynthesisSessionTest, PartsOfTheTimeAddUp) {
   double best_share = 0;
   // The scheduler may take the time between two parts away, but not always.
-  for (int attempt = 0; attempt < 10 && best_share < 0.98; ++attempt) {
+  for (int attempt = 0; attempt < 100 && best_share < 0.98; ++attempt) {
     const SynthesisStats stats = speak(*session_, request("How long does it take?"), options(20)).stats;
     const double parts = stats.load_ms + stats.prompt_ms + stats.prefill_ms + stats.talker_ms +
                          stats.code_predictor_ms + stats.decode_wait_ms + stats.sink_ms;
@@ -279,8 +279,8 @@ TEST_F(SynthesisSessionTest, StopEndsTheUtteranceAtTheNextFrame) {
   sink.stop_at_write = 2;
   const SynthesisStats stats = must(session_->synthesize(request("Stop me."), options(100), sink));
   EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
-  EXPECT_EQ(stats.frames, 1 + 4);
-  EXPECT_EQ(sink.received.size(), static_cast<size_t>(5 * metadata().samples_per_frame));
+  EXPECT_EQ(stats.frames, 1 + 1);
+  EXPECT_EQ(sink.received.size(), static_cast<size_t>(2 * metadata().samples_per_frame));
   EXPECT_TRUE(sink.is_closed);
   EXPECT_EQ(speak(*session_, request("And on."), options(5)).stats.frames, 4);
 }
@@ -303,7 +303,7 @@ TEST_F(SynthesisSessionTest, AnotherThreadStops) {
   const SynthesisStats stats = must(session_->synthesize(request("Stop me from elsewhere."), options(100), sink));
   EXPECT_EQ(stats.finish_reason, FinishReason::kStopped);
   EXPECT_TRUE(sink.is_closed);
-  EXPECT_EQ(sink.received.size(), static_cast<size_t>(5 * metadata().samples_per_frame));
+  EXPECT_EQ(sink.received.size(), static_cast<size_t>(2 * metadata().samples_per_frame));
   EXPECT_TRUE(std::equal(sink.received.begin(), sink.received.end(), whole.samples.begin()));
 }
 
@@ -441,7 +441,7 @@ TEST_F(SynthesisSessionTest, CheckRefusesWhatStartWouldAndChangesNothing) {
   EXPECT_NE(engine_->check(unknown, options(5)).error().message.find("klingon"), std::string::npos);
   const AudioChunk chunk = must(session_->next());
   EXPECT_EQ(chunk.first_frame, 1);
-  EXPECT_EQ(chunk.num_frames, 4);
+  EXPECT_EQ(chunk.num_frames, 1);
 }
 
 TEST_F(SynthesisSessionTest, LeadingLineBreakIsNoText) {

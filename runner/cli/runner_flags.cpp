@@ -162,7 +162,8 @@ void add_output_flags(CLI::App& app, CommandLine& line) {
       ->capture_default_str()
       ->type_name("X")
       ->group(group);
-  app.add_option("--chunk_frames", options.synthesis.chunk_frames, "Frames of 80 ms in one delivery")
+  app.add_option("--chunk_frames", options.synthesis.chunk_frames,
+                 "Frames of 80 ms in one delivery; the first ones have fewer")
       ->capture_default_str()
       ->type_name("N")
       ->group(group);

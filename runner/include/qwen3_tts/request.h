@@ -88,7 +88,8 @@ struct SynthesisOptions {
   std::optional<float> subtalker_top_p;
   uint64_t seed = 42;  ///< The same one, the same speech; random_seed() for another each time.
   int64_t first_chunk_frames = 1;  ///< Frames of the first delivery.
-  int64_t chunk_frames = 4;  ///< Frames of the later ones.
+  /// Frames of the later ones. They grow to that: none holds more than all before it, which play while it is made.
+  int64_t chunk_frames = 4;
   /// Pieces of a split text that are spoken before they are heard, in one call with the one that is: they cost little
   /// beside it. One is begun when what was delivered is half a second before what can have been heard. 0: one piece
   /// after the other. Samples are the same.

@@ -33,15 +33,13 @@ Status Speech::clear() {
 }
 
 Result<AudioChunk> Speech::next() {
-  const ResolvedOptions& options = utterance_.options();
   const int64_t first_frame = decoded_frames_;
   samples_.clear();
   if (is_stopped_) {  // Who stops an utterance has not heard the frames ahead, and does not wait for them.
     utterance_.finish(FinishReason::kStopped);
   }
   while (!is_finished_ && samples_.empty() && !needs_text()) {
-    Status status =
-        catching([&] { return make_samples(stats_.samples == 0 ? options.first_chunk_frames : options.chunk_frames); });
+    Status status = catching([&] { return make_samples(chunk_frames()); });
     if (!status.ok()) {
       drop_pieces();  // Nobody waits for their frames any more.
       return status.error();
@@ -59,6 +57,16 @@ Result<AudioChunk> Speech::next() {
   return AudioChunk{samples_.data(), static_cast<int64_t>(samples_.size()), parts_.metadata.sample_rate,
                     first_frame,     decoded_frames_ - first_frame,         is_finished_,
                     needs_text()};
+}
+
+/// The first sound comes soon. Then no delivery holds more than all before it: they play while it is made.
+int64_t Speech::chunk_frames() const {
+  const ResolvedOptions& options = utterance_.options();
+  if (stats_.samples == 0) {
+    return options.first_chunk_frames;
+  }
+  const int64_t delivered_frames = stats_.samples / parts_.metadata.samples_per_frame;
+  return std::min(options.chunk_frames, std::max(options.first_chunk_frames, delivered_frames));
 }
 
 /// Codes without samples are heard when they are made.

@@ -95,6 +95,7 @@ class Speech {
   Status decode_unheard(const std::vector<int64_t>& codes);
 
   // Frames and samples: speech.cpp
+  int64_t chunk_frames() const;
   Status make_samples(int64_t num_frames);
   Status make_speech(int64_t num_frames);
   void make_silence(int64_t num_frames);
