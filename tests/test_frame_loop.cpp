@@ -80,7 +80,7 @@ class FrameLoopTest : public ::testing::Test {
   const int64_t eos_ = metadata_.codec_eos_id;
   Script script_;
   ScriptedFrames frames_{script_, metadata_};
-  FrameLoop loop_{frames_, metadata_, kMaxBatch, [] { return false; }};
+  FrameLoop loop_{frames_, metadata_, kMaxBatch};
 };
 
 TEST_F(FrameLoopTest, OneAloneIsServedByItsOwnThread) {

@@ -114,7 +114,7 @@ class SpeechTest : public ::testing::TestWithParam<bool> {
   ScriptedFrames frames_{script_, metadata_};
   ScriptedDecoder decoder_{script_, metadata_};
   PrefixCache prefixes_{kCacheBytes};
-  FrameLoop loop_{frames_, metadata_, 4, [this] { return pool_.is_busy(); }};
+  FrameLoop loop_{frames_, metadata_, 4};
   DecodePool pool_{1, [this] { return Result<std::unique_ptr<FrameDecoder>>(pool_decoder()); },
                    [this] { loop_.wake(); }};
   SynthesisOptions options_;

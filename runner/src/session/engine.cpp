@@ -125,8 +125,7 @@ Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const FramePath& chose
 Status Engine::Impl::make_stages(const EngineOptions& options) {
   frame_embedding = std::make_unique<Embedding>(rows(), metadata);
   ASSIGN_OR_RETURN(frames, create_frame_maker(*this));
-  loop = std::make_unique<FrameLoop>(*frames, metadata, std::min<int64_t>(options.max_batch, metadata.max_batch),
-                                     [this] { return decode_pool != nullptr && decode_pool->is_busy(); });
+  loop = std::make_unique<FrameLoop>(*frames, metadata, std::min<int64_t>(options.max_batch, metadata.max_batch));
   if (is_pipelined()) {
     decode_pool = std::make_unique<DecodePool>(
         second_codec_program == nullptr ? 1 : 2, [this] { return make_decoder(); }, [this] { loop->wake(); });

@@ -7,6 +7,7 @@
 #include "base/sampler.h"
 #include "base/scoped_timer.h"
 #include "base/try.h"
+#include "ops/parallel.h"
 #include "stages/one_core.h"
 
 namespace qwen3_tts {
@@ -22,9 +23,8 @@ bool has_enough(const SpokenPiece& piece) {
 
 }  // namespace
 
-FrameLoop::FrameLoop(FrameMaker& frames, const ModelMetadata& metadata, int64_t max_batch,
-                     std::function<bool()> is_other_core_busy)
-    : frames_(frames), metadata_(metadata), max_batch_(max_batch), is_other_core_busy_(std::move(is_other_core_busy)) {}
+FrameLoop::FrameLoop(FrameMaker& frames, const ModelMetadata& metadata, int64_t max_batch)
+    : frames_(frames), metadata_(metadata), max_batch_(max_batch) {}
 
 void FrameLoop::add(SpokenPiece& piece) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -129,7 +129,7 @@ FrameLoop::Pieces FrameLoop::choose() const {
 /// A token of each, and the frame that begins with it unless it ended its piece.
 Status FrameLoop::make_frames(const Pieces& pieces, FrameTimes& times) {
   const double sampling_before = sampling_ms();
-  const OneCore one_core(is_other_core_busy_());
+  const OneCore one_core(TakenCore::is_any());  // For delegates: the project's own operators ask by themselves.
   FrameMaker::Streams streams;
   for (SpokenPiece* piece : pieces) {
     streams.push_back(piece->stream.get());

@@ -22,10 +22,8 @@ namespace qwen3_tts {
 /// Pieces come and go between calls, and what comes of a piece does not depend on the others. Thread-safe.
 class FrameLoop {
  public:
-  /// Borrows both. At most `max_batch` pieces share a call. `is_other_core_busy`: then what delegates compute in a call
-  /// uses one core alone; the project's own operators ask by themselves (ops/parallel.h).
-  FrameLoop(FrameMaker& frames, const ModelMetadata& metadata, int64_t max_batch,
-            std::function<bool()> is_other_core_busy);
+  /// Borrows both. At most `max_batch` pieces share a call.
+  FrameLoop(FrameMaker& frames, const ModelMetadata& metadata, int64_t max_batch);
   FrameLoop(const FrameLoop&) = delete;
   FrameLoop& operator=(const FrameLoop&) = delete;
 
@@ -87,7 +85,6 @@ class FrameLoop {
   FrameMaker& frames_;
   const ModelMetadata& metadata_;
   const int64_t max_batch_;
-  const std::function<bool()> is_other_core_busy_;
   mutable std::mutex mutex_;  ///< Of what follows, and of the pieces but for their streams.
   std::list<SpokenPiece*> pieces_;  ///< Who was in a call last is last.
   std::list<Waiter*> waiters_;
