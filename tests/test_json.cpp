@@ -186,13 +186,16 @@ TEST(NamesTest, EveryValueHasAName) {
 
 TEST(JsonTest, EngineOptionsHaveEveryMember) {
   EngineOptions options;
-  ASSERT_TRUE(
-      from_json(R"({"model_path": "a.pte", "data_path": "b.ptd", "cuda_graphs": false, "num_threads": 2, "max_batch": 3,
+  ASSERT_TRUE(from_json(R"({"model_path": "a.pte", "model_fd": 5, "model_offset": 9, "model_length": 7,
+                            "data_path": "b.ptd", "cuda_graphs": false, "num_threads": 2, "max_batch": 3,
                             "fused_code_predictor": false, "weight_cache": "c.cache", "prefix_cache_bytes": 4294967296,
                             "tokenizer_path": "d.json", "verify": "never", "profile": true})",
-                options)
-          .ok());
+                        options)
+                  .ok());
   EXPECT_EQ(options.model_path, "a.pte");
+  EXPECT_EQ(options.model_fd, 5);
+  EXPECT_EQ(options.model_offset, 9);
+  EXPECT_EQ(options.model_length, 7);
   EXPECT_EQ(options.data_path, "b.ptd");
   EXPECT_FALSE(options.cuda_graphs);
   EXPECT_EQ(options.num_threads, 2);
@@ -215,8 +218,9 @@ TEST(JsonTest, WrongEngineOptionsAreNamed) {
   EXPECT_EQ(error(R"({"prefix_cache_bytes": -1})"),
             "key 'prefix_cache_bytes' must be a whole number of 0 or more, and below 2^64");
   EXPECT_EQ(error(R"({"threads": 2})"),
-            "there is no key 'threads'; use model_path, data_path, cuda_graphs, num_threads, max_batch, "
-            "fused_code_predictor, weight_cache, prefix_cache_bytes, tokenizer_path, verify, profile");
+            "there is no key 'threads'; use model_path, model_fd, model_offset, model_length, data_path, cuda_graphs, "
+            "num_threads, "
+            "max_batch, fused_code_predictor, weight_cache, prefix_cache_bytes, tokenizer_path, verify, profile");
   EXPECT_NE(error("a.pte").find(R"(write {"model_path": "model.pte"})"), std::string::npos);
   EXPECT_EQ(options.num_threads, 0);
 }

@@ -108,7 +108,7 @@ QWEN3_TTS_C_API const char* qwen3_tts_last_error(void);
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Engine                                                                                                             */
 
-/// Opens a model. `options_json`: members of EngineOptions, of which model_path is needed.
+/// Opens a model. `options_json`: members of EngineOptions, of which model_path or model_fd is needed.
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_engine_create(const char* options_json, qwen3_tts_engine** engine);
 /// Loads now what such requests need: `workload` is "speech", "codes" or "decoding".
 QWEN3_TTS_C_API qwen3_tts_status qwen3_tts_engine_preload(qwen3_tts_engine* engine, const char* workload);

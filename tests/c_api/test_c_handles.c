@@ -267,7 +267,7 @@ static void test_engines_that_cannot_be(void) {
   CHECK_REFUSES(qwen3_tts_engine_create("{\"model_path\": \"\xff\"}", &engine), "UTF-8");
   CHECK_REFUSES(qwen3_tts_engine_create("{}", &engine), "'model_path' is missing");
   CHECK_REFUSES(qwen3_tts_engine_create("{\"model\": \"a.pte\"}", &engine),
-                "no key 'model'; use model_path, data_path");
+                "no key 'model'; use model_path, model_fd, model_offset, model_length, data_path");
   CHECK_REFUSES(qwen3_tts_engine_create("{\"model_path\": 5}", &engine), "'model_path' must be a string");
   CHECK_REFUSES(qwen3_tts_engine_create("{\"num_threads\": 4294967297}", &engine), "a whole number below 2^31");
   CHECK_REFUSES(qwen3_tts_engine_create("{\"prefix_cache_bytes\": -1}", &engine), "0 or more");

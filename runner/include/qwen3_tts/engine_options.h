@@ -28,6 +28,14 @@ enum class Verify {
 
 struct EngineOptions {
   std::string model_path;
+  /// In place of a path, the model in a file that is open for reading, such as an asset of an Android package: a
+  /// descriptor, which stays the caller's and may be closed once the engine is made; -1 none. The file must not change
+  /// while the engine lives.
+  int32_t model_fd = -1;
+  /// Where the model begins there, in bytes. At a multiple of 64 it is mapped, as at a path; anywhere else it is copied
+  /// into memory, which takes as much as the model is large.
+  uint64_t model_offset = 0;
+  uint64_t model_length = 0;  ///< Bytes of the model; 0: all that follow.
   /// Weights of a model for a GPU, which export_unified.py writes beside it; "": the .ptd of the model's name.
   std::string data_path;
   /// Models for a GPU: what every frame needs is recorded while it is warmed up, and then replayed as one.

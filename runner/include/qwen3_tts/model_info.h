@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <qwen3_tts/engine_options.h>
 #include <qwen3_tts/export.h>
 #include <qwen3_tts/model_metadata.h>
 #include <qwen3_tts/result.h>
@@ -43,5 +44,7 @@ struct ModelInfo {
 /// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that
 /// is no model.
 QWEN3_TTS_API Result<ModelInfo> read_model_info(const std::string& path);
+/// The same of what such an engine opens: a path, or a part of an open file. What else they say is of no account.
+QWEN3_TTS_API Result<ModelInfo> read_model_info(const EngineOptions& options);
 
 }  // namespace qwen3_tts

@@ -29,12 +29,13 @@ qwen3_tts_status qwen3_tts_engine_create(const char* options_json, qwen3_tts_eng
     RETURN_IF_ERROR(require(engine, "engine"));
     EngineOptions options;
     RETURN_IF_ERROR(about("options_json", from_json(options_json, options)));
-    if (options.model_path.empty()) {
-      return invalid_argument("options_json: key 'model_path' is missing or empty; name the model.pte");
+    if (options.model_path.empty() && options.model_fd < 0) {
+      return invalid_argument(
+          "options_json: key 'model_path' is missing or empty; name the model.pte, or give model_fd");
     }
     auto opened = std::make_shared<OpenEngine>();
     ASSIGN_OR_RETURN(opened->engine, Engine::create(options));
-    ASSIGN_OR_RETURN(const ModelInfo info, read_model_info(options.model_path));
+    ASSIGN_OR_RETURN(const ModelInfo info, read_model_info(options));
     opened->info = to_json(info);
     *engine = Engines::get().add(std::move(opened));
     return {};

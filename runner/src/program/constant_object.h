@@ -14,7 +14,7 @@ namespace qwen3_tts {
 template <typename T>
 Result<T> read_object(Program& program, const std::string& name) {
   ASSIGN_OR_RETURN(const std::string json, program.read_string(name));
-  return about("'" + program.path() + "'", T::parse(json));
+  return about("'" + program.name() + "'", T::parse(json));
 }
 
 }  // namespace qwen3_tts

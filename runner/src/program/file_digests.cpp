@@ -1,10 +1,9 @@
 #include "program/file_digests.h"
 
 #include <algorithm>
-#include <cerrno>
+#include <string>
 #include <utility>
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -12,7 +11,6 @@
 #include <xxhash.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
@@ -40,7 +38,8 @@ Error damaged(const std::string& path, const std::string& what) {
 #define QWEN3_TTS_STAT_TIME(info, kind) (info).st_##kind##tim
 #endif
 
-FileIdentity identity_of(const struct stat& info) {
+FileIdentity identity_of(const FilePart& file) {
+  const struct stat& info = file.info();
   const timespec written = QWEN3_TTS_STAT_TIME(info, m);
   const timespec changed = QWEN3_TTS_STAT_TIME(info, c);
   return {static_cast<int64_t>(info.st_dev),
@@ -49,66 +48,57 @@ FileIdentity identity_of(const struct stat& info) {
           written.tv_sec,
           written.tv_nsec,
           changed.tv_sec,
-          changed.tv_nsec};
+          changed.tv_nsec,
+          static_cast<int64_t>(file.begin()),
+          static_cast<int64_t>(file.size())};
 }
 
 uint64_t num_blocks(uint64_t size) { return size / kBlockBytes + (size % kBlockBytes == 0 ? 0 : 1); }
 
 }  // namespace
 
-Result<std::optional<FileDigests>> FileDigests::read(const std::string& path) {
-  // O_NONBLOCK: a pipe must not wait for its writer.
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info{};
-  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
-    return io_error("open", path, errno);
-  }
-  const auto file_size = static_cast<uint64_t>(info.st_size);
+Result<std::optional<FileDigests>> FileDigests::read(const ModelSource& source) {
+  ASSIGN_OR_RETURN(const auto file, source.open());
   Footer footer{};
-  if (!S_ISREG(info.st_mode) || file_size < sizeof(footer)) {
+  if (!file->is_regular() || file->size() < sizeof(footer)) {
     return std::optional<FileDigests>();
   }
-  const uint64_t end = file_size - sizeof(footer);
-  RETURN_IF_ERROR(read_at(file.get(), &footer, sizeof(footer), end, path));
+  const uint64_t end = file->size() - sizeof(footer);
+  RETURN_IF_ERROR(file->read(&footer, sizeof(footer), end));
   if (footer.magic != kMagic) {
     return std::optional<FileDigests>();
   }
   if (footer.size > end || num_blocks(footer.size) * sizeof(uint64_t) != end - footer.size) {
-    return damaged(path, "its digests are of another size");
+    return damaged(source.name(), "its digests are of another size");
   }
-  FileDigests digests(path, std::move(file), identity_of(info));
+  FileDigests digests(file, identity_of(*file));
   digests.size_ = footer.size;
   digests.digests_.resize(num_blocks(footer.size));
   const size_t num_bytes = digests.digests_.size() * sizeof(uint64_t);
   RETURN_IF_ERROR(digests.read_bytes(digests.digests_.data(), num_bytes, footer.size));
   if (XXH3_64bits_withSeed(digests.digests_.data(), num_bytes, footer.size) != footer.digest) {
-    return damaged(path, "its digests are not those that were exported");
+    return damaged(source.name(), "its digests are not those that were exported");
   }
   return std::optional<FileDigests>(std::move(digests));
 }
 
 Status FileDigests::read_bytes(void* data, size_t size, uint64_t offset) const {
-  return read_at(file_.get(), data, size, offset, path_);
+  return file_->read(data, size, offset);
 }
 
 /// The blocks that begin in [begin, end), a window of the file. Mapped and not read: copying takes three times as long.
 Status FileDigests::check_window(uint64_t begin, uint64_t end) const {
   const auto size = static_cast<size_t>(end - begin);
-  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file_.get(), static_cast<off_t>(begin));
-  if (data == MAP_FAILED) {
-    return io_error("map", path_, errno);
-  }
-  ::madvise(data, size, MADV_SEQUENTIAL);
-  Status status;
-  for (uint64_t block = begin; block < end && status.ok(); block += kBlockBytes) {
+  ASSIGN_OR_RETURN(const FileBytes window, file_->map(begin, size));
+  ::madvise(window.mapping(), window.mapped_bytes(), MADV_SEQUENTIAL);
+  for (uint64_t block = begin; block < end; block += kBlockBytes) {
     const uint64_t count = std::min(kBlockBytes, end - block);
-    if (XXH3_64bits(static_cast<const char*>(data) + (block - begin), count) != digests_[block / kBlockBytes]) {
-      status = damaged(path_, "its bytes " + std::to_string(block) + " to " + std::to_string(block + count - 1) +
-                                  " are not what was exported");
+    if (XXH3_64bits(window.data() + (block - begin), count) != digests_[block / kBlockBytes]) {
+      return damaged(file_->name(), "its bytes " + std::to_string(block) + " to " + std::to_string(block + count - 1) +
+                                        " are not what was exported");
     }
   }
-  ::munmap(data, size);
-  return status;
+  return {};
 }
 
 Status FileDigests::check(uint64_t end) const {

@@ -2,19 +2,21 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <qwen3_tts/result.h>
 
-#include "base/file_descriptor.h"
+#include "base/file_part.h"
+#include "program/model_source.h"
 
 namespace qwen3_tts {
 
-/// Which file, in which state: what stat() says of it. A file that was written to since then is another one.
-using FileIdentity = std::array<int64_t, 7>;
+/// Which part of which file, in which state: what stat() says of it. A file that was written to since then is another
+/// one.
+using FileIdentity = std::array<int64_t, 9>;
 
 /// Digests of the bytes of a .pte or .ptd. They find what a disk, a copy or a download has damaged, not malice. They
 /// stand behind what ExecuTorch reads, which takes its sizes from its own header:
@@ -25,9 +27,9 @@ using FileIdentity = std::array<int64_t, 7>;
 /// is seeded with the size. qwen3_tts/export/file_digests.py writes them.
 class FileDigests {
  public:
-  /// Those of the file at `path`; nothing when it has none, or is no regular file. kIo, or kInvalidModel when they are
+  /// Those at the end of `source`; nothing when it has none, or is no regular file. kIo, or kInvalidModel when they are
   /// damaged themselves.
-  static Result<std::optional<FileDigests>> read(const std::string& path);
+  static Result<std::optional<FileDigests>> read(const ModelSource& source);
 
   const FileIdentity& identity() const { return identity_; }
   uint64_t size() const { return size_; }
@@ -39,12 +41,11 @@ class FileDigests {
   Status check(uint64_t end) const;
 
  private:
-  FileDigests(std::string path, FileDescriptor file, const FileIdentity& identity)
-      : path_(std::move(path)), file_(std::move(file)), identity_(identity) {}
+  FileDigests(std::shared_ptr<const FilePart> file, const FileIdentity& identity)
+      : file_(std::move(file)), identity_(identity) {}
   Status check_window(uint64_t begin, uint64_t end) const;
 
-  std::string path_;
-  FileDescriptor file_;
+  std::shared_ptr<const FilePart> file_;
   FileIdentity identity_;
   uint64_t size_ = 0;
   std::vector<uint64_t> digests_;  ///< Of the blocks.

@@ -61,7 +61,7 @@ Result<std::string> architecture_from(void* library) {
 /// kInvalidModel: what does not go together.
 Error wrong_gpu(const Program& program, const CudaContract& contract, const std::string& what) {
   return Error{ErrorCode::kInvalidModel,
-               "'" + program.path() + "' is for NVIDIA GPUs of architecture " + contract.gpu_arch + ", and " + what};
+               "'" + program.name() + "' is for NVIDIA GPUs of architecture " + contract.gpu_arch + ", and " + what};
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ Result<std::optional<CudaContract>> read_cuda(Program& program, const std::set<s
 
 /// The options that are about GPUs or CPUs alone, for a model of the other kind.
 Status check_options(const ModelFile& model, const EngineOptions& options) {
-  const std::string path = "'" + model.program->path() + "'";
+  const std::string path = "'" + model.program->name() + "'";
   if (!model.cuda && !options.data_path.empty()) {
     return invalid_argument(path + " holds its weights itself: the data file '" + options.data_path +
                             "' has no effect; leave it out");
@@ -68,13 +68,13 @@ std::vector<std::string> graph_methods(const CudaContract& cuda) {
 }
 
 Result<ModelFile> open(const EngineOptions& options, Extent extent) {
-  const std::string& path = options.model_path;
-  RETURN_IF_ERROR(verify(path, options.verify, extent));
-  ASSIGN_OR_RETURN(auto program, Program::create(path, {options.profile, "", false}));
+  ASSIGN_OR_RETURN(const ModelSource source, ModelSource::of(options));
+  RETURN_IF_ERROR(verify(source, options.verify, extent));
+  ASSIGN_OR_RETURN(auto program, Program::create(source, {options.profile, "", false}));
   ASSIGN_OR_RETURN(const auto methods, program->method_names());
-  RETURN_IF_ERROR(check_kind(path, methods));
+  RETURN_IF_ERROR(check_kind(source.name(), methods));
   ASSIGN_OR_RETURN(auto metadata, read_object<ModelMetadata>(*program, contract::kContractMethod));
-  RETURN_IF_ERROR(require_digests(path, options.verify));
+  RETURN_IF_ERROR(require_digests(source, options.verify));
   ASSIGN_OR_RETURN(auto cuda, read_cuda(*program, methods));
   return ModelFile{std::move(program), std::move(metadata), std::move(cuda), {options.profile, "", false}};
 }
@@ -87,7 +87,10 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
     return {};
   }
   RETURN_IF_ERROR(check_gpu(*model.program, *model.cuda));
-  const std::string& path = model.program->path();
+  const std::string path = model.program->name();
+  if (options.data_path.empty() && !model.program->source().is_path()) {
+    return invalid_argument("'" + path + "' has its weights in a file of their own; name it (data_path)");
+  }
   const auto data_path =
       options.data_path.empty() ? std::filesystem::path(path).replace_extension(".ptd").string() : options.data_path;
   std::error_code error;
@@ -99,16 +102,16 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
   RETURN_IF_ERROR(configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()));
   ASSIGN_OR_RETURN(const bool on_device, model.program->uses_backend(kCudaBackend));
   model.opened_with = {options.profile, data_path, !on_device};
-  ASSIGN_OR_RETURN(model.program, Program::create(path, model.opened_with));
+  ASSIGN_OR_RETURN(model.program, Program::create(model.program->source(), model.opened_with));
   return require_digests(data_path, options.verify);
 }
 
 Result<ModelFile> open_model(const EngineOptions& options) { return open(options, Extent::kFile); }
 
-Result<ModelFile> open_model_description(const std::string& path) {
-  EngineOptions options;
-  options.model_path = path;
-  return open(options, Extent::kProgram);
+Result<ModelFile> open_model_description(const EngineOptions& options) {
+  EngineOptions described = options;
+  described.profile = false;
+  return open(described, Extent::kProgram);
 }
 
 Result<FramePath> FramePath::choose(const ModelFile& model, bool fused_code_predictor) {
@@ -157,7 +160,7 @@ Status check_methods(const ModelFile& model, const FramePath& frame_path) {
   needed.emplace_back(contract::kTokenizerMethod);
   for (const std::string& name : needed) {
     if (present.count(name) == 0) {
-      return invalid_model("'" + model.program->path() + "': there is no method '" + name + "'");
+      return invalid_model("'" + model.program->name() + "': there is no method '" + name + "'");
     }
   }
   for (const Signature& signature : speaking_signatures(model.metadata, frame_path.program_keeps_state)) {

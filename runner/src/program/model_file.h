@@ -16,18 +16,18 @@ namespace qwen3_tts {
 
 /// A .pte that speaks: an open program and its contract. No method is loaded.
 struct ModelFile {
-  std::unique_ptr<Program> program;
+  std::unique_ptr<Program> program;  ///< Its source() is where the others of an engine come from.
   ModelMetadata metadata;
   std::optional<CudaContract> cuda;  ///< Of a program for a GPU.
   ProgramOptions opened_with;        ///< What opens it once more; profiled or not.
 };
 
-/// Opens the file that the options name, once it is verified. An error names it and says what it is instead and which
-/// file is wanted. Of a program for a GPU only what it says of itself can be read then.
+/// Opens the file or the part that the options name, once it is verified. An error names it and says what it is instead
+/// and which file is wanted. Of a program for a GPU only what it says of itself can be read then.
 Result<ModelFile> open_model(const EngineOptions& options);
 
 /// The same for who asks what the file says of itself and runs none of its methods: its weights are not verified.
-Result<ModelFile> open_model_description(const std::string& path);
+Result<ModelFile> open_model_description(const EngineOptions& options);
 
 /// Makes a program for a GPU ready to load its methods: checks that it can run here and opens its weights, the .ptd of
 /// the same name unless `options` name it. Checks that options for such programs are not given to others.

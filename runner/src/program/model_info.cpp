@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include <qwen3_tts/model_info.h>
@@ -84,15 +82,17 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
 }  // namespace
 
 Result<ModelInfo> read_model_info(const std::string& path) {
+  EngineOptions options;
+  options.model_path = path;
+  return read_model_info(options);
+}
+
+Result<ModelInfo> read_model_info(const EngineOptions& options) {
   return catching([&]() -> Result<ModelInfo> {
-    ASSIGN_OR_RETURN(ModelFile model, open_model_description(path));
+    ASSIGN_OR_RETURN(ModelFile model, open_model_description(options));
     ASSIGN_OR_RETURN(std::vector<MethodInfo> methods, describe_methods(model));
-    std::error_code error;
-    const auto file_bytes = std::filesystem::file_size(path, error);
-    if (error) {
-      return Error{ErrorCode::kIo, "cannot read the size of '" + path + "': " + error.message()};
-    }
-    return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file_bytes),
+    ASSIGN_OR_RETURN(const auto file, model.program->source().open());
+    return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file->size()),
                      model.cuda ? model.cuda->gpu_arch : "", model.cuda ? model.cuda->dtype : ""};
   });
 }

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include <executorch/extension/data_loader/buffer_data_loader.h>
+#include <executorch/extension/data_loader/mmap_data_loader.h>
 #include <executorch/extension/tensor/tensor.h>
 #include <executorch/runtime/backend/options.h>
 
@@ -32,28 +34,46 @@ bool is_lack_of_memory(et::Error error, const std::string& cause) {
                      [&](const char* words) { return cause.find(words) != std::string::npos; });
 }
 
+/// Null where there is no such file, or it cannot be opened: the program then says what it lacks.
+std::unique_ptr<et::DataLoader> weights_loader(const std::string& path) {
+  using executorch::extension::MmapDataLoader;
+  auto loader = path.empty() ? et::Result<MmapDataLoader>(et::Error::NotFound)
+                             : MmapDataLoader::from(path.c_str(), MmapDataLoader::MlockConfig::NoMlock);
+  return loader.ok() ? std::make_unique<MmapDataLoader>(std::move(*loader)) : nullptr;
+}
+
 TensorSpec to_spec(const et::TensorInfo& info) {
   return TensorSpec{info.scalar_type(), {info.sizes().begin(), info.sizes().end()}};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> Program::create(const std::string& path, const ProgramOptions& options) {
+Result<std::unique_ptr<Program>> Program::create(const ModelSource& source, const ProgramOptions& options) {
   capture_runtime_log();
-  RETURN_IF_ERROR(check_program_file(path));
-  std::unique_ptr<Program> program(new Program(path, options));
+  RETURN_IF_ERROR(check_program_file(source));
+  Recorder recorder{nullptr, nullptr};
+  if (options.is_profiled) {
+    ASSIGN_OR_RETURN(recorder, make_recorder());
+  }
+  std::unique_ptr<Program> program(new Program(source, options, std::move(recorder)));
   RETURN_IF_ERROR(program->load(options.data_path));
   return program;
 }
 
-Program::Program(std::string path, const ProgramOptions& options) : path_(std::move(path)) {
-  std::unique_ptr<Profile> profile = options.is_profiled ? std::make_unique<Profile>() : nullptr;
-  profile_ = profile.get();
+Program::Program(ModelSource source, const ProgramOptions& options, Recorder recorder)
+    : source_(std::move(source)), profile_(recorder.profile) {
+  if (const FileBytes* const bytes = source_.bytes(); bytes != nullptr) {
+    auto loader = std::make_unique<executorch::extension::BufferDataLoader>(bytes->data(), bytes->size());
+    module_ =
+        std::make_unique<Module>(std::move(loader), /*memory_allocator=*/nullptr, /*temp_allocator=*/nullptr,
+                                 std::move(recorder.tracer), weights_loader(options.data_path), options.shares_buffers);
+    return;
+  }
   std::vector<std::string> data_files;
   if (!options.data_path.empty()) {
     data_files.push_back(options.data_path);
   }
-  module_ = std::make_unique<Module>(path_, std::move(data_files), Module::LoadMode::Mmap, std::move(profile),
+  module_ = std::make_unique<Module>(name(), std::move(data_files), Module::LoadMode::Mmap, std::move(recorder.tracer),
                                      /*memory_allocator=*/nullptr, /*temp_allocator=*/nullptr, options.shares_buffers);
 }
 
@@ -299,18 +319,18 @@ Status Program::run_on_ones(const std::string& method) {
 void Program::start_profile() {
   const std::lock_guard<FairMutex> lock(mutex_);
   if (profile_ != nullptr) {
-    profile_->reset();
+    profile_->forget();
   }
 }
 
 Result<std::string> Program::take_profile() {
   const std::lock_guard<FairMutex> lock(mutex_);
   if (profile_ == nullptr) {
-    return Error{ErrorCode::kInvalidState, "'" + path_ + "' is not profiled; set EngineOptions::profile"};
+    return Error{ErrorCode::kInvalidState, "'" + name() + "' is not profiled; set EngineOptions::profile"};
   }
   std::string content = profile_->take();
   if (content.empty()) {
-    return Error{ErrorCode::kInvalidState, "'" + path_ + "': no method ran since the profile was started"};
+    return Error{ErrorCode::kInvalidState, "'" + name() + "': no method ran since the profile was started"};
   }
   return content;
 }
@@ -318,13 +338,13 @@ Result<std::string> Program::take_profile() {
 Error Program::failure(ErrorCode code, const std::string& what, et::Error error) const {
   const std::string cause = take_runtime_error();
   if (is_lack_of_memory(error, cause)) {
-    return Error{ErrorCode::kOutOfMemory, "'" + path_ + "': there is not enough memory for it" + remedy_of(ENOMEM)};
+    return Error{ErrorCode::kOutOfMemory, "'" + name() + "': there is not enough memory for it" + remedy_of(ENOMEM)};
   }
   const std::string message =
-      "'" + path_ + "': " + what + " (ExecuTorch: " + et::to_string(error) + (cause.empty() ? "" : ", " + cause) + ")";
+      "'" + name() + "': " + what + " (ExecuTorch: " + et::to_string(error) + (cause.empty() ? "" : ", " + cause) + ")";
   return code == ErrorCode::kInvalidModel ? invalid_model(message) : Error{code, message};
 }
 
-Error Program::invalid(const std::string& what) const { return invalid_model("'" + path_ + "': " + what); }
+Error Program::invalid(const std::string& what) const { return invalid_model("'" + name() + "': " + what); }
 
 }  // namespace qwen3_tts

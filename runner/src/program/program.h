@@ -17,6 +17,7 @@
 
 #include "base/fair_mutex.h"
 #include "program/mapped_tensor.h"
+#include "program/model_source.h"
 #include "program/profile.h"
 
 namespace qwen3_tts {
@@ -50,10 +51,12 @@ struct ProgramOptions {
 /// copied out before the next.
 class Program {
  public:
-  /// Opens the file and checks that it is a whole ExecuTorch program.
-  static Result<std::unique_ptr<Program>> create(const std::string& path, const ProgramOptions& options = {});
+  /// Opens what is there and checks that it is a whole ExecuTorch program.
+  static Result<std::unique_ptr<Program>> create(const ModelSource& source, const ProgramOptions& options = {});
 
-  const std::string& path() const { return path_; }
+  const ModelSource& source() const { return source_; }
+  /// How errors call it: the path, where it has one.
+  const std::string& name() const { return source_.name(); }
 
   /// Constant methods included.
   Result<std::set<std::string>> method_names();
@@ -99,7 +102,7 @@ class Program {
  private:
   using Module = executorch::extension::Module;
 
-  Program(std::string path, const ProgramOptions& options);
+  Program(ModelSource source, const ProgramOptions& options, Recorder recorder);
 
   Status load(const std::string& data_path);
   Status load_method(const std::string& name);
@@ -113,7 +116,7 @@ class Program {
   Error failure(ErrorCode code, const std::string& what, executorch::runtime::Error error) const;
   Error invalid(const std::string& what) const;
 
-  std::string path_;
+  ModelSource source_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
   FairMutex mutex_;  ///< Of the module, its profile and is_halfway_.

@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <limits>
-
-#include <sys/stat.h>
+#include <string>
 
 #include <executorch/runtime/executor/program.h>
 
 #include "base/error.h"
-#include "base/io_error.h"
 #include "base/try.h"
 
 namespace qwen3_tts {
@@ -58,22 +54,16 @@ uint64_t program_bytes(const uint8_t* header) {
   return has_sizes(header) ? read_u64(header + FileHeader::kProgramSizeOffset) : 0;
 }
 
-Status check_program_file(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) {
-    return io_error("open", path, errno);
-  }
-  if (!S_ISREG(info.st_mode)) {
+Status check_program_file(const ModelSource& source) {
+  const std::string& path = source.name();
+  ASSIGN_OR_RETURN(const auto file, source.open());
+  if (!file->is_regular()) {
     return Error{ErrorCode::kIo, "cannot open '" + path + "': it is not a regular file"};
   }
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (file == nullptr) {
-    return io_error("open", path, errno);
-  }
+  const uint64_t size = file->size();
   std::array<uint8_t, kProgramHeaderBytes> header{};
-  const size_t count = std::fread(header.data(), 1, header.size(), file);
-  std::fclose(file);
-  const auto size = static_cast<uint64_t>(info.st_size);
+  const size_t count = static_cast<size_t>(std::min<uint64_t>(size, header.size()));
+  RETURN_IF_ERROR(file->read(header.data(), count, 0));
   if (size == 0) {
     return invalid_model("'" + path + "' is empty");
   }

@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include <qwen3_tts/result.h>
+
+#include "program/model_source.h"
 
 namespace qwen3_tts {
 
@@ -16,6 +17,6 @@ uint64_t program_bytes(const uint8_t* header);
 
 /// Is it there, is it a program, is it whole? ExecuTorch maps the file and would find out by crashing. kIo or
 /// kInvalidModel.
-Status check_program_file(const std::string& path);
+Status check_program_file(const ModelSource& source);
 
 }  // namespace qwen3_tts

@@ -88,7 +88,7 @@ Status check_inputs(Program& program, const Signature& signature) {
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSIGN_OR_RETURN(const TensorSpec spec, program.input_spec(signature.method, i));
     if (!matches(spec, expected[i])) {
-      return invalid_model("'" + program.path() + "': input " + std::to_string(i) + " of method '" + signature.method +
+      return invalid_model("'" + program.name() + "': input " + std::to_string(i) + " of method '" + signature.method +
                            "' is not what the contract says");
     }
   }

@@ -45,11 +45,11 @@ Status check_program(const FileDigests& digests) {
 
 }  // namespace
 
-Status verify(const std::string& path, Verify when, Extent extent) {
+Status verify(const ModelSource& source, Verify when, Extent extent) {
   if (when == Verify::kNever) {
     return {};
   }
-  ASSIGN_OR_RETURN(const auto digests, FileDigests::read(path));
+  ASSIGN_OR_RETURN(const auto digests, FileDigests::read(source));
   if (!digests.has_value() || (when == Verify::kOnce && whole_files().has(digests->identity()))) {
     return {};
   }
@@ -61,14 +61,15 @@ Status verify(const std::string& path, Verify when, Extent extent) {
   return {};
 }
 
-Status require_digests(const std::string& path, Verify when) {
+Status require_digests(const ModelSource& source, Verify when) {
   if (when == Verify::kNever) {
     return {};
   }
-  ASSIGN_OR_RETURN(const auto digests, FileDigests::read(path));
+  ASSIGN_OR_RETURN(const auto digests, FileDigests::read(source));
   if (!digests.has_value()) {
     return Error{ErrorCode::kInvalidModel,
-                 "'" + path + "' ends without the digests of its bytes: it is truncated, damaged at its end or of an " +
+                 "'" + source.name() +
+                     "' ends without the digests of its bytes: it is truncated, damaged at its end or of an " +
                      "older export; copy or export it again"};
   }
   return {};

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <string>
-
 #include <qwen3_tts/engine_options.h>
 #include <qwen3_tts/result.h>
+
+#include "program/model_source.h"
 
 namespace qwen3_tts {
 
@@ -15,9 +15,9 @@ enum class Extent {
 
 /// Compares a .pte or .ptd with its digests, before ExecuTorch sees a byte of it. kInvalidModel when it is damaged.
 /// What has no digests may be any file, and passes: who opens it says first what it is instead, then requires them.
-Status verify(const std::string& path, Verify when, Extent extent);
+Status verify(const ModelSource& source, Verify when, Extent extent);
 
-/// kInvalidModel unless the file at `path`, which is a model, has digests; Verify::kNever asks for none.
-Status require_digests(const std::string& path, Verify when);
+/// kInvalidModel unless `source`, which is a model, has digests; Verify::kNever asks for none.
+Status require_digests(const ModelSource& source, Verify when);
 
 }  // namespace qwen3_tts

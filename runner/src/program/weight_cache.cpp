@@ -68,23 +68,28 @@ Error unusable(const std::string& path, const std::string& what) {
   return invalid_argument("weight cache '" + path + "': " + what);
 }
 
-/// Calls visit(data, size) -> Status with the file's first `size` bytes, block by block.
-template <typename Visit>
-Status for_each_block(const FileDescriptor& file, size_t size, const std::string& path, Visit visit) {
+/// Calls visit(data, size) -> Status with the first `size` bytes that read(data, size, offset) gives, block by block.
+template <typename Read, typename Visit>
+Status for_each_block(size_t size, const Read& read, const Visit& visit) {
   std::vector<char> block(std::min(size, kBlockBytes));
   for (size_t offset = 0; offset < size; offset += block.size()) {
     const size_t count = std::min(block.size(), size - offset);
-    RETURN_IF_ERROR(read_at(file.get(), block.data(), count, offset, path));
+    RETURN_IF_ERROR(read(block.data(), count, offset));
     RETURN_IF_ERROR(visit(block.data(), count));
   }
   return {};
 }
 
-Status add_blocks(Hasher& hasher, const FileDescriptor& file, size_t size, const std::string& path) {
-  return for_each_block(file, size, path, [&](const char* data, size_t count) {
+/// How to read a file's blocks.
+auto blocks_of(const FileDescriptor& file, const std::string& path) {
+  return [&](void* data, size_t size, size_t offset) { return read_at(file.get(), data, size, offset, path); };
+}
+
+auto adding_to(Hasher& hasher) {
+  return [&](const char* data, size_t count) {
     hasher.add(data, count);
     return Status();
-  });
+  };
 }
 
 Result<size_t> file_size(const FileDescriptor& file, const std::string& path) {
@@ -141,16 +146,13 @@ std::string processor() {
   return (::uname(&system) == 0 ? system.machine : "") + core_kinds();
 }
 
-Result<std::array<uint8_t, 16>> cache_key(const std::string& model_path) {
-  const FileDescriptor model(::open(model_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (model.get() < 0) {
-    return io_error("open", model_path, errno);
-  }
-  ASSIGN_OR_RETURN(const size_t size, file_size(model, model_path));
+Result<std::array<uint8_t, 16>> cache_key(const ModelSource& model) {
+  ASSIGN_OR_RETURN(const auto file, model.open());
   Hasher hasher;
   const std::string maker = "executorch " QWEN3_TTS_EXECUTORCH_VERSION "\n" + processor();
   hasher.add(maker.data(), maker.size());
-  RETURN_IF_ERROR(add_blocks(hasher, model, size, model_path));
+  const auto read = [&](void* data, size_t size, size_t offset) { return file->read(data, size, offset); };
+  RETURN_IF_ERROR(for_each_block(static_cast<size_t>(file->size()), read, adding_to(hasher)));
   return hasher.value();
 }
 
@@ -172,7 +174,7 @@ Result<bool> fits(const FileDescriptor& file, const std::array<uint8_t, 16>& key
     return false;
   }
   Hasher hasher;
-  RETURN_IF_ERROR(add_blocks(hasher, file, size - sizeof(footer) - sizeof(seal), path));
+  RETURN_IF_ERROR(for_each_block(size - sizeof(footer) - sizeof(seal), blocks_of(file, path), adding_to(hasher)));
   hasher.add(footer.data(), footer.size());
   return hasher.value() == seal.checksum;
 }
@@ -206,8 +208,8 @@ FileDescriptor open_scratch(const std::string& path) {
 
 }  // namespace
 
-Result<WeightCache> WeightCache::open(const std::string& path, const std::string& model_path) {
-  ASSIGN_OR_RETURN(const auto key, cache_key(model_path));
+Result<WeightCache> WeightCache::open(const std::string& path, const ModelSource& model) {
+  ASSIGN_OR_RETURN(const auto key, cache_key(model));
   WeightCache cache(path, key);
   // O_NONBLOCK: a pipe must not wait for its writer.
   cache.packed_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -245,7 +247,7 @@ std::string WeightCache::runtime_path() const {
 /// Writes the scratch file of `size` bytes to file_, with the seal before its footer.
 Status WeightCache::write_sealed(size_t size) {
   Hasher hasher;
-  RETURN_IF_ERROR(for_each_block(packed_, size - kFooterBytes, path_, [&](const char* data, size_t count) {
+  RETURN_IF_ERROR(for_each_block(size - kFooterBytes, blocks_of(packed_, path_), [&](const char* data, size_t count) {
     hasher.add(data, count);
     return file_->write(data, count);
   }));

@@ -8,6 +8,7 @@
 #include <qwen3_tts/result.h>
 
 #include "base/file.h"
+#include "program/model_source.h"
 
 namespace qwen3_tts {
 
@@ -28,9 +29,9 @@ namespace qwen3_tts {
 /// Hashes are XXH3: they find damage, not malice, so the file deserves the same trust as the model.
 class WeightCache {
  public:
-  /// Opens the cache of `model_path` at `path`, or gets ready to make it. kIo or kInvalidArgument when the path cannot
+  /// Opens the cache of `model` at `path`, or gets ready to make it. kIo or kInvalidArgument when the path cannot
   /// be used; nothing has been changed then.
-  static Result<WeightCache> open(const std::string& path, const std::string& model_path);
+  static Result<WeightCache> open(const std::string& path, const ModelSource& model);
 
   /// The file exists and fits. Otherwise methods that are loaded with runtime_path() pack into the scratch file.
   bool is_made() const { return !file_.has_value(); }

@@ -18,6 +18,7 @@
 #include "program/contract.h"
 #include "program/mapped_tensor.h"
 #include "program/model_file.h"
+#include "program/model_source.h"
 #include "program/signature.h"
 #include "program/state_lease.h"
 #include "program/thread_pool.h"
@@ -45,11 +46,11 @@ Result<TextTokenizer> read_tokenizer(const ModelFile& model, const std::string& 
 /// time. That pays on a GPU, where each has its stream and the codec its own weights, and with two threads of a CPU
 /// (docs/performance.md); more of them speed the stages up by themselves. A profile is of one module. Null: the codec
 /// decoder has its turn.
-Result<std::unique_ptr<Program>> open_codec(const std::string& path, const ProgramOptions& opened_with,
+Result<std::unique_ptr<Program>> open_codec(const ModelSource& source, const ProgramOptions& opened_with,
                                             const FramePath& frame_path) {
   constexpr int64_t kPipelinedThreads = 2;
   const bool pays = frame_path.program_keeps_state || executorch::extension::get_thread_count() == kPipelinedThreads;
-  return pays && !opened_with.is_profiled ? Program::create(path, opened_with) : std::unique_ptr<Program>();
+  return pays && !opened_with.is_profiled ? Program::create(source, opened_with) : std::unique_ptr<Program>();
 }
 
 /// Bytes of an input that a method writes to.
@@ -60,11 +61,12 @@ Result<size_t> state_bytes(Program& program, const char* method, size_t index) {
 
 /// The same file once more for who prepares a prompt, which would else wait for a call that makes frames before each of
 /// its own.
-Result<std::unique_ptr<Program>> open_rows(const EngineOptions& options, const FramePath& frame_path) {
-  if (frame_path.program_keeps_state || options.profile) {
+Result<std::unique_ptr<Program>> open_rows(const ModelSource& source, const ProgramOptions& opened_with,
+                                           const FramePath& frame_path) {
+  if (frame_path.program_keeps_state || opened_with.is_profiled) {
     return std::unique_ptr<Program>();
   }
-  return Program::create(options.model_path);
+  return Program::create(source);
 }
 
 /// A session keeps the codec's state, and a place of the talker's, where memory follows the position. Where the program
@@ -210,21 +212,22 @@ Result<std::shared_ptr<Engine::Impl>> open_engine(const EngineOptions& options) 
   RETURN_IF_ERROR(open_weights(model, options));
   ASSIGN_OR_RETURN(const FramePath frame_path, FramePath::choose(model, options.fused_code_predictor));
   const ProgramOptions opened_with = model.opened_with;
+  const ModelSource source = model.program->source();
   RETURN_IF_ERROR(check_methods(model, frame_path));
   ASSIGN_OR_RETURN(TextTokenizer tokenizer, read_tokenizer(model, options.tokenizer_path));
   auto impl =
       std::make_shared<Engine::Impl>(std::move(model), std::move(tokenizer), frame_path, options.prefix_cache_bytes);
   std::optional<WeightCache> weight_cache;
   if (!options.weight_cache.empty()) {
-    ASSIGN_OR_RETURN(WeightCache opened, WeightCache::open(options.weight_cache, options.model_path));
+    ASSIGN_OR_RETURN(WeightCache opened, WeightCache::open(options.weight_cache, source));
     weight_cache.emplace(std::move(opened));
   }
   RETURN_IF_ERROR(set_thread_count(options.num_threads));
-  ASSIGN_OR_RETURN(impl->codec_program, open_codec(options.model_path, opened_with, frame_path));
+  ASSIGN_OR_RETURN(impl->codec_program, open_codec(source, opened_with, frame_path));
   if (!frame_path.program_keeps_state && options.max_batch > 1) {  // Now: the file may be another one later.
-    ASSIGN_OR_RETURN(impl->second_codec_program, open_codec(options.model_path, opened_with, frame_path));
+    ASSIGN_OR_RETURN(impl->second_codec_program, open_codec(source, opened_with, frame_path));
   }
-  ASSIGN_OR_RETURN(impl->rows_program, open_rows(options, frame_path));
+  ASSIGN_OR_RETURN(impl->rows_program, open_rows(source, opened_with, frame_path));
   if (weight_cache) {
     RETURN_IF_ERROR(impl->use_weight_cache(*std::move(weight_cache)));
   }

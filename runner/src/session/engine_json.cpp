@@ -10,6 +10,9 @@ namespace {
 
 constexpr JsonField<EngineOptions> kOptionFields[] = {
     json_field<EngineOptions, &EngineOptions::model_path>("model_path"),
+    json_field<EngineOptions, &EngineOptions::model_fd>("model_fd"),
+    json_field<EngineOptions, &EngineOptions::model_offset>("model_offset"),
+    json_field<EngineOptions, &EngineOptions::model_length>("model_length"),
     json_field<EngineOptions, &EngineOptions::data_path>("data_path"),
     json_field<EngineOptions, &EngineOptions::cuda_graphs>("cuda_graphs"),
     json_field<EngineOptions, &EngineOptions::num_threads>("num_threads"),

@@ -10,7 +10,7 @@
 namespace qwen3_tts {
 
 Result<TextTokenizer> read_tokenizer_tables(Program& program, int64_t text_vocab_size) {
-  const std::string subject = "'" + program.path() + "'";
+  const std::string subject = "'" + program.name() + "'";
   ASSIGN_OR_RETURN(const auto tables, program.read_bytes(contract::kTokenizerMethod));
   ASSIGN_OR_RETURN(TextTokenizer tokenizer, about(subject, TextTokenizer::create(tables.data(), tables.size())));
   if (tokenizer.num_ids() > text_vocab_size) {

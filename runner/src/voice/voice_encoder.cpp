@@ -37,13 +37,13 @@ constexpr char kWanted[] = "; give the voice_encoder.pte that export_unified.py 
 Status check_kind(Program& program) {
   ASSIGN_OR_RETURN(const auto methods, program.method_names());
   if (methods.count(contract::kTalker) > 0) {
-    return Error{ErrorCode::kInvalidModel, "'" + program.path() + "' is a model (it has a method '" +
+    return Error{ErrorCode::kInvalidModel, "'" + program.name() + "' is a model (it has a method '" +
                                                contract::kTalker + "'): it speaks and does not make voices" + kWanted};
   }
   for (const char* name : {contract::kContractMethod, contract::kTokenizerMethod, contract::kEncodeSpeaker,
                            contract::kEncodeAudio, contract::kEncodeCodes}) {
     if (methods.count(name) == 0) {
-      return Error{ErrorCode::kInvalidModel, "'" + program.path() + "' is an ExecuTorch program, but not a voice " +
+      return Error{ErrorCode::kInvalidModel, "'" + program.name() + "' is an ExecuTorch program, but not a voice " +
                                                  "encoder (it has no '" + name + "')" + kWanted};
     }
   }
@@ -143,7 +143,7 @@ Result<std::vector<float>> VoiceEncoder::Impl::x_vector(const std::vector<float>
   RETURN_IF_ERROR(run(contract::kEncodeSpeaker, blocks, contract.samples_per_block, count,
                       {x_vector.data(), contract.hidden_size}));
   if (!std::all_of(x_vector.begin(), x_vector.end(), [](float value) { return std::isfinite(value); })) {
-    return Error{ErrorCode::kExecution, "'" + program->path() + "': method '" + contract::kEncodeSpeaker +
+    return Error{ErrorCode::kExecution, "'" + program->name() + "': method '" + contract::kEncodeSpeaker +
                                             "' gave what is no number" + kReexport};
   }
   return x_vector;
@@ -182,7 +182,7 @@ Result<std::vector<int64_t>> VoiceEncoder::Impl::codes(const std::vector<float>&
                       {codes.data(), static_cast<int64_t>(codes.size())}));
   const int64_t size = contract.code_vocab_size;
   if (!std::all_of(codes.begin(), codes.end(), [size](int64_t code) { return code >= 0 && code < size; })) {
-    return Error{ErrorCode::kExecution, "'" + program->path() + "': method '" + contract::kEncodeCodes +
+    return Error{ErrorCode::kExecution, "'" + program->name() + "': method '" + contract::kEncodeCodes +
                                             "' gave a code outside 0.." + std::to_string(size - 1) + kReexport};
   }
   return codes;
