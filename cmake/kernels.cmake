@@ -22,6 +22,9 @@ set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq
 set(kernel_options_dotprod -march=armv8.2-a+dotprod)
 
 set(kernel_options -Wno-psabi)  # Functions that take vectors stay in their file.
+if(NOT CMAKE_CXX_FLAGS_RELEASE MATCHES "-O3")
+  list(APPEND kernel_options $<$<CONFIG:Release>:-O3>)  # also where all else is built to be small
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND kernel_options -Wno-maybe-uninitialized)  # gcc 12 says it of its own intrinsics (GCC PR105593).
   if(kernel_definition STREQUAL "QWEN3_TTS_ARM_KERNELS")

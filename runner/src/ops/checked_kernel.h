@@ -25,6 +25,9 @@ class CheckedKernel {
  private:
   static bool holds(const EValue& value, const Tensor*) { return value.isTensor(); }
   static bool holds(const EValue& value, const std::optional<Tensor>*) { return value.isTensor() || value.isNone(); }
+  static bool holds(const EValue& value, const executorch::aten::ArrayRef<Tensor>*) { return value.isTensorList(); }
+  static bool holds(const EValue& value, const executorch::aten::ArrayRef<int64_t>*) { return value.isIntList(); }
+  static bool holds(const EValue& value, const std::optional<int64_t>*) { return value.isInt() || value.isNone(); }
   static bool holds(const EValue& value, const int64_t*) { return value.isInt(); }
   static bool holds(const EValue& value, const double*) { return value.isDouble(); }
   static bool holds(const EValue& value, const bool*) { return value.isBool(); }

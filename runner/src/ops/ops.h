@@ -13,8 +13,10 @@ namespace qwen3_tts {
 using executorch::aten::Tensor;
 using executorch::runtime::KernelRuntimeContext;
 
-/// Registers all of them with ExecuTorch, once a process.
+/// Registers all of them with ExecuTorch, once a process; and of those in exported_ops.h the ones that nobody else has
+/// registered, as ExecuTorch's own kernels do where they are linked.
 void register_ops();
+void register_exported_ops();  ///< The latter.
 
 Tensor& rope_out(KernelRuntimeContext& context, const Tensor& positions, int64_t head_dim, double theta, Tensor& out);
 

@@ -32,6 +32,7 @@ void register_ops() {
         make_checked_kernel(kQuantizedResidualUnit, EXECUTORCH_FN(quantized_residual_unit_out, kQuantizedResidualUnit)),
         make_checked_kernel(kSample, EXECUTORCH_FN(sample_out, kSample)),
     };
+    register_exported_ops();
     return executorch::runtime::register_kernels({kKernels.data(), kKernels.size()});
   }();
   static_cast<void>(kRegistered);  // Registration panics when it fails; there is no error to report.

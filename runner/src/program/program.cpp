@@ -177,6 +177,12 @@ Status Program::load_method(const std::string& name) {
     profile_->set_method("load " + name);
   }
   const et::Error error = module_->load_method(name);
+  if (error == et::Error::OperatorMissing) {
+    return Error{ErrorCode::kInvalidModel, "'" + this->name() + "': method '" + name +
+                                               "' has operators that this build does not have (" +
+                                               take_runtime_error() + "); voice encoders and models exported with " +
+                                               "--backend portable need one with QWEN3_TTS_EXECUTORCH_KERNELS=ON"};
+  }
   if (error != et::Error::Ok) {
     return failure(ErrorCode::kInvalidModel, "method '" + name + "' cannot be loaded", error);
   }
