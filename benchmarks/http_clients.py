@@ -20,6 +20,7 @@ class Answer:
     """What one request got. Times are in seconds since it was sent."""
 
     status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)  # in small letters
     content: bytes = b""
     first: float = 0
     end: float = 0
@@ -59,12 +60,30 @@ class Client:
         answer = Answer()
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
         answer.status = int(lines[0].split()[1])
-        if "transfer-encoding: chunked" in lines:
+        answer.headers = {name: value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        if answer.headers.get("transfer-encoding") == "chunked":
             await self._read_chunks(reader, answer, begin)
         else:
-            answer.content = await reader.read()
+            await self._read_plain(reader, answer, begin)
         answer.end = time.perf_counter() - begin
         return answer
+
+    async def _read_plain(self, reader: asyncio.StreamReader, answer: Answer, begin: float) -> None:
+        """As many bytes as are stated, or all that come."""
+        stated = answer.headers.get("content-length")
+        missing = int(stated) if stated else None
+        parts, size = [], 0
+        while missing is None or size < missing:
+            part = await reader.read(PIECE if missing is None else min(PIECE, missing - size))
+            if not part:
+                break
+            parts.append(part)
+            size += len(part)
+            answer.arrivals.append((time.perf_counter() - begin, size))
+        if missing is not None and size < missing:
+            raise EOFError(f"{size} of {missing} bytes came")
+        answer.content = b"".join(parts)
+        answer.first = answer.arrivals[0][0] if answer.arrivals else 0.0
 
     async def _read_chunks(self, reader: asyncio.StreamReader, answer: Answer, begin: float) -> None:
         parts, size = [], 0

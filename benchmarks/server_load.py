@@ -5,7 +5,10 @@ clients who come at random (a Poisson process), fewer and more than it can serve
     make build && python benchmarks/server_load.py --model model.pte --voice ryan
 
 Every answer is compared with what the server says when it is asked alone. Prints Markdown tables. Without --model it
-is the demo voice that `make demo` has exported.
+is the demo voice that `make demo` has exported. With --peer another server, which runs already, is asked beside it by
+turns; server_peers.py says how:
+
+    python benchmarks/server_load.py --peer "other=http://127.0.0.1:8001 model=tts-1 voice=alloy"
 """
 
 from __future__ import annotations
@@ -28,8 +31,9 @@ from statistics import mean, median
 from typing import Any
 
 from http_clients import BYTES_PER_SAMPLE, Answer, Client
-from measuring import percentile
+from measuring import ProgramError, percentile
 from random_models import REPOSITORY
+from server_peers import ServerPeer, by_turns, table
 
 DEMO = REPOSITORY / "build" / "demo" / "demo_voice-snapshot" / "model.pte"
 TEXTS = (
@@ -252,7 +256,20 @@ async def measure(server: Server, arguments: argparse.Namespace) -> list[Load]:
     print("\n".join(load.memory_row() for load in loads))
     library, http = await first_sound(tester, arguments.model, 30)
     print(f"\nFirst sound, one at a time: {library:.1f} ms by the library, {http:.1f} ms over HTTP.")
+    if arguments.peer:
+        voice = {"voice": arguments.voice} if arguments.voice else {}
+        ours = ServerPeer("ours", server.host, server.port, voice)
+        answers = await by_turns([ours, *arguments.peer], TEXTS, arguments.clients, arguments.seconds)
+        print(f"\nBy turns, {arguments.clients} clients:\n\n{table(answers)}")
     return loads
+
+
+def peer(text: str) -> ServerPeer:
+    """As argparse wants it, which shows the words of this error alone."""
+    try:
+        return ServerPeer.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -261,6 +278,10 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--voice", default="lark", help="speaker; empty for a model that has none (default: lark)")
     parser.add_argument("--clients", type=int, default=32, help="who ask at once (default: 32)")
     parser.add_argument("--seconds", type=float, default=180, help="under load (default: 180)")
+    parser.add_argument(
+        "--peer", type=peer, action="append", default=[], metavar="NAME=URL [FIELD=VALUE ...]",
+        help="another server that runs, asked with these fields; may come several times",
+    )  # fmt: skip
     return parser.parse_args(words)
 
 
@@ -268,8 +289,11 @@ def main() -> None:
     arguments = parse()
     sys.path.insert(0, str(REPOSITORY / "bindings" / "python"))
     os.environ.setdefault("QWEN3_TTS_LIBRARY_DIR", str(REPOSITORY / "build" / "cpu"))
-    with serving(arguments.model, "--max-queue", "64") as server:
-        asyncio.run(measure(server, arguments))
+    try:
+        with serving(arguments.model, "--max-queue", "64") as server:
+            asyncio.run(measure(server, arguments))
+    except ProgramError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
