@@ -186,6 +186,7 @@ CASES = [
     Case("wrong key", raw(http("GET", "/v1/models", key=KEY + "x")), 401, ("wrong",)),
     Case("page of another site", raw(http(headers="Origin: https://evil.example")), 403, ("evil.example",)),
     Case("unknown address", raw(http("GET", "/v1/../etc/passwd")), 404, ("nothing",)),
+    Case("reference package that is not served", raw(http(path="/v1/reference/speech")), 404, ("--reference",)),
     Case("other method", raw(http("GET")), 405, ("method",)),
     Case(
         "voice to delete that is a path",

@@ -8,7 +8,15 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from models import REPOSITORY
-from qwen3_tts_runtime.server import cli, routes_about, routes_batch, routes_live, routes_speech, routes_voices
+from qwen3_tts_runtime.server import (
+    cli,
+    routes_about,
+    routes_batch,
+    routes_live,
+    routes_reference,
+    routes_speech,
+    routes_voices,
+)
 from qwen3_tts_runtime.server.admission import Admission
 from qwen3_tts_runtime.server.metrics import Metrics
 from qwen3_tts_runtime.server.speech_request import FIELDS
@@ -39,7 +47,7 @@ def test_fields() -> None:
 
 
 def test_addresses() -> None:
-    modules = (routes_about, routes_speech, routes_batch, routes_live, routes_voices)
+    modules = (routes_about, routes_speech, routes_batch, routes_live, routes_voices, routes_reference)
     named = {name.split()[-1].replace("NAME", "{name}") for name in names_of_table("Addresses")}
     sources = "".join((REPOSITORY / str(module.__file__)).read_text() for module in modules)
     assert len(named) > 9

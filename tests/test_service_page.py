@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import wave
 from collections.abc import Callable, Iterator
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 import browser
+import reference_stand_in
 from browser import open_page, wait_for
 from models import REPOSITORY
-from python_runtime import TEXT
+from python_runtime import ENVIRONMENT, TEXT
 from qwen3_tts_runtime import Engine, VoiceEncoder
 from qwen3_tts_runtime.audio import to_pcm16
 from server_process import ServerProcess
@@ -115,6 +117,33 @@ def test_side_by_side(page: Any) -> None:
     first, second = cards(page)
     assert first["title"] == second["title"] == "named"
     assert first["samples"] == first["played"] == second["samples"] == second["played"] > 0
+
+
+def test_beside_the_reference_package(opened: Any, tiny_pte: Pte, tmp_path: Path) -> None:
+    """By a module that stands in for it."""
+    (tmp_path / "qwen_tts.py").write_bytes(Path(reference_stand_in.__file__).read_bytes())
+    paths = os.pathsep.join([ENVIRONMENT["PYTHONPATH"], str(tmp_path)])
+    (tmp_path / "custom_voice").mkdir()
+    models = ("--model", f"first={tiny_pte('tiny-customvoice')}", "--model", f"second={tiny_pte('tiny-customvoice')}")
+    flags = ("--reference", f"second={tmp_path / 'custom_voice'}")
+    with ServerProcess(*models, *flags, env={"PYTHONPATH": paths}) as server:
+        page = open_page(opened, server.url)
+        page.fill("#text", TEXT)
+        assert page.is_disabled("#other option[value='/reference']")  # of another model
+        page.select_option("#model", "second")
+        page.select_option("#voice", "ryan")
+        page.select_option("#other", "/reference")
+        page.click("#speak")
+        wait_for(page, "done")
+        first, reference = cards(page)
+        assert first["title"] == "second" and "PyTorch" in reference["title"]
+        assert reference["samples"] == reference["played"] == 20 * 480
+        assert re.fullmatch(r"\d+ ms", reference["first"]) and re.fullmatch(r"\d+\.\d\d", reference["rtf"])
+        page.select_option("#model", "first")
+        assert page.input_value("#other") == ""
+        page.close()
+        (event,) = server.wait_for("reference")
+    assert event["model"] == "second" and event["audio_s"] == 0.4
 
 
 def test_a_recording_of_ones_own(page: Any, tiny_pte: Pte, tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qwen3_tts_runtime.errors import Qwen3TTSError
-from qwen3_tts_runtime.server import routes_about, routes_batch, routes_live, routes_speech, routes_voices
+from qwen3_tts_runtime.server import (
+    routes_about,
+    routes_batch,
+    routes_live,
+    routes_reference,
+    routes_speech,
+    routes_voices,
+)
 from qwen3_tts_runtime.server.answers import error_answer
 from qwen3_tts_runtime.server.errors import ApiError, of_library
 from qwen3_tts_runtime.server.guard import Guard
@@ -31,7 +38,7 @@ def create_app(service: Service) -> Starlette:
         yield
         service.close()
 
-    parts = (routes_about, routes_speech, routes_batch, routes_live, routes_voices)
+    parts = (routes_about, routes_speech, routes_batch, routes_live, routes_voices, routes_reference)
     origins = list(service.settings.origins)
     cors = Middleware(
         CORSMiddleware,

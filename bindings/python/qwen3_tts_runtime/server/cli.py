@@ -13,6 +13,7 @@ import argparse
 import ipaddress
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from qwen3_tts_runtime.server.settings import Settings
 
 if TYPE_CHECKING:
     from qwen3_tts_runtime.server.models import Models
+    from qwen3_tts_runtime.server.torch_reference import TorchReference
 
 PROGRAM = "qwen3-tts-server"
 INTERRUPTED = 130
@@ -60,6 +62,12 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="voice_encoder.pte of a model: clients may then send recordings",
+    )
+    add(
+        "--reference",
+        metavar="[NAME=]SNAPSHOT",
+        help="what a model was made of, a folder or a hub id: the page then compares it with the reference package in "
+        "PyTorch, which must be installed",
     )
     add("--voices", metavar="FOLDER", type=Path, help="voice files that clients may name, and add to")
     add(
@@ -206,13 +214,7 @@ def open_models(arguments: argparse.Namespace) -> Models:
         raise InvalidArgument("two models have one name; give --model NAME=FILE")
     encoders = {}
     for word in arguments.voice_encoder:
-        name, separator, path = word.partition("=")
-        if not separator:
-            name, path = next(iter(places)), word
-        if name not in places:
-            raise InvalidArgument(
-                f"--voice-encoder {word}: there is no model {name!r}; name one of: {', '.join(places)}"
-            )
+        name, path = of_model("voice-encoder", word, list(places))
         encoders[name] = VoiceEncoder(path, num_threads=arguments.threads)
     models = []
     for name, place in places.items():
@@ -221,6 +223,40 @@ def open_models(arguments: argparse.Namespace) -> Models:
         engine.preload()
         models.append(Model(name, engine, encoders.get(name)))
     return Models(models)
+
+
+def of_model(flag: str, word: str, names: Sequence[str]) -> tuple[str, str]:
+    """Of `NAME=PLACE`, or of `PLACE`, which is meant for the first model. InvalidArgument."""
+    name, separator, place = word.partition("=")
+    if not separator:
+        name, place = names[0], word
+    if name not in names:
+        raise InvalidArgument(f"--{flag} {word}: there is no model {name!r}; name one of: {', '.join(names)}")
+    return name, place
+
+
+def find_reference(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    """The model that it is of, and its snapshot, before anything is opened. ImportError where the package is missing,
+    InvalidArgument."""
+    if arguments.reference is None:
+        return None
+    from qwen3_tts_runtime.server import torch_reference
+    from qwen3_tts_runtime.server.models import name_and_place
+
+    found = of_model("reference", arguments.reference, [name_and_place(word)[0] for word in arguments.model])
+    torch_reference.packages()
+    return found
+
+
+def open_reference(found: tuple[str, str] | None, models: Models, num_threads: int) -> TorchReference | None:
+    """InvalidModel."""
+    if found is None:
+        return None
+    from qwen3_tts_runtime.server.torch_reference import TorchReference
+
+    name, place = found
+    print(f"{PROGRAM}: opening the reference: {place}", file=sys.stderr)
+    return TorchReference(models.find(name), place, num_threads)
 
 
 def open_engine(place: str, arguments: argparse.Namespace) -> Engine:
@@ -239,7 +275,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise ImportError(f"{error}; install the server's packages: pip install 'qwen3-tts-runtime[server]'") from error
     logs.set_up()
-    service = Service(open_models(arguments), settings)
+    reference = find_reference(arguments)
+    models = open_models(arguments)
+    service = Service(models, settings, open_reference(reference, models, arguments.threads))
     return serve(service, (arguments.host, arguments.port), arguments.drain, wyoming)
 
 

@@ -10,6 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qwen3_tts_runtime import audio
 from qwen3_tts_runtime.errors import InvalidArgument
 from qwen3_tts_runtime.server.errors import ApiError, invalid
@@ -75,15 +78,21 @@ class VoiceMaker:
 def make(model: Model, recording: Recording) -> tuple[Voice, list[str]]:
     """The voice, and what one should be told about its recording. ApiError, InvalidArgument."""
     encoder = encoder_of(model)
+    samples, notes = read(recording, encoder.sample_rate)
+    voice = encoder.encode(samples, text=recording.text, language=recording.language, name=recording.name)
+    return voice, notes
+
+
+def read(recording: Recording, sample_rate: int) -> tuple[NDArray[np.float32], list[str]]:
+    """Samples [n] at `sample_rate` Hz, and what one should be told about them. InvalidArgument."""
     with tempfile.NamedTemporaryFile(prefix="qwen3-tts-") as file:
         file.write(recording.content)
         file.flush()
         try:
-            samples, notes = audio.read_with_notes(file.name, encoder.sample_rate)
-            voice = encoder.encode(samples, text=recording.text, language=recording.language, name=recording.name)
+            samples, notes = audio.read_with_notes(file.name, sample_rate)
         except InvalidArgument as error:
             raise InvalidArgument(_without(file.name, str(error))) from None
-    return voice, [_without(file.name, note) for note in notes]
+    return samples, [_without(file.name, note) for note in notes]
 
 
 def encoder_of(model: Model) -> VoiceEncoder:

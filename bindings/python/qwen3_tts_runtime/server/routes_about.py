@@ -21,7 +21,8 @@ def routes(service: Service) -> list[BaseRoute]:
     page, headers = read_page()
 
     async def list_models(request: Request) -> Response:
-        return json_answer({"object": "list", "data": [model.about() for model in service.models]})
+        reference = {"reference": service.reference.about()} if service.reference else {}  # a page wants to know
+        return json_answer({"object": "list", "data": [model.about() for model in service.models], **reference})
 
     async def show_model(request: Request) -> Response:
         return json_answer(service.models.find(request.path_params["name"]).about())

@@ -15,16 +15,18 @@ from qwen3_tts_runtime.server.models import Models
 from qwen3_tts_runtime.server.settings import Settings
 from qwen3_tts_runtime.server.speaking import Figures, Speaker
 from qwen3_tts_runtime.server.speech_request import RequestReader, SpeechRequest
+from qwen3_tts_runtime.server.torch_reference import TorchReference
 from qwen3_tts_runtime.server.voices import Voices
 
 
 class Service:
     """Models, voices and the one queue before them."""
 
-    def __init__(self, models: Models, settings: Settings) -> None:
-        """InvalidArgument when the folder of voices or an alias is wrong."""
+    def __init__(self, models: Models, settings: Settings, reference: TorchReference | None = None) -> None:
+        """InvalidArgument when the folder of voices or an alias is wrong. `reference`: to be compared with a model."""
         self.settings = settings
         self.models = models
+        self.reference = reference
         self.voices = Voices(models, settings.voices, settings.aliases)
         self.admission = Admission(models.places, settings.max_queue)
         self.metrics = Metrics(self.admission)
@@ -53,6 +55,8 @@ class Service:
             raise ApiError(503, "the server is about to end; ask another one", code="draining", retry_after=5)
 
     def close(self) -> None:
+        if self.reference:
+            self.reference.close()
         self.speaker.close()
         self.models.close()
 
