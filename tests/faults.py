@@ -9,6 +9,11 @@
     bare          no HOME, no environment: the same samples; no /proc: an error (needs user namespaces)
     clock         a clock that jumps by hours, forward and back: the same samples, and true statistics
     no-network    no network, and death for who asks for any: the same samples (needs user namespaces)
+    package       the same of the Python package (needs user namespaces)
+    export        the same of an export from a checkpoint folder: the same bytes (needs user namespaces)
+    read-only     outputs in a folder that nobody can write to: an error that says so (needs user namespaces)
+    memory-group  a memory limit of a control group, as containers have: whole files, also of who was killed for it, and
+                  the next run goes on (needs root and control groups)
 
 It ends with 1 when anything else happened. test_faults.py calls a part of it.
 """
@@ -16,97 +21,25 @@ It ends with 1 when anything else happened. test_faults.py calls a part of it.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import random
-import resource
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import wave
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fault_surroundings
 import models
-from runner_program import command_line
+from fault_hunt import LINES, PATIENCE_S, SPOKEN, Hunt, contents, is_whole_wav
 
-PATIENCE_S = 120  # of a machine that is busy
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SPOKEN: dict[str, Any] = {
-    "text": "Two geese fly over the sea.",
-    "speaker": "ryan",
-    "min_frames": 30,
-    "max_frames": 30,
-    "quiet": True,
-}
 ENDLESS = SPOKEN | {"max_frames": 2400, "max_new_tokens": 2500, "min_frames": 2400, "frame_budget": 0}
-LINES = [f"Line {number} of them is spoken beside others." for number in range(10)]
 LINE_FRAMES = 40
-
-
-@dataclass
-class Hunt:
-    """What is run, where, and what was found."""
-
-    runner: Path
-    folder: Path
-    count: int
-    draw: random.Random
-    faults: list[str] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    model: Path = field(default_factory=lambda: models.exported("tiny-customvoice-small"))
-
-    def command(self, **flags: Any) -> list[str]:
-        return command_line(self.runner, {"model_path": self.model, **flags})
-
-    def run(self, *, limit: int | None = None, env: dict[str, str] | None = None, **flags: Any) -> Done:
-        """Runs it to its end; `limit` of its address space in bytes."""
-
-        def restrict() -> None:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-        done = subprocess.run(
-            self.command(**flags), capture_output=True, timeout=PATIENCE_S, preexec_fn=restrict, env=env, check=False
-        )
-        return Done(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
-
-    def expect(self, is_so: bool, what: str) -> None:
-        if not is_so:
-            self.faults.append(what)
-
-    def fresh(self, name: str) -> Path:
-        folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        return folder
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    output: bytes
-    said: str
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def is_whole_wav(content: bytes) -> bool:
-    """Whether its header tells of all that is there, and of no more."""
-    try:
-        with wave.open(io.BytesIO(content)) as file:
-            return 44 + 2 * file.getnframes() == len(content)
-    except (wave.Error, EOFError):
-        return False
 
 
 def signals(hunt: Hunt) -> None:
@@ -345,8 +278,10 @@ SCENARIOS: dict[str, Callable[[Hunt], None]] = {
     "bare": bare,
     "clock": clock,
     "no-network": no_network,
+    **fault_surroundings.SCENARIOS,
 }
-INSIDE = ("full-disk", "bare", "no-network")  # those that change the system, for themselves
+INSIDE = ("full-disk", "bare", "no-network", *fault_surroundings.INSIDE)  # change the system, for themselves
+LONG = ("export",)  # a minute
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--net")
 
 

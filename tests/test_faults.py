@@ -160,7 +160,7 @@ def test_little_memory_is_no_damage(build_dir: Path, tiny_pte: Pte, tmp_path: Pa
     assert any("raise its limit" in said or "raise the limit" in said for said in sentences), sentences
 
 
-@pytest.mark.parametrize("name", faults.SCENARIOS)
+@pytest.mark.parametrize("name", [name for name in faults.SCENARIOS if name not in faults.LONG])
 def test_whatever_happens_what_is_left_is_whole(name: str, build_dir: Path) -> None:
     """A part of `python tests/faults.py`."""
     if name in faults.INSIDE and not faults.has_namespaces():
