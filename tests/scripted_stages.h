@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +96,7 @@ class ScriptedFrames : public FrameMaker {
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override {
     stream.begin_tokens(piece, max_tokens);
     const std::lock_guard<std::mutex> lock(mutex_);
+    awake.insert(&stream);
     begun.push_back(max_tokens);
     rows_read.push_back(0);
   }
@@ -137,6 +139,10 @@ class ScriptedFrames : public FrameMaker {
   void restore(FrameStream& /*stream*/, const Snapshot& /*snapshot*/, int64_t num_rows) override {
     rows_restored += num_rows;
   }
+  void rest(FrameStream& stream) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    awake.erase(&stream);
+  }
 
   std::vector<std::vector<int64_t>> pieces;
   std::optional<int64_t> broken_at;  ///< Number of the token of a piece for which the logits are not numbers,
@@ -144,6 +150,7 @@ class ScriptedFrames : public FrameMaker {
   std::vector<int64_t> begun;        ///< The most tokens of each piece that was begun.
   std::vector<int64_t> rows_read;    ///< Of each.
   int64_t rows_restored = 0;
+  std::set<FrameStream*> awake;  ///< Begun, and not resting.
   int64_t num_streams = 0;
   size_t most_in_a_call = 0;  ///< Utterances that shared one.
   DrawOptions drawn_with{};   ///< How the last token was to be drawn.

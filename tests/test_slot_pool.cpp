@@ -78,6 +78,19 @@ TEST(SlotPoolTest, MemoryOfALeftSlotIsGivenBackAndThatOfOthersStays) {
 #endif
 }
 
+TEST(SlotPoolTest, MemoryOfAClearedSlotIsGivenBackAndItStaysLeased) {
+  const auto pool = SlotPool::create(kSpec).value();
+  Slot slot = pool->lease().value();
+  float* numbers = numbers_of(*pool, slot);
+  constexpr int64_t kCount = int64_t{12} * 64 * 16;
+  std::fill_n(numbers, kCount, 1.0F);
+  slot.clear();
+#ifdef __linux__
+  EXPECT_TRUE(std::all_of(numbers, numbers + kCount, [](float value) { return value == 0.0F; })) << "whole pages";
+#endif
+  EXPECT_NE(pool->lease().value().index(), slot.index());
+}
+
 TEST(SlotPoolTest, HasAsManySlotsAsTheAddressSpaceHolds) {
   // A slot of 512 GiB: the address space of a process holds some of 512, and one under ThreadSanitizer.
   const auto pool = SlotPool::create({ScalarType::Float, {512, 1 << 10, 2, 1 << 10, 1 << 11, 1 << 5}});

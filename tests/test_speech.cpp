@@ -430,6 +430,33 @@ TEST_P(SpeechTest, StopDropsThePiecesAhead) {
   EXPECT_EQ(samples_, whole);
 }
 
+/// What it took of the frame maker's memory is not kept for the next utterance.
+TEST_P(SpeechTest, WhoeverHasEndedRests) {
+  const UtterancePlan plan = many_pieces(this->plan());
+  frames_.pieces = std::vector<Tokens>(9, Tokens{1, 2, 3, 4, 5, 6, 7, 1, 1, 1, eos_});
+  options_.ahead = 3;
+  ASSERT_TRUE(speak(plan).ok());
+  EXPECT_TRUE(frames_.awake.empty()) << "at its end";
+  ASSERT_TRUE(start(plan).ok());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(speech_->next().ok());
+  }
+  EXPECT_FALSE(frames_.awake.empty()) << "in the middle";
+  speech_->stop();
+  while (!speech_->is_finished()) {
+    ASSERT_TRUE(speech_->next().ok());
+  }
+  EXPECT_TRUE(frames_.awake.empty()) << "after a stop";
+  speech_->forget_stop();
+  ASSERT_TRUE(start(plan).ok());
+  ASSERT_TRUE(speech_->next().ok());
+  speech_->rest();
+  EXPECT_TRUE(frames_.awake.empty()) << "when nobody wants more of it";
+  script_.fail("draw", 20);
+  ASSERT_FALSE(speak(plan).ok());
+  EXPECT_TRUE(frames_.awake.empty()) << "after an error";
+}
+
 TEST_P(SpeechTest, ErrorOfAPieceAheadComesWhenItIsHeard) {
   const UtterancePlan plan = many_pieces(this->plan());
   frames_.pieces = std::vector<Tokens>(9, Tokens{1, 2, 3, 4, 5, 6, 7, 1, 1, 1, eos_});

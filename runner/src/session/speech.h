@@ -68,6 +68,10 @@ class Speech {
   void stop() { is_stopped_ = true; }
   void forget_stop() { is_stopped_ = false; }
 
+  /// Gives back what the utterance took of the frame maker's memory, when it has ended or nobody wants more of it:
+  /// next() may not be called before start().
+  void rest() { drop_pieces(); }
+
   /// No more samples come.
   bool is_finished() const { return is_finished_; }
 
@@ -87,6 +91,7 @@ class Speech {
   Status begin_ahead();
   bool wants_piece_ahead() const;
   void drop_pieces();
+  void drop(SpokenPiece& piece);
   Status read_piece(SpokenPiece& piece, const PieceStart& start);
   Status read_prompt(SpokenPiece& piece, const PromptPlan& plan);
   Status read_rows(SpokenPiece& piece, const float* rows, int64_t num_rows);

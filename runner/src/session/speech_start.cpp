@@ -95,18 +95,25 @@ bool Speech::wants_piece_ahead() const {
   return lead_ms > kLeadMs || lead_ms < 0;  // Who is late already is not listened to.
 }
 
+/// What an utterance took is given back here, and not kept for the next one: at full size a minute of speech has
+/// 100 MB of keys and values, and a process may have many sessions that wait.
 void Speech::drop_pieces() {
-  const auto drop = [this](SpokenPiece* piece) {
-    parts_.loop.remove(*piece);
-    spare_.push_back(piece);
-  };
   if (heard_ != nullptr) {
-    drop(std::exchange(heard_, nullptr));
+    drop(*std::exchange(heard_, nullptr));
   }
   for (SpokenPiece* piece : ahead_) {
-    drop(piece);
+    drop(*piece);
   }
   ahead_.clear();
+  for (SpokenPiece* piece : spare_) {  // All there are.
+    parts_.frames.rest(*piece->stream);
+    piece->stream->prompt = {};
+  }
+}
+
+void Speech::drop(SpokenPiece& piece) {
+  parts_.loop.remove(piece);
+  spare_.push_back(&piece);
 }
 
 /// There is always room for all in spare_: giving a piece back takes no memory.

@@ -210,6 +210,7 @@ Status Impl::decode_into(const std::vector<int64_t>& codes, AudioSink& sink) {
 void Impl::reset() {
   state_ = State::kIdle;
   close_text();
+  speech_->rest();
   speech_->forget_stop();
 }
 

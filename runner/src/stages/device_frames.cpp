@@ -142,6 +142,9 @@ void DeviceFrames::restore(FrameStream& stream, const Snapshot& /*snapshot*/, in
   own(stream).talker.position = num_rows;
 }
 
+/// The program keeps the memory.
+void DeviceFrames::rest(FrameStream& stream) { own(stream).talker.position = 0; }
+
 Status DeviceFrames::check_codes(uint64_t frame) const {
   const auto is_code = [&](int64_t code) { return code >= 0 && code < metadata_.code_vocab_size; };
   const bool is_token = is_code(codes_[0]) || codes_[0] == metadata_.codec_eos_id;

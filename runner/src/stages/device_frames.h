@@ -36,6 +36,7 @@ class DeviceFrames : public FrameMaker {
   Snapshot snapshot(const FrameStream& stream) const override;
   size_t snapshot_bytes(const FrameStream& stream, int64_t num_rows) const override;
   void restore(FrameStream& stream, const Snapshot& snapshot, int64_t num_rows) override;
+  void rest(FrameStream& stream) override;
 
  private:
   struct Stream;

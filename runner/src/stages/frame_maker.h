@@ -72,6 +72,9 @@ class FrameMaker {
 
   /// Takes what was remembered of `num_rows` rows in place of reading them.
   virtual void restore(FrameStream& stream, const Snapshot& snapshot, int64_t num_rows) = 0;
+
+  /// Nothing of it is needed until the next begin(): gives back the memory that its rows took. Takes none.
+  virtual void rest(FrameStream& stream) = 0;
 };
 
 }  // namespace qwen3_tts

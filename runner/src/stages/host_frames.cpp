@@ -113,4 +113,12 @@ void HostFrames::restore(FrameStream& stream, const Snapshot& snapshot, int64_t 
   talker.position = num_rows;
 }
 
+void HostFrames::rest(FrameStream& stream) {
+  TalkerState& talker = own(stream).talker;
+  if (talker.slot && talker.position > 0) {
+    talker.slot->clear();
+  }
+  talker.position = 0;
+}
+
 }  // namespace qwen3_tts

@@ -62,6 +62,8 @@ void Slot::restore(const Snapshot& snapshot, int64_t num_positions) {
                   });
 }
 
+void Slot::clear() { pool_->discard(index_); }
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The pool
 
@@ -95,7 +97,7 @@ Result<Slot> SlotPool::lease() {
 }
 
 void SlotPool::give_back(int64_t index) {
-  kv_.discard(static_cast<size_t>(index) * slot_bytes(), slot_bytes());
+  discard(index);
   const std::lock_guard<std::mutex> lock(mutex_);
   free_.push_back(index);
 }

@@ -30,6 +30,8 @@ class Slot {
   size_t snapshot_bytes(int64_t num_positions) const;
   /// Takes them in place of what stands there.
   void restore(const Snapshot& snapshot, int64_t num_positions);
+  /// Gives its memory back and stays leased: whole pages are zeros then, and the rest is anything.
+  void clear();
 
  private:
   friend class SlotPool;
@@ -61,6 +63,7 @@ class SlotPool {
   explicit SlotPool(MappedTensor kv);
 
   void give_back(int64_t index);
+  void discard(int64_t index) const { kv_.discard(static_cast<size_t>(index) * slot_bytes(), slot_bytes()); }
   size_t slot_bytes() const { return kv_.size_bytes() / static_cast<size_t>(num_slots()); }
 
   MappedTensor kv_;
