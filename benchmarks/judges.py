@@ -16,6 +16,7 @@ import torch
 
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 SAMPLE_RATE = 24000
+FIRST_WORDS = {"zh": "以下是普通话的句子。"}  # asks for simplified characters
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -85,9 +86,15 @@ class Whisper:
             raise SystemExit(f"{folder / 'model.bin'}: SHA-256 is {digest}, not {WHISPER_SHA256}")
         self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
-    def transcribe(self, samples: np.ndarray) -> str:
+    def transcribe(self, samples: np.ndarray, language: str = "en") -> str:
+        """language: a code of Whisper's, such as "de"."""
         segments, _ = self._model.transcribe(
-            resample_to_16k(samples), language="en", beam_size=1, temperature=0.0, condition_on_previous_text=False
+            resample_to_16k(samples),
+            language=language,
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            initial_prompt=FIRST_WORDS.get(language),
         )
         return " ".join(segment.text for segment in segments)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the Makefile's targets need; it calls this when something changed.
-#   setup.sh system | cpp | venv | dev | wheel | server | service | judges | reference | supply
+#   setup.sh system | cpp | venv | dev | wheel | server | service | judges | proof | reference | supply
 # Debian packages | .venv with what builds the C++ programs | with all that exports | tests and lint | what makes the
-# wheel | what the server stands on | a browser for it, and Ray | who listens to the demo voice | what to compare with |
-# what names all that is taken from others
+# wheel | what the server stands on | a browser for it, and Ray | who listens to the demo voice | who judges its sound
+# and its speaker | what to compare with | what names all that is taken from others
 # With REQUIRE_HASHES=1 what comes before the browser takes no Python packages but those whose digests the *.lock files
 # have.
 set -euo pipefail
@@ -166,6 +166,11 @@ setup_judges() {
   .venv/bin/python benchmarks/whisper_weights.py --out build/judges/whisper-base
 }
 
+setup_proof() {
+  say "Installing DistillMOS and an encoder of speakers, which judge speech (40 MB)"
+  pip_install .venv -q --no-deps -r benchmarks/requirements-judges-no-deps.txt
+}
+
 setup_supply() {
   say "Installing what writes locks and bills of materials"
   [ -x build/supply/bin/pip ] || .venv/bin/python -m venv build/supply
@@ -180,6 +185,6 @@ setup_reference() {
 }
 
 case "${1:-}" in
-  system | cpp | venv | dev | wheel | server | service | judges | reference | supply) "setup_$1" ;;
-  *) fail "usage: setup.sh system | cpp | venv | dev | wheel | server | service | judges | reference | supply" ;;
+  system | cpp | venv | dev | wheel | server | service | judges | proof | reference | supply) "setup_$1" ;;
+  *) fail "usage: setup.sh system | cpp | venv | dev | wheel | server | service | judges | proof | reference | supply" ;;
 esac

@@ -9,13 +9,13 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judges import SAMPLE_RATE, Whisper, resample_to_16k, word_error_rate, words
+from judges import SAMPLE_RATE, Whisper, word_error_rate, words
 from models import REPOSITORY
+from proof.listeners import share_of_speech
 
 Samples = NDArray[np.float32]
 
@@ -24,8 +24,6 @@ SECONDS_OF_A_WORD = (0.15, 0.8)
 SECONDS_BESIDES = (0.3, 1.0)
 LOUDNESS = (-35.0, -15.0)  # dBFS
 LEAST_SPEECH = 0.5  # share of the sound
-SHORTEST_PAUSE_MS = 200
-PADDING_MS = 50
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class WhisperProcess(Whisper):
         context = multiprocessing.get_context("spawn")
         self._process = ProcessPoolExecutor(1, context, _load_whisper, (folder, threads))
 
-    def transcribe(self, samples: Samples) -> str:
-        return self._process.submit(_transcribe, samples).result()
+    def transcribe(self, samples: Samples, language: str = "en") -> str:
+        return self._process.submit(_transcribe, samples, language).result()
 
     def close(self) -> None:
         self._process.shutdown()
@@ -59,8 +57,8 @@ def _load_whisper(folder: Path, threads: int) -> None:
     _loaded.append(Whisper(folder, threads))
 
 
-def _transcribe(samples: Samples) -> str:
-    return _loaded[0].transcribe(samples)
+def _transcribe(samples: Samples, language: str) -> str:
+    return _loaded[0].transcribe(samples, language)
 
 
 def are_judges_installed(folder: Path = WHISPER) -> bool:
@@ -70,16 +68,6 @@ def are_judges_installed(folder: Path = WHISPER) -> bool:
     except ImportError:
         return False
     return bool(faster_whisper) and (folder / "model.bin").exists()
-
-
-def share_of_speech(samples: Samples) -> float:
-    """By Silero's voice activity detection: 0 for noise and silence."""
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-    sound = resample_to_16k(samples)
-    options = VadOptions(min_silence_duration_ms=SHORTEST_PAUSE_MS, speech_pad_ms=PADDING_MS)
-    pieces: list[dict[str, Any]] = get_speech_timestamps(sound, options)
-    return sum(piece["end"] - piece["start"] for piece in pieces) / max(1, len(sound))
 
 
 def loudness(samples: Samples) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from judges import SAMPLE_RATE, Whisper
-from listening import Utterance, listen, loudness, not_speech, oddities, plausible_seconds, share_of_speech
+from listening import Utterance, listen, loudness, not_speech, oddities, plausible_seconds
 from models import REPOSITORY
+from proof.listeners import share_of_speech
 from runner_program import read_samples
 
 TEXT = "He was not an ill-disposed young man."

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Which weights of an export are not those that its recipe makes of the checkpoint: layer by layer, by name.
+
+    python benchmarks/proof/layers.py --checkpoint checkpoint --model small.pte --recipe small --output layers.json
+
+Only the file is needed, not the process that made it. A constant of a program has no name, so the recipe is applied to
+the checkpoint again, and each tensor that comes out is looked for in the file, byte by byte. What is not found is
+compared with those constants of its shape and type that no other tensor claims; the most similar one is its place. Then
+the factor between both says whether a scale is off, and the error how much is left without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from executorch.exir.schema import ScalarType
+from executorch.exir.schema import Tensor as ProgramTensor
+from torch import Tensor, nn
+
+from proof.ledger import say, write_json
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.manifest import ProgramFile
+from qwen3_tts.export.model import Model
+from qwen3_tts.recipe import RECIPES
+
+STAGES = ("text_embedding", "codec_embedding", "talker", "code_predictor", "codec_decoder")
+DTYPES = {
+    ScalarType.FLOAT: torch.float32,
+    ScalarType.HALF: torch.float16,
+    ScalarType.BFLOAT16: torch.bfloat16,
+    ScalarType.CHAR: torch.int8,
+    ScalarType.BYTE: torch.uint8,
+}
+SMALLEST = 64  # elements: of a tensor that is smaller, another one may have the same bytes by chance
+SIMILAR = 0.5  # cosine of what may be the same layer
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A tensor of the recipe that the file has otherwise."""
+
+    tensor: str
+    shape: tuple[int, ...]
+    factor: float  # what is in the file divided by what is expected, least squares
+    error: float  # norm of the difference divided by the norm of what is expected
+    changed: float  # share of elements that differ
+
+
+@dataclass(frozen=True)
+class Compared:
+    equal: int  # tensors whose bytes are in the file
+    equal_bytes: int
+    differences: list[Difference]
+    not_found: list[str]  # no constant of their shape and type is left: the program holds them in another form
+
+
+@dataclass(frozen=True)
+class Constant:
+    dtype: torch.dtype | None
+    sizes: tuple[int, ...]
+    data: bytes
+
+
+def expected_tensors(checkpoint: Path, recipe: str) -> dict[str, Tensor]:
+    """Name -> what the recipe makes of the checkpoint, as the modules hold it."""
+    model = Model(Checkpoint(checkpoint), RECIPES[recipe])
+    found: dict[str, Tensor] = {}
+    for stage in STAGES:
+        module: nn.Module = getattr(model, stage)
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            found |= {f"{stage}.{name}{end}": part for end, part in plain_parts(tensor.detach())}
+    return {name: tensor for name, tensor in found.items() if tensor.numel() >= SMALLEST}
+
+
+def plain_parts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """A tensor, or the plain ones inside of torchao's."""
+    names = getattr(tensor, "tensor_data_names", None)
+    if names is None:
+        yield "", tensor
+    else:
+        yield from ((f".{name}", getattr(tensor, name)) for name in names)
+
+
+def bytes_of(tensor: Tensor) -> bytes:
+    return tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def places_of(file: ProgramFile) -> dict[int, ProgramTensor]:
+    """Constants outside of delegates: their index in the file, and what a method says about them."""
+    found: dict[int, ProgramTensor] = {}
+    for plan in file.plans.values():
+        tensors = (value.val for value in plan.values if isinstance(value.val, ProgramTensor))
+        found |= {t.data_buffer_idx: t for t in tensors if t.allocation_info is None and t.data_buffer_idx > 0}
+    return found
+
+
+def constants_of(file: ProgramFile) -> Iterator[Constant]:
+    """All of the file, without their padding, one after the other; weights of delegates have no shape."""
+    places, named = places_of(file), len(file.named_segments)
+    for number, data in enumerate(file.weights(), 1 - named):
+        tensor = places.get(number)
+        if tensor is None:
+            yield Constant(None, (), data)
+        elif tensor.scalar_type in DTYPES:
+            size = math.prod(tensor.sizes) * torch.empty(0, dtype=DTYPES[tensor.scalar_type]).element_size()
+            yield Constant(DTYPES[tensor.scalar_type], tuple(tensor.sizes), data[:size])
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def compare(expected: dict[str, Tensor], file: ProgramFile) -> Compared:
+    """`expected` by name."""
+    in_file = {digest(constant.data) for constant in constants_of(file)}
+    claimed = {name: digest(bytes_of(tensor)) for name, tensor in expected.items()}
+    missing = {name: tensor for name, tensor in expected.items() if claimed[name] not in in_file}
+    found = expected.keys() - missing.keys()
+    shapes = {(tensor.dtype, tuple(tensor.shape)) for tensor in missing.values()}
+    all_claimed = set(claimed.values())
+    left = [
+        tensor_of(constant)
+        for constant in constants_of(file)
+        if (constant.dtype, constant.sizes) in shapes and digest(constant.data) not in all_claimed
+    ]
+    differences, not_found = [], []
+    for name, tensor in missing.items():
+        twin = most_similar(tensor, left)
+        if twin is None:
+            not_found.append(name)
+        else:
+            differences.append(difference(name, tensor, twin))
+    size = sum(expected[name].numel() * expected[name].element_size() for name in found)
+    return Compared(len(found), size, sorted(differences, key=lambda d: -d.error), sorted(not_found))
+
+
+def tensor_of(constant: Constant) -> Tensor:
+    assert constant.dtype is not None
+    return torch.frombuffer(bytearray(constant.data), dtype=constant.dtype).view(constant.sizes)
+
+
+def most_similar(expected: Tensor, others: Sequence[Tensor]) -> Tensor | None:
+    """The one of its shape and type with the largest cosine; None below SIMILAR."""
+    same = [other for other in others if other.shape == expected.shape and other.dtype == expected.dtype]
+    cosines = [torch.cosine_similarity(flat(expected), flat(other), dim=0).item() for other in same]
+    best = max(range(len(same)), key=cosines.__getitem__, default=None)
+    return same[best] if best is not None and cosines[best] >= SIMILAR else None
+
+
+def flat(tensor: Tensor) -> Tensor:
+    return tensor.flatten().double()
+
+
+def difference(name: str, expected: Tensor, found: Tensor) -> Difference:
+    a, b = flat(expected), flat(found)
+    power = a.square().sum().clamp_min(1e-30)
+    changed = (a != b).double().mean()
+    factor, error = (a * b).sum() / power, ((b - a).square().sum() / power).sqrt()
+    return Difference(name, tuple(expected.shape), factor.item(), error.item(), changed.item())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by convert_weights.py")
+    parser.add_argument("--model", type=Path, required=True, help="an export of it")
+    parser.add_argument("--recipe", choices=RECIPES, required=True, help="that it was exported with")
+    parser.add_argument("--output", type=Path, required=True, help="JSON")
+    args = parser.parse_args()
+    say(f"layers: {args.recipe} is applied to the checkpoint again")
+    expected = expected_tensors(args.checkpoint, args.recipe)
+    say(f"layers: {len(expected)} tensors are looked for in {args.model.name}")
+    write_json(args.output, asdict(compare(expected, ProgramFile(args.model))))
+
+
+if __name__ == "__main__":
+    main()
