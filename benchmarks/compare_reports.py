@@ -40,6 +40,12 @@ def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
         yield name, float(value)
 
 
+def column_names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, or the whole paths where those are the same."""
+    names = [path.resolve().parent.name for path in paths]
+    return names if len(set(names)) == len(names) else list(map(str, paths))
+
+
 def about_rows(reports: Sequence[Report]) -> list[Row]:
     machines = [report["about"].get("machine", {}) for report in reports]
     versions = [report["about"].get("versions", {}) for report in reports]
@@ -95,7 +101,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"{Path(__file__).name}: error: {error}", file=sys.stderr)
         return 1
-    print(text_of([path.parent.name or str(path) for path in args.reports], reports))
+    print(text_of(column_names(args.reports), reports))
     return 0
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from proof.confidence import Comparison, compare, interval
 from proof.ledger import DONE, LEFT_OUT, Ledger, Result
 from proof.setting import REFERENCE
+from qwen3_tts.recipe import RECIPES
 from voice_quality import EXACT
 
 Rows = list[dict[str, Any]]
 
 
 def recipes_of(ledger: Ledger) -> list[str]:
-    return [name.removeprefix("export-") for name in ledger.records if name.startswith("export-")]
+    """In the order of the table of recipes."""
+    return [recipe for recipe in RECIPES if f"export-{recipe}" in ledger.records]
 
 
 def speakers_of(ledger: Ledger) -> list[str]:

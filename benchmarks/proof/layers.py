@@ -22,11 +22,13 @@ import torch
 from executorch.exir.schema import ScalarType
 from executorch.exir.schema import Tensor as ProgramTensor
 from torch import Tensor, nn
+from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from proof.ledger import say, write_json
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.model import Model
+from qwen3_tts.export.quantize.embedding import INT4
 from qwen3_tts.recipe import RECIPES
 
 STAGES = ("text_embedding", "codec_embedding", "talker", "code_predictor", "codec_decoder")
@@ -79,12 +81,14 @@ def expected_tensors(checkpoint: Path, recipe: str) -> dict[str, Tensor]:
 
 
 def plain_parts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """A tensor, or the plain ones inside of torchao's."""
-    names = getattr(tensor, "tensor_data_names", None)
-    if names is None:
+    """A tensor, or the plain ones inside of torchao's, as programs hold them: two codes of four bits in a byte."""
+    if not isinstance(tensor, IntxUnpackedToInt8Tensor):
         yield "", tensor
-    else:
-        yield from ((f".{name}", getattr(tensor, name)) for name in names)
+        return
+    codes = tensor.qdata
+    is_int4 = tensor.target_dtype == INT4
+    yield ".codes", (codes[:, ::2] + 8 << 4 | codes[:, 1::2] + 8).to(torch.uint8) if is_int4 else codes
+    yield ".scales", tensor.scale
 
 
 def bytes_of(tensor: Tensor) -> bytes:
@@ -122,12 +126,11 @@ def compare(expected: dict[str, Tensor], file: ProgramFile) -> Compared:
     claimed = {name: digest(bytes_of(tensor)) for name, tensor in expected.items()}
     missing = {name: tensor for name, tensor in expected.items() if claimed[name] not in in_file}
     found = expected.keys() - missing.keys()
-    shapes = {(tensor.dtype, tuple(tensor.shape)) for tensor in missing.values()}
-    all_claimed = set(claimed.values())
+    all_claimed, sizes = set(claimed.values()), {size_of(tensor) for tensor in missing.values()}
     left = [
-        tensor_of(constant)
+        constant
         for constant in constants_of(file)
-        if (constant.dtype, constant.sizes) in shapes and digest(constant.data) not in all_claimed
+        if len(constant.data) in sizes and digest(constant.data) not in all_claimed
     ]
     differences, not_found = [], []
     for name, tensor in missing.items():
@@ -136,18 +139,28 @@ def compare(expected: dict[str, Tensor], file: ProgramFile) -> Compared:
             not_found.append(name)
         else:
             differences.append(difference(name, tensor, twin))
-    size = sum(expected[name].numel() * expected[name].element_size() for name in found)
+    size = sum(size_of(expected[name]) for name in found)
     return Compared(len(found), size, sorted(differences, key=lambda d: -d.error), sorted(not_found))
 
 
-def tensor_of(constant: Constant) -> Tensor:
-    assert constant.dtype is not None
-    return torch.frombuffer(bytearray(constant.data), dtype=constant.dtype).view(constant.sizes)
+def size_of(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
-def most_similar(expected: Tensor, others: Sequence[Tensor]) -> Tensor | None:
-    """The one of its shape and type with the largest cosine; None below SIMILAR."""
-    same = [other for other in others if other.shape == expected.shape and other.dtype == expected.dtype]
+def fits(constant: Constant, expected: Tensor) -> bool:
+    """Weights of delegates say neither type nor shape: their size must do."""
+    if constant.dtype is None:
+        return len(constant.data) == size_of(expected)
+    return (constant.dtype, constant.sizes) == (expected.dtype, tuple(expected.shape))
+
+
+def most_similar(expected: Tensor, constants: Sequence[Constant]) -> Tensor | None:
+    """Of those that may be in its place the one with the largest cosine; None below SIMILAR."""
+    same = [
+        torch.frombuffer(bytearray(constant.data), dtype=expected.dtype).view(expected.shape)
+        for constant in constants
+        if fits(constant, expected)
+    ]
     cosines = [torch.cosine_similarity(flat(expected), flat(other), dim=0).item() for other in same]
     best = max(range(len(same)), key=cosines.__getitem__, default=None)
     return same[best] if best is not None and cosines[best] >= SIMILAR else None

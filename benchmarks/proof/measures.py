@@ -15,6 +15,7 @@ from random_models import REPOSITORY
 RAW = ("warm_runs", "cold_runs")  # of every utterance: their summaries are kept
 AGREEMENT_TEXTS = 6
 REFERENCE_PEER = "qwen-tts"
+USUAL = "balanced"
 
 
 def read_json(path: Path) -> Result:
@@ -33,6 +34,11 @@ def peers_of(setting: Setting) -> list[str]:
     return peers
 
 
+def beside_peers(setting: Setting) -> str:
+    """The recipe that peers run by turns with: they would say the same beside each."""
+    return USUAL if USUAL in setting.recipes else setting.recipes[0]
+
+
 def speed(setting: Setting, ledger: Ledger, recipe: str) -> Result:
     """What benchmark.py finds: speed by stage, starts, memory, many at once, and peers by turns."""
     output = setting.folder / "measured" / f"speed-{recipe}.json"
@@ -43,7 +49,7 @@ def speed(setting: Setting, ledger: Ledger, recipe: str) -> Result:
     words += ["--batches", *map(str, setting.batches)]
     if speaker := speaker_of(setting, Known.of(ledger)):
         words += ["--speaker", speaker]
-    for peer in peers_of(setting):
+    for peer in peers_of(setting) if recipe == beside_peers(setting) else ():
         words += ["--peer", peer]
     python("benchmarks/benchmark.py", *words)
     found = read_json(output)

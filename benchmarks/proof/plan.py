@@ -31,7 +31,7 @@ class Estimates:
         self.said = SECONDS_A_SENTENCE * setting.max_sentences
         self.greedy = 0.08 * setting.compared_frames * setting.compared
         self.timed = 0.08 * setting.speed_frames * (3 * setting.speed_repeat + 40)
-        self.peer = 4 * 3 * 0.08 * setting.speed_frames if setting.reference else 0
+        self.peer = 4 * 3 * 0.08 * setting.speed_frames if setting.reference else 0.0
 
     def export(self) -> float:
         return 25 + 60 * self.gigabytes
@@ -100,7 +100,8 @@ def making_steps(setting: Setting, ledger: Ledger, reckoned: Estimates) -> list[
         what = f"look at the given {recipe}" if given else f"export {recipe}"
         steps.append(
             Step(
-                f"export-{recipe}", what, partial(making.export, setting, recipe), inputs, reckoned.export(),
+                f"export-{recipe}", what, partial(making.export, setting, recipe), inputs,
+                1 if given else reckoned.export(),
                 needs=("convert",), outputs=(setting.model(recipe),),
             )
         )  # fmt: skip
@@ -134,6 +135,7 @@ def recipe_steps(setting: Setting, ledger: Ledger, recipe: str, reckoned: Estima
     """What is measured of an export, without ears."""
     export, runner = f"export-{recipe}", stamp(setting.runner)
     spoken = {"runner": runner, "speaker": setting.speaker, **sentence_inputs(setting)}
+    peer = reckoned.peer * reckoned.reference_rtf
     spoken["exact"] = stamp(setting.models[EXACT]) if EXACT in setting.models else None
     timed = {"runner": runner, "frames": setting.speed_frames, "repeat": setting.speed_repeat, "peers": setting.peers}
     timed |= {"batches": setting.batches, "threads": setting.threads, "reference": setting.reference is not None}
@@ -148,7 +150,8 @@ def recipe_steps(setting: Setting, ledger: Ledger, recipe: str, reckoned: Estima
         ),
         Step(
             f"speed-{recipe}", f"measure {recipe}", partial(measures.speed, setting, ledger, recipe), timed,
-            10 + reckoned.timed * reckoned.rtf + reckoned.peer * reckoned.reference_rtf, needs=(export,),
+            10 + reckoned.timed * reckoned.rtf + (peer if recipe == measures.beside_peers(setting) else 0),
+            needs=(export,),
         ),
     ]  # fmt: skip
     if setting.reference:

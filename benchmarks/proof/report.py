@@ -97,7 +97,8 @@ def layers_part(ledger: Ledger) -> list[str]:
             continue
         text = f"{found['equal']} tensors ({found['equal_bytes'] / 1e6:.0f} MB) are in the file, byte for byte"
         if found["not_found"]:
-            text += f"; {len(found['not_found'])} are held in another form and were not compared"
+            names = ", ".join(f"`{name}`" for name in found["not_found"][:5])
+            text += f"; {len(found['not_found'])} are not there in this form, and nothing like them is ({names})"
         lines.append(f"- `{recipe}`: {text}; {len(found['differences'])} differ.")
         lines += [f"    - {difference_text(difference)}" for difference in found["differences"][:20]]
     intro = "The recipe was applied to the checkpoint again, and each weight was looked for in the file."
