@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from proof.ledger import Ledger, run_all
-from proof.plan import steps_of
+from proof.plan import chosen_steps, steps_of
 from proof.report import write_report
 from proof.setting import RANDOM, Setting
 from qwen3_tts.recipe import RECIPES
@@ -55,6 +55,7 @@ def parse_args() -> argparse.Namespace:
     add("--runner", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_runner")
     add("--whisper", type=Path, default=REPOSITORY / "build/judges/whisper-base", metavar="DIR")
     add("--output", type=Path, metavar="DIR", help="(default: build/proof/<checkpoint>)")
+    add("--only", nargs="+", metavar="KIND", help="steps of these kinds, such as heard or speed, and what they need")
     add("--report-only", action="store_true", help="write the report again")
     args = parser.parse_args()
     counts = (args.max_sentences, args.compared, args.compared_frames, args.speed_frames, args.speed_repeat)
@@ -102,7 +103,7 @@ def main() -> int:
         if args.report_only:
             print(write_report(setting.folder))
             return 0
-        steps = steps_of(setting, ledger)
+        steps = chosen_steps(steps_of(setting, ledger), args.only)
     except (OSError, ValueError) as error:
         print(f"{Path(__file__).name}: error: {error}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ import models
 from proof.codes import first_difference
 from proof.confidence import compare, interval
 from proof.ledger import DONE, FAILED, LEFT_OUT, NOT_THERE, Ledger, NotThereError, Result, Step, run_all, write_json
+from proof.plan import chosen_steps
 from proof.report import write_report
 from proof.sentences import read_sentences, spread_out
 from proof.spelling import chinese_number, german_number, units
@@ -95,6 +96,16 @@ def test_every_step_is_announced_with_its_time(tmp_path: Path, capsys: pytest.Ca
     assert "2 steps, about 6 min" in told
     assert "[1/2] slow: do slow, about 4 min, and 90 s after it" in told
     assert "[1/2] slow: done after 0 s, reckoned 4 min" in told
+
+
+def test_steps_of_a_kind_come_with_what_they_need() -> None:
+    steps = [step("about", Counter()), step("convert", Counter()), step("export-small", Counter(), ("convert",))]
+    steps += [step("speed-small", Counter(), ("export-small",)), step("heard-small", Counter(), ("export-small",))]
+    assert chosen_steps(steps, None) == steps
+    names = [chosen.name for chosen in chosen_steps(steps, ["heard"])]
+    assert names == ["about", "convert", "export-small", "heard-small"]
+    with pytest.raises(ValueError, match="no step is called sound; there are about, convert"):
+        chosen_steps(steps, ["sound"])
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,27 @@ def steps_of(setting: Setting, ledger: Ledger) -> list[Step]:
     for who in setting.speakers():
         steps += speech_steps(setting, ledger, who, reckoned)
     return steps
+
+
+def chosen_steps(steps: Sequence[Step], kinds: Sequence[str] | None) -> list[Step]:
+    """Those whose name or its first word is among `kinds`, `about`, and what they need; all without kinds.
+
+    Raises ValueError for a kind that no step has.
+    """
+    if not kinds:
+        return list(steps)
+    known = {step.name for step in steps} | {kind_of(step) for step in steps}
+    if unknown := sorted(set(kinds) - known):
+        raise ValueError(f"no step is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    wanted = {"about"} | {step.name for step in steps if {step.name, kind_of(step)} & set(kinds)}
+    for step in reversed(steps):  # what a step needs comes before it
+        if step.name in wanted:
+            wanted |= set(step.needs)
+    return [step for step in steps if step.name in wanted]
+
+
+def kind_of(step: Step) -> str:
+    return step.name.split("-")[0]
 
 
 def making_steps(setting: Setting, ledger: Ledger, reckoned: Estimates) -> list[Step]:
