@@ -5,13 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Tables that a program wrote are left as it wrote them.
-sources() { find runner tests '(' "$@" ')' ! -name 'unicode_tables.*' | sort; }
+sources() { find runner tests bindings/java '(' "$@" ')' ! -name 'unicode_tables.*' | sort; }
 
 # clang-tidy asks the configured build how each file is compiled, and reads one header that the build makes. Where
 # the build takes a warning for an error, clang has others than gcc, and says them of gcc's headers: it does not.
 tidy() {
   .venv/bin/cmake --build build/cpu --target examples >/dev/null
-  sources -name '*.cpp' |
+  sources -name '*.cpp' ! -path 'bindings/*' | # which is only compiled where there is a JDK
     xargs -P "$1" -n 1 .venv/bin/clang-tidy -p build/cpu --quiet --extra-arg=-Wno-error
 }
 
