@@ -178,7 +178,14 @@ class StallingSink : public testing::MemorySink {
 
   void wait_until_stalled() {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return is_stalled_; });
+    changed_.wait(lock, [this] { return is_stalled_ || is_over_; });
+  }
+
+  /// Nothing more comes, whatever the reason: nobody waits for that any longer.
+  void end() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_over_ = true;
+    changed_.notify_all();
   }
 
   void go_on() {
@@ -192,6 +199,7 @@ class StallingSink : public testing::MemorySink {
   std::condition_variable changed_;
   bool is_stalled_ = false;
   bool may_go_on_ = false;
+  bool is_over_ = false;
 };
 
 /// Whoever listens slowly keeps nobody else from speaking.
@@ -202,8 +210,10 @@ TEST_P(BatchTest, WhoStallsStallsNobody) {
   StallingSink sink;
   std::thread slow([&] {
     const auto session = must(engine_->create_session());
-    must(session->synthesize(order.request, order.options, sink));
+    const auto stats = session->synthesize(order.request, order.options, sink);
+    EXPECT_TRUE(stats.ok()) << stats.error().message;
     EXPECT_EQ(session->codes(), alone_[8].codes);
+    sink.end();
   });
   sink.wait_until_stalled();
   do {
