@@ -269,6 +269,17 @@ def test_many_requests_that_are_left_stop(tiny_pte: Pte) -> None:
         assert all(session.speech([]).stats["frames"] < 2000 for session in engine._pool._idle)
 
 
+def test_an_utterance_that_is_left_keeps_no_memory(tiny_pte: Pte) -> None:
+    with Engine(tiny_pte("tiny-customvoice")) as engine:
+        stream = engine.stream(TEXT, speaker="ryan", min_frames=2000, frame_budget=0, chunk_frames=1)
+        next(stream)
+        stream.close()
+        assert not engine._pool._busy
+        assert not any(session.is_under_way for session in engine._pool._idle)
+        engine.speak(TEXT, speaker="ryan", max_frames=2)
+        assert [session.is_under_way for session in engine._pool._idle] == [False]
+
+
 def test_many_requests_end_with_their_iterator(engine: Engine) -> None:
     def broken() -> Iterator[Any]:
         yield {"text": TEXT, "speaker": "ryan", "max_frames": 2}

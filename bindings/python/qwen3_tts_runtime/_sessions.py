@@ -54,9 +54,12 @@ class Session:
         self._handle = Handle(lambda out: core().session_create(engine.value, out), core().session_destroy)
         self._sample_rate = sample_rate
         self._is_closed = False
+        self.is_under_way = False
+        """Whether it has an utterance that has not ended, and what that takes."""
 
     def start(self, order: Order) -> None:
         """Begins an utterance."""
+        self.is_under_way = True
         core().session_start(self._handle.value, order.json, order.voice and order.voice.handle)
         self._check_open()
 
@@ -64,6 +67,7 @@ class Session:
         """Its next samples."""
         chunk = Chunk()
         core().session_next(self._handle.value, ctypes.byref(chunk))
+        self.is_under_way = not chunk.is_last
         self._check_open()
         samples = read_array(chunk.samples, (chunk.num_samples,), np.float32)
         return Delivery(samples, bool(chunk.is_last), bool(chunk.needs_text))
@@ -148,12 +152,13 @@ class SessionPool:
             return session
 
     def give_back(self, session: Session) -> None:
-        """Takes one back that no thread is in."""
+        """Takes one back that no thread is in. One whose utterance somebody left is not kept: it would keep, for as
+        long as it waits, the memory of that utterance."""
         if not is_process_usable():
             return
         with self._lock:
             self._busy.discard(session)
-            if not self._is_closed and len(self._idle) < MAX_IDLE:
+            if not self._is_closed and not session.is_under_way and len(self._idle) < MAX_IDLE:
                 self._idle.append(session)
 
     @contextmanager
