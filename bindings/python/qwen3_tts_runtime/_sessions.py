@@ -1,4 +1,4 @@
-"""Sessions of one engine: each speaks one utterance after the other, and its memory serves the next one."""
+"""Sessions of one engine: each speaks one utterance after the other."""
 
 from __future__ import annotations
 
