@@ -121,6 +121,7 @@ def test_lost_words_are_told_from_chance() -> None:
     worse = [errors + int(more) for errors, more in zip(exact, random.binomial(2, 0.4, 60))]
     assert compare(exact, exact, lengths).verdict == "no difference shown"
     assert compare(exact, exact, lengths).p_value == 1
+    assert compare(exact, exact, lengths).high == pytest.approx(3 / 600)  # what none of these sentences would show
     lost = compare(worse, exact, lengths)
     assert lost.verdict == "loses words" and lost.low > 0 and lost.p_value < 0.01
     assert compare(exact, worse, lengths).verdict == "gains words"

@@ -1,5 +1,7 @@
 """How sure a difference of error rates is: pairs of the same sentences, drawn again and again.
 
+Where no pair differs, drawing them again says nothing: then the interval is that of the rule of three.
+
 An error rate is the errors of all sentences divided by their words (or characters). Two recipes say the same sentences,
 so sentences are drawn in pairs. The interval is the bootstrap's, the p value that of a test which swaps the two of a
 pair at random: how often chance alone gives as large a difference, in either direction.
@@ -16,6 +18,7 @@ DRAWS = 10000
 SEED = 20261129
 LEVEL = 95  # percent of the draws that the interval holds
 SURE = 0.05
+RULE_OF_THREE = 3  # errors that 95 % of samples with more would have shown
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def compare(errors: Sequence[int], other_errors: Sequence[int], lengths: Sequenc
     differences = (mine - others)[drawn].sum(1) / words[drawn].sum(1)
     low, high = np.percentile(differences, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     total = words.sum()
+    if not (mine - others).any():
+        low, high = -RULE_OF_THREE / total, RULE_OF_THREE / total
     return Comparison(
         float(mine.sum() / total), float(others.sum() / total), float(low), float(high),
         swapped_p_value(mine - others, random),
@@ -66,5 +71,5 @@ def swapped_p_value(differences: np.ndarray, random: np.random.Generator) -> flo
 
 def interval(errors: Sequence[int], lengths: Sequence[int]) -> tuple[float, float]:
     """Of an error rate by itself."""
-    same = compare(errors, [0] * len(errors), lengths)
+    same = compare(errors, [0] * len(errors), lengths)  # with no error at all, up to 3 may have been missed
     return max(0.0, same.low), same.high

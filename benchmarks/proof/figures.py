@@ -58,7 +58,7 @@ def hearing_figures(ledger: Ledger) -> Result:
             "by_kind": groups(rows, "kind"),
             "compared": None,
         }
-        if who != speakers[0] and len(rows) == len(base):
+        if who != speakers[0] and [row["text"] for row in rows] == [row["text"] for row in base]:
             comparison = compare(errors, [row["errors"] for row in base], units)
             figures["compared"] = asdict(comparison) | {"with": speakers[0], "verdict": comparison.verdict}
         found[who] = figures

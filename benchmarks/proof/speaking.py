@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ def speak(setting: Setting, ledger: Ledger, recipe: str) -> Result:
 
 def tried_speech(setting: Setting, known: Known, recipe: str, sentences: Sequence[Sentence]) -> list[float]:
     """The share of each that is speech; nothing where the detector is not installed."""
-    try:
-        from proof.listeners import share_of_speech
-        from voice_quality import read_wav
-    except ImportError:
+    if find_spec("faster_whisper") is None or find_spec("scipy") is None:
         return []
+    from proof.listeners import share_of_speech
+    from voice_quality import read_wav
+
     folder = setting.speech(f"{recipe}-tried")
     say_all(setting, known, recipe, sentences, folder, max_frames=NOISE_FRAMES)
     return [share_of_speech(read_wav(folder / wav_name(index))) for index in range(len(sentences))]
