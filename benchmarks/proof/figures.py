@@ -152,8 +152,8 @@ def findings(ledger: Ledger, figures: Result) -> list[str]:
     for recipe, of_recipe in figures.items():
         for difference in ledger.result(f"layers-{recipe}").get("differences", []):
             found.append(f"**`{recipe}` has wrong weights:** {difference_text(difference)}.")
-        if sure := of_recipe.get("reference", {}).get("sure_differences", 0) if recipe == EXACT else 0:
-            found.append(f"**`{EXACT}` differs from the reference** where the reference was sure: {sure} sentences.")
+        if beside := of_recipe.get("reference"):
+            found.append(f"`{recipe}`: {reference_text(beside)}.")
         compared = of_recipe.get("heard", {}).get("compared")
         if compared:
             found.append(f"`{recipe}`: {comparison_text(compared)}.")
@@ -164,6 +164,13 @@ def findings(ledger: Ledger, figures: Result) -> list[str]:
     if failed:
         found.append(f"Steps that did not end well: {', '.join(failed)}.")
     return found
+
+
+def reference_text(beside: Result) -> str:
+    text = f"the reference's codes in {beside['equal_sentences']} of {beside['sentences']} sentences, greedily"
+    if beside["sure_differences"]:
+        return f"{text}; in {beside['sure_differences']} it first differs where the reference's choice was not close"
+    return text
 
 
 def difference_text(difference: Result) -> str:

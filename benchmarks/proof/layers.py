@@ -75,8 +75,8 @@ def expected_tensors(checkpoint: Path, recipe: str) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for stage in STAGES:
         module: nn.Module = getattr(model, stage)
-        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            found |= {f"{stage}.{name}{end}": part for end, part in plain_parts(tensor.detach())}
+        for name, tensor in module.state_dict().items():
+            found |= {f"{stage}.{name}{end}": part for end, part in plain_parts(tensor)}
     return {name: tensor for name, tensor in found.items() if tensor.numel() >= SMALLEST}
 
 
