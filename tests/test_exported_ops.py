@@ -33,7 +33,11 @@ def test_codes_are_the_same(runner: Path, small_runner: Path, tiny_pte: Pte, tmp
         about = {"text": "The train leaves.", "speaker": "ryan", "max_frames": 20, **flags}
         expected, run = speak(runner, model, tmp_path, **about), speak(small_runner, model, tmp_path, **about)
         np.testing.assert_array_equal(run.codes, expected.codes)
-        np.testing.assert_allclose(run.samples, expected.samples, atol=1 / 32767 if recipe != "-small" else 0.02)
+        error = run.samples - expected.samples
+        if recipe == "-small":  # Its integer codec turns last bits into steps.
+            assert np.std(error) < 0.1 * np.std(expected.samples)
+        else:
+            assert np.abs(error).max() < 1.5 / 32767
 
 
 def test_models_for_other_operators_are_refused(small_runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
