@@ -21,8 +21,8 @@ export PROVE_RECIPES := $(call given,RECIPES)
 export PROVE_REFERENCE := $(or $(call given,REFERENCE),no)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build runner libraries wheel demo serve prove check test test-service test-threads test-faults \
-        test-arm64 lint format hooks bench fuzz gpu-check gpu-bundle golden manifests errors parity lock sbom \
+.PHONY: help setup build runner libraries wheel demo serve prove check test test-service test-proof test-threads \
+        test-faults test-arm64 lint format hooks bench fuzz gpu-check gpu-bundle golden manifests errors parity lock sbom \
         third-party dist clean
 
 help: ## Show this list
@@ -63,6 +63,9 @@ test: $(VENV)/.setup-dev $(VENV)/.setup-wheel build/judges/.setup build/cpu/buil
 
 test-service: $(VENV)/.setup-service build/cpu/build.ninja ## Test the server by a browser and under load: minutes
 	@scripts/test.sh service $(JOBS)
+
+test-proof: $(VENV)/.setup-dev build/cpu/build.ninja ## Prove a tiny model whole, as `make prove` does another one: minutes
+	@scripts/test.sh proof $(JOBS)
 
 test-threads: $(VENV)/.setup-dev build/cpu-threads/build.ninja ## Run the C++ tests of threads under ThreadSanitizer, with long schedules
 	@scripts/test.sh threads $(JOBS)

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Tests, on configured builds (see the Makefile): test.sh check | all | service | threads | faults [JOBS]
+# Tests, on configured builds (see the Makefile): test.sh check | all | service | proof | threads | faults [JOBS]
 #   check    style, C++ tests and the Python tests that are quick: for everybody who changes something
 #   all      every test, and the C++ ones again under sanitizers
 #   service  the server, by a browser and under load: minutes
+#   proof    benchmarks/prove.py on a tiny model, from the snapshot to the report
 #   threads  the C++ tests of threads under ThreadSanitizer: long schedules, and a race that it must find
 #   faults   signals, full disks, little memory and the like at many moments, and every allocation that can fail
 # All stages run even when one fails. The last lines say what each of them cost, and the summaries of ctest and pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-what=${1:?check, all, service, threads or faults}
+what=${1:?check, all, service, proof, threads or faults}
 jobs=${2:-2}
 logs=build/logs
 failed=
@@ -53,13 +54,13 @@ case $what in
     stage style scripts/lint.sh style
     build build build/cpu
     cpp_tests ctest build/cpu
-    python_tests -m 'not slow and not listening and not service'
+    python_tests -m 'not slow and not listening and not service and not proof'
     ;;
   all)
     build build build/cpu
     stage models .venv/bin/python tests/models.py
     cpp_tests ctest build/cpu
-    python_tests -m 'not service'
+    python_tests -m 'not service and not proof'
     build build-sanitized build/cpu-debug
     # Batches and failing allocations take the most time here, and what they say of three models ctest has shown.
     cpp_tests ctest-sanitized build/cpu-debug -E '/(Batch|Allocation)Test[.].*/tinycustomvoice$'
@@ -69,6 +70,10 @@ case $what in
     stage build .venv/bin/cmake --build build/cpu --target qwen3_tts qwen3_tts_audio -j "$jobs"
     export QWEN3_TTS_BUILD_DIR=$PWD/build/cpu QWEN3_TTS_FUZZ_SECONDS=${QWEN3_TTS_FUZZ_SECONDS:-30}
     stage pytest .venv/bin/python -m pytest tests/test_service_*.py tests/test_server_fuzz.py
+    ;;
+  proof)
+    stage build .venv/bin/cmake --build build/cpu --target qwen3_tts_runner qwen3_tts_voice -j "$jobs"
+    QWEN3_TTS_BUILD_DIR=$PWD/build/cpu stage pytest .venv/bin/python -m pytest -m proof
     ;;
   threads)
     # XNNPACK runs its operators in the pool by itself, and no edge of these can be told. So what libraries without
@@ -84,7 +89,7 @@ case $what in
     QWEN3_TTS_TEST_STRIDE=1 cpp_tests ctest-allocation build/cpu -R AllocationTest
     stage faults .venv/bin/python tests/faults.py
     ;;
-  *) echo "usage: test.sh check | all | service | threads | faults [JOBS]" >&2; exit 2 ;;
+  *) echo "usage: test.sh check | all | service | proof | threads | faults [JOBS]" >&2; exit 2 ;;
 esac
 
 printf '\n== summary\n%s\n' "$costs"

@@ -118,7 +118,7 @@ class ExportedOpsTest : public ::testing::Test {
 
   KernelRuntimeContext context_;
   executorch::extension::MallocMemoryAllocator allocator_;
-  std::mt19937_64 random_{7};
+  std::mt19937_64 random_{7};  // NOLINT(bugprone-random-generator-seed): every run is the same
 };
 
 /// Results in memory for more than they need: that of the largest sizes, as programs plan it.
@@ -177,8 +177,9 @@ TEST_F(ExportedOpsTest, SlicesAndSelectionsAreExecuTorchs) {
 
 TEST_F(ExportedOpsTest, OtherShapesOfTheSameNumbersAreExecuTorchs) {
   const TensorPtr x = floats({4, 6});
-  for (const int64_t dim : {0, 1, 2, -1}) {
-    const Sizes sizes = dim == 0 ? Sizes{1, 4, 6} : dim == 1 ? Sizes{4, 1, 6} : Sizes{4, 6, 1};
+  const std::vector<std::pair<int64_t, Sizes>> unsqueezed = {
+      {0, {1, 4, 6}}, {1, {4, 1, 6}}, {2, {4, 6, 1}}, {-1, {4, 6, 1}}};
+  for (const auto& [dim, sizes] : unsqueezed) {
     const TensorPtr ours = room(sizes, ScalarType::Float);
     const TensorPtr theirs = room(sizes, ScalarType::Float);
     exported::unsqueeze_copy_out(context_, *x, dim, *ours);

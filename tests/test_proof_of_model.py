@@ -96,6 +96,7 @@ def prove(folder: Path, checkpoint: str, runner: Path, *flags: Any) -> subproces
     return subprocess.run(command, env=models.ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.proof
 def test_from_a_snapshot_to_a_report_that_names_the_layer(
     edited: Path, tiny_pte: Callable[[str], Path], tiny_snapshot: Callable[[str], Path], runner: Path, tmp_path: Path
 ) -> None:
