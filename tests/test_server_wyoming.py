@@ -106,16 +106,19 @@ def test_what_is_offered(server: ServerProcess, engine: Engine) -> None:
 
 
 def test_a_text(server: ServerProcess, engine: Engine) -> None:
+    # Before the server waits for this client, which it does not do for long.
+    expected = pcm(engine, TEXT)
+    english = pcm(engine, TEXT, speaker=engine.speakers[0], language="en")
+
     async def talk() -> None:
         async with connected(server) as client:
             for _ in range(2):
                 await tell(client, Synthesize(TEXT, voice=RYAN))
                 sound, kinds = await hear(client, AudioStop)
-                assert sound == pcm(engine, TEXT)
+                assert sound == expected
                 assert kinds == ["audio-start", "audio-chunk", "audio-stop"]
             await tell(client, Synthesize(TEXT, voice=SynthesizeVoice(language="en")))
-            first = engine.speakers[0]
-            assert (await hear(client, AudioStop))[0] == pcm(engine, TEXT, speaker=first, language="en")
+            assert (await hear(client, AudioStop))[0] == english
 
     asyncio.run(talk())
 
@@ -134,6 +137,7 @@ def test_the_form_of_the_sound(server: ServerProcess, engine: Engine) -> None:
 
 def test_a_text_that_is_being_written(server: ServerProcess, engine: Engine) -> None:
     parts = ["One sent", "ence. And ", "another."]
+    expected = pcm(engine, parts)
 
     async def talk() -> None:
         async with connected(server) as client:
@@ -142,7 +146,7 @@ def test_a_text_that_is_being_written(server: ServerProcess, engine: Engine) -> 
                 await tell(client, Synthesize("".join(parts), voice=RYAN))  # for servers that know no parts
                 await tell(client, SynthesizeStop())
                 sound, kinds = await hear(client, SynthesizeStopped)
-                assert sound == pcm(engine, parts)
+                assert sound == expected
                 assert kinds == ["audio-start", "audio-chunk", "audio-stop", "synthesize-stopped"]
 
     asyncio.run(talk())

@@ -55,7 +55,7 @@ Tensor& embedding_out(KernelRuntimeContext& context, const Tensor& table, const 
   ET_KERNEL_CHECK(context, has_memory(table) && are_rows(indices, table), InvalidArgument, out);
   ET_KERNEL_CHECK(context, resize_to_rows(out, indices, table.size(1), table.scalar_type()), InvalidArgument, out);
   const auto* rows = indices.const_data_ptr<int64_t>();
-  const size_t row_bytes = static_cast<size_t>(table.size(1)) * table.element_size();
+  const size_t row_bytes = static_cast<size_t>(table.size(1) * table.element_size());
   const auto* from = static_cast<const char*>(table.const_data_ptr());
   auto* to = static_cast<char*>(out.mutable_data_ptr());
   for (int64_t i = 0; row_bytes > 0 && i < indices.numel(); ++i) {

@@ -42,7 +42,7 @@ struct Around {
   Around(const Tensor& tensor, int64_t dim)
       : outer(count(tensor, 0, dim)),
         size(tensor.size(dim)),
-        inner_bytes(static_cast<size_t>(count(tensor, dim + 1, tensor.dim())) * tensor.element_size()) {}
+        inner_bytes(static_cast<size_t>(count(tensor, dim + 1, tensor.dim()) * tensor.element_size())) {}
 
   int64_t outer, size;
   size_t inner_bytes;
