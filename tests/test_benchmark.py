@@ -115,6 +115,7 @@ def test_every_scenario_is_measured(measured: tuple[dict[str, Any], str]) -> Non
         assert list(scenario["prompts"]) == PROMPTS
         rtf = sorted(run["rtf"] for run in scenario["warm_runs"])
         assert (warm["rtf"]["p50"], warm["rtf"]["p95"]) == (rtf[2], rtf[-1])
+        assert warm["ms_a_frame"]["sampler"]["p50"] > 0
         # Of one run: medians of several need not add up, and the decoder may work beside the others.
         for stats in scenario["warm_runs"]:
             assert 0 < stats["sampler_ms"] < stats["talker_ms"] + stats["code_predictor_ms"]
@@ -129,6 +130,7 @@ def test_every_scenario_is_measured(measured: tuple[dict[str, Any], str]) -> Non
 def test_starts_are_measured(measured: tuple[dict[str, Any], str]) -> None:
     starts = measured[0]["scenarios"]["start"]
     assert starts["load_ms"].keys() == {"without_cache", "without_cache_from_disk", "making_cache", "with_cache"}
+    assert starts["load_ms"]["with_cache"]["p50"] < starts["load_ms"]["making_cache"]["p50"]
     for name, ready in starts["load_ms"].items():
         assert ready["p50"] < starts["to_first_sound_ms"][name]["p50"]
         assert sum(starts["methods_ms_of_last"][name].values()) < ready["p95"]
