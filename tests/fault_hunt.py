@@ -68,6 +68,12 @@ class Hunt:
         folder.mkdir()
         return folder
 
+    def whole(self, **flags: Any) -> dict[str, bytes]:
+        """What the files hold when nothing is in the way, by name."""
+        folder = self.fresh("whole")
+        self.run(**flags, output_dir=folder)
+        return contents(folder)
+
 
 @dataclass(frozen=True)
 class Done:

@@ -152,9 +152,7 @@ def little_memory(hunt: Hunt) -> None:
         "threads": 2,
         "quiet": True,
     }
-    whole = hunt.fresh("whole")
-    hunt.run(**common, output_dir=whole)
-    expected = contents(whole)
+    expected = hunt.whole(**common)
     for index in range(hunt.count):
         mebibytes = 30 + index * 400 // hunt.count
         folder = hunt.fresh("memory")
