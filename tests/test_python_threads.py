@@ -21,12 +21,13 @@ import pytest
 
 from python_runtime import TEXT, Samples, collected, joined, num_files, num_threads, resident_bytes
 from qwen3_tts_runtime import Engine, InvalidState, Voice
-from qwen3_tts_runtime._sessions import MAX_IDLE, Delivery, Session
+from qwen3_tts_runtime._sessions import MAX_IDLE, Delivery, Order, Session
 
 Pte = Callable[[str], Path]
 
 PATIENCE = 120  # seconds that a process gets which may hang
 NUM_UTTERANCES = 200
+MOST_FRAMES = 250  # of one call
 GROWTH = 24 << 20  # bytes: more than the allocator keeps, and less than a leak of all utterances
 REQUESTS: list[Any] = [
     {"text": TEXT, "speaker": speaker, "max_frames": frames, "seed": seed}
@@ -154,24 +155,42 @@ def test_the_event_loop_goes_on(engine: Engine) -> None:
     assert asyncio.run(count()) > 100
 
 
-def test_a_cancelled_task_has_stopped(engine: Engine) -> None:
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_cancelled_task_has_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch, is_early: bool) -> None:
+    """The cancellation finds a thread in the call that takes all frames, or on its way to it."""
+    is_in_thread, is_stopped = threading.Event(), threading.Event()
+    begin, stop = Session.begin, Session.stop
+    sessions: list[Session] = []
+
+    def watched_begin(session: Session, order: Order) -> Delivery:
+        sessions.append(session)
+        is_in_thread.set()
+        assert not is_early or is_stopped.wait(PATIENCE)
+        return begin(session, order)
+
+    def watched_stop(session: Session) -> None:
+        stop(session)
+        is_stopped.set()
+
     async def speak_and_cancel() -> None:
         async def speak() -> None:
-            async for _ in engine.astream(TEXT, speaker="ryan", frame_budget=0, min_frames=1000, chunk_frames=1000):
-                is_speaking.set()
+            options: Any = {"min_frames": MOST_FRAMES, "first_chunk_frames": MOST_FRAMES}
+            async for _ in engine.astream(TEXT, speaker="ryan", frame_budget=0, **options):
+                pass
 
-        is_speaking = asyncio.Event()
         task = asyncio.create_task(speak())
-        await is_speaking.wait()
-        await asyncio.sleep(0.05)  # a thread is in the second call, which would take all the other frames
+        assert await asyncio.to_thread(is_in_thread.wait, PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not engine._pool._busy
-        assert engine._pool._idle[-1].speech([]).stats["frames"] < 1000
+        frames = sessions[0].stats()["frames"]
+        assert frames == 0 if is_early else frames < MOST_FRAMES
         following = engine.speak(TEXT, speaker="ryan", max_frames=2)
         assert following.stats["finish_reason"] == "max_new_tokens"
 
+    monkeypatch.setattr(Session, "begin", watched_begin)
+    monkeypatch.setattr(Session, "stop", watched_stop)
     asyncio.run(speak_and_cancel())
     assert engine.capacity["num_sessions"] == 1
 

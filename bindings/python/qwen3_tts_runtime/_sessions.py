@@ -54,13 +54,20 @@ class Session:
         self._handle = Handle(lambda out: core().session_create(engine.value, out), core().session_destroy)
         self._sample_rate = sample_rate
         self._is_closed = False
+        self._is_stopped = False
         self.is_under_way = False
         """Whether it has an utterance that has not ended, and what that takes."""
 
+    def renew(self) -> None:
+        """For somebody else: forgets a stop."""
+        self._is_stopped = False
+
     def start(self, order: Order) -> None:
-        """Begins an utterance."""
+        """Begins an utterance, which ends before its first frame when it was stopped already."""
         self.is_under_way = True
         core().session_start(self._handle.value, order.json, order.voice and order.voice.handle)
+        if self._is_stopped:  # The library forgets a stop of before; it came from another thread on the way here.
+            self.stop()
         self._check_open()
 
     def next(self) -> Delivery:
@@ -89,6 +96,7 @@ class Session:
 
     def stop(self) -> None:
         """Ends the utterance at its next frame."""
+        self._is_stopped = True
         if is_process_usable():
             core().session_stop(self._handle.value)
 
@@ -148,6 +156,7 @@ class SessionPool:
         with self._lock:
             self.check_open()
             session = self._idle.pop() if self._idle else Session(self._engine, self._sample_rate)
+            session.renew()
             self._busy.add(session)
             return session
 
