@@ -141,6 +141,32 @@ TEST_P(LinearTest, EqualsTheProductInDoublePrecision) {
   }
 }
 
+/// A kernel may add up a few products in 16 bits: those of the largest codes have to fit.
+TEST_P(LinearTest, TheLargestProductsFit) {
+  constexpr int64_t kWidth = 64;
+  const std::vector<uint16_t> ones(PackedWeight::kPanelRows * kWidth / 32, 0x3F80);
+  for (const int64_t bits : {4, 5, 6, 8}) {
+    for (const SizesType rows : {1, 2, 4, 8}) {
+      for (const bool is_high : {false, true}) {
+        const std::vector<uint8_t> codes(static_cast<size_t>(PackedWeight::kPanelRows * kWidth * bits / 8),
+                                         is_high ? 0xFF : 0x00);
+        const Weight weight = make_weight(bits, PackedWeight::kPanelRows, kWidth, 32, codes, ones);
+        const auto half = static_cast<float>(int64_t{1} << (bits - 1));
+        const float value = is_high ? half - 1.0F : -half;
+        for (const float input : {-1.0F, 1.0F}) {
+          const std::vector<float> x(static_cast<size_t>(rows * kWidth), input);
+          const auto y =
+              multiply(make_tensor_ptr({rows, static_cast<SizesType>(kWidth)}, x), weight.codes, weight.scales);
+          ASSERT_TRUE(y.has_value());
+          for (const float output : *y) {
+            EXPECT_NEAR(output, input * value * kWidth, 1e-2) << bits << " bits, " << rows << " rows";
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(LinearTest, AddsNormBiasAndResidual) {
   const Weight weight = any_weight(8, 16, 32, 32);
   std::vector<float> x(64);

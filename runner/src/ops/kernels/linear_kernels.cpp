@@ -11,10 +11,17 @@ constexpr int64_t kPrefetchBytes = 12288;  // ahead in the weights: past the end
 constexpr int64_t kParts = PackedWeight::kPanelRows / kLanes;  // of a panel that is wider than a vector
 // Parts that one pass over a panel multiplies. All of them, where there are registers for that: the panel is then read
 // once and in order.
-#ifdef __ARM_FEATURE_DOTPROD
+#if defined(__ARM_FEATURE_DOTPROD) || defined(__AVX2__)
 constexpr int64_t kPassParts = kParts;
 #else
 constexpr int64_t kPassParts = 1;
+#endif
+// Of these, parts that take turns quad by quad: they share what is made of the inputs, where products take a vector of
+// them and not a lane.
+#ifdef __AVX2__
+constexpr int64_t kSharedParts = kPassParts;
+#else
+constexpr int64_t kSharedParts = 1;
 #endif
 // Rows that one pass over the weights multiplies. Eight need 16 registers for their sums; only the widest set has more.
 constexpr int kMostRows = kParts == 1 ? 8 : 4;
@@ -68,50 +75,31 @@ void quantize(const float* x, int64_t num_groups, int64_t group_size, int64_t ro
   }
 }
 
-/// The number of a quad in its block. An instruction may hold it, so the compiler has to know it.
-template <int64_t kNumber>
-struct Quad {
-  static constexpr int64_t kIndex = kNumber;
-};
+/// Vector `v` of a block.
+QWEN3_TTS_ALWAYS_INLINE Bytes block_vector(const uint8_t* block, int64_t v) {
+  return load<Bytes>(block + v * kVectorBytes);
+}
 
-/// Calls add(Quad, bytes) with the codes of a block's eight quads, widened to bytes. packing/linear.py says where their
-/// bits are.
-template <int kBits, typename Add>
-QWEN3_TTS_ALWAYS_INLINE void for_each_quad(const uint8_t* block, const Add& add) {
+/// Quad kIndex of a block's eight, its codes widened to bytes. packing/linear.py says where their bits are.
+template <int kBits, int64_t kIndex>
+QWEN3_TTS_ALWAYS_INLINE Bytes unpacked_quad(const uint8_t* block) {
   constexpr uint8_t kMask = (1 << kBits) - 1;
-  Bytes vectors[kBits];
-  QWEN3_TTS_UNROLL
-  for (int v = 0; v < kBits; ++v) {
-    vectors[v] = load<Bytes>(block + v * kVectorBytes);
-  }
   if constexpr (kBits == 4) {
-    add(Quad<0>{}, vectors[0] & kMask);
-    add(Quad<1>{}, shifted_right<4>(vectors[0]));
-    add(Quad<2>{}, vectors[1] & kMask);
-    add(Quad<3>{}, shifted_right<4>(vectors[1]));
-    add(Quad<4>{}, vectors[2] & kMask);
-    add(Quad<5>{}, shifted_right<4>(vectors[2]));
-    add(Quad<6>{}, vectors[3] & kMask);
-    add(Quad<7>{}, shifted_right<4>(vectors[3]));
-    return;
-  }
-  add(Quad<0>{}, vectors[0] & kMask);
-  add(Quad<1>{}, vectors[1] & kMask);
-  add(Quad<2>{}, vectors[2] & kMask);
-  add(Quad<3>{}, vectors[3] & kMask);
-  add(Quad<4>{}, vectors[4] & kMask);
-  if constexpr (kBits == 5) {
-    add(Quad<5>{}, joined<6>(shifted_right<3>(vectors[0]), vectors[1]));
-    add(Quad<6>{}, joined<5>(shifted_right<2>(vectors[3]), vectors[2]) & kMask);
-    add(Quad<7>{}, joined<5>(joined<4>(shifted_right<1>(vectors[1]), vectors[3]), vectors[4]) & kMask);
-  } else if constexpr (kBits == 6) {
-    add(Quad<5>{}, vectors[5] & kMask);
-    add(Quad<6>{}, joined<6>(joined<4>(shifted_right<2>(vectors[2]), vectors[1]), vectors[0]));
-    add(Quad<7>{}, joined<6>(joined<4>(shifted_right<2>(vectors[5]), vectors[4]), vectors[3]));
+    const Bytes two = block_vector(block, kIndex / 2);
+    return kIndex % 2 == 0 ? two & kMask : shifted_right<4>(two);
+  } else if constexpr (kIndex < kBits) {
+    return block_vector(block, kIndex) & kMask;
+  } else if constexpr (kBits == 5 && kIndex == 5) {
+    return joined<6>(shifted_right<3>(block_vector(block, 0)), block_vector(block, 1));
+  } else if constexpr (kBits == 5 && kIndex == 6) {
+    return joined<5>(shifted_right<2>(block_vector(block, 3)), block_vector(block, 2)) & kMask;
+  } else if constexpr (kBits == 5) {
+    const Bytes high = joined<4>(shifted_right<1>(block_vector(block, 1)), block_vector(block, 3));
+    return joined<5>(high, block_vector(block, 4)) & kMask;
   } else {
-    add(Quad<5>{}, vectors[5]);
-    add(Quad<6>{}, vectors[6]);
-    add(Quad<7>{}, vectors[7]);
+    constexpr int64_t kFirst = kIndex == 6 ? 0 : 3;  // of three vectors
+    const Bytes high = joined<4>(shifted_right<2>(block_vector(block, kFirst + 2)), block_vector(block, kFirst + 1));
+    return joined<6>(high, block_vector(block, kFirst));
   }
 }
 
@@ -119,6 +107,47 @@ QWEN3_TTS_ALWAYS_INLINE void prefetch_block(const uint8_t* block, int64_t bytes)
   QWEN3_TTS_UNROLL
   for (int64_t line = 0; line < bytes; line += kVectorBytes) {
     __builtin_prefetch(block + kPrefetchBytes + line);
+  }
+}
+
+/// What one pass over a panel sums up, of `kRows` rows of x and kPassParts vectors of lanes.
+template <int kRows>
+struct Pass {
+  Ints products[kRows][kPassParts];  // of one group
+  Inputs inputs[kRows][2];           // of one block
+};
+
+/// Adds the products of quad kIndex of a block, in the kSharedParts parts from `part` on.
+template <int64_t kIndex, int kBits, int kRows>
+QWEN3_TTS_ALWAYS_INLINE void add_quad(const uint8_t* block, int64_t part, QuadSums<kBits> (&sums)[kRows][kSharedParts],
+                                      Pass<kRows>& pass) {
+  Bytes quads[kSharedParts];
+  QWEN3_TTS_UNROLL
+  for (int64_t p = 0; p < kSharedParts; ++p) {
+    quads[p] = unpacked_quad<kBits, kIndex>(block + (part + p) * kRegisterBytes);
+  }
+  QWEN3_TTS_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    QWEN3_TTS_UNROLL
+    for (int64_t p = 0; p < kSharedParts; ++p) {
+      sums[r][p].template add<kIndex>(pass.products[r][part + p], quads[p], pass.inputs[r][kIndex / 4]);
+    }
+  }
+}
+
+template <int kBits, int kRows>
+QWEN3_TTS_ALWAYS_INLINE void add_block(const uint8_t* block, Pass<kRows>& pass) {
+  QWEN3_TTS_UNROLL
+  for (int64_t part = 0; part < kPassParts; part += kSharedParts) {
+    QuadSums<kBits> sums[kRows][kSharedParts];
+    add_quad<0>(block, part, sums, pass);
+    add_quad<1>(block, part, sums, pass);
+    add_quad<2>(block, part, sums, pass);
+    add_quad<3>(block, part, sums, pass);
+    add_quad<4>(block, part, sums, pass);
+    add_quad<5>(block, part, sums, pass);
+    add_quad<6>(block, part, sums, pass);
+    add_quad<7>(block, part, sums, pass);
   }
 }
 
@@ -133,37 +162,24 @@ void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& wei
   Floats sums[kRows][kPassParts] = {};
   for (int64_t g = 0; g < weight.num_groups; ++g) {
     const int8_t* codes[kRows];
-    Ints products[kRows][kPassParts];
+    Pass<kRows> pass;
     QWEN3_TTS_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const int64_t group = (row + r) * weight.num_groups + g;
       codes[r] = x.codes + group * group_size;
       QWEN3_TTS_UNROLL
       for (int64_t part = 0; part < kPassParts; ++part) {
-        products[r][part] = splat(-kMidpoint * x.sums[group]);
+        pass.products[r][part] = splat(-kMidpoint * x.sums[group]);
       }
     }
     for (int64_t b = 0; b < weight.group_blocks; ++b, block += kBlockBytes) {
       prefetch_block(block, kBlockBytes);
-      Inputs inputs[kRows][2];
       QWEN3_TTS_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        inputs[r][0] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns);
-        inputs[r][1] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns + PackedWeight::kBlockColumns / 2);
+        pass.inputs[r][0] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns);
+        pass.inputs[r][1] = load_inputs(codes[r] + b * PackedWeight::kBlockColumns + PackedWeight::kBlockColumns / 2);
       }
-      QWEN3_TTS_UNROLL
-      for (int64_t part = 0; part < kPassParts; ++part) {
-        for_each_quad<kBits>(block + part * kRegisterBytes, [&](auto quad, Bytes quads) {
-          constexpr int64_t kHalf = decltype(quad)::kIndex / 4;
-          constexpr int64_t kQuad = decltype(quad)::kIndex % 4;
-          QWEN3_TTS_UNROLL
-          for (int r = 0; r < kRows; ++r) {
-            Ints& sum = products[r][part];
-            sum = kBits == 8 ? add_wide_quad_products<kQuad>(sum, quads, inputs[r][kHalf])
-                             : add_quad_products<kQuad>(sum, quads, inputs[r][kHalf]);
-          }
-        });
-      }
+      add_block<kBits>(block, pass);
     }
     QWEN3_TTS_UNROLL
     for (int64_t part = 0; part < kPassParts; ++part) {
@@ -171,7 +187,7 @@ void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& wei
       QWEN3_TTS_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const float row_scale = x.scales[(row + r) * weight.num_groups + g];
-        sums[r][part] += to_floats(products[r][part]) * (scale * row_scale);
+        sums[r][part] += to_floats(pass.products[r][part]) * (scale * row_scale);
       }
     }
   }

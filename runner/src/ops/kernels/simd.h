@@ -186,9 +186,19 @@ inline Ints add_pairs(Ints sums, __m256i pairs) {
   return sums + reinterpret_cast<Ints>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-inline Ints add_products(Ints sums, Bytes a, Ints b) {
-  return add_pairs(sums, _mm256_maddubs_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+/// Sums in 16 bits, two a lane. Few products of narrow codes fit; they are widened together.
+#define QWEN3_TTS_SHORT_SUMS
+using ShortSums = __m256i;
+
+/// How many quads of codes of kBits bits fit in ShortSums: two products add up to 2 * 128 * (2^kBits - 1) at most.
+template <int kBits>
+constexpr int64_t kShortQuads = 32767 / (2 * 128 * ((1 << kBits) - 1));
+
+inline ShortSums short_products(Bytes a, Ints b) {
+  return _mm256_maddubs_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b));
 }
+
+inline Ints add_products(Ints sums, Bytes a, Ints b) { return add_pairs(sums, short_products(a, b)); }
 
 /// Two products are added in 16 bits: those of magnitudes, with the sign moved to the other factor, fit.
 inline Ints add_signed_products(Ints sums, Bytes a, Ints b) {
@@ -287,6 +297,36 @@ inline Ints add_wide_quad_products(Ints sums, Bytes a, Inputs inputs) {
 }
 
 #endif
+
+/// Adds to a sum the products of a block's eight quads, one after the other: of codes of kBits bits as
+/// add_quad_products() does, of 8 bits as add_wide_quad_products(). All are in the sum after the last one.
+template <int kBits>
+class QuadSums {
+ public:
+  template <int64_t kIndex>
+  QWEN3_TTS_ALWAYS_INLINE void add(Ints& sum, Bytes quads, Inputs inputs) {
+    if constexpr (kBits == 8) {
+      sum = add_wide_quad_products<kIndex % 4>(sum, quads, inputs);
+    } else {
+#ifdef QWEN3_TTS_SHORT_SUMS
+      constexpr int64_t kFew = kShortQuads<kBits>;
+      static_assert(8 % kFew == 0);
+      const ShortSums products = short_products(quads, splat_quad(inputs + 4 * (kIndex % 4)));
+      few_ = kIndex % kFew == 0 ? products : _mm256_add_epi16(few_, products);
+      if constexpr (kIndex % kFew == kFew - 1) {
+        sum = add_pairs(sum, few_);
+      }
+#else
+      sum = add_quad_products<kIndex % 4>(sum, quads, inputs);
+#endif
+    }
+  }
+
+#ifdef QWEN3_TTS_SHORT_SUMS
+ private:
+  ShortSums few_;
+#endif
+};
 
 }  // namespace
 }  // namespace qwen3_tts::QWEN3_TTS_INSTRUCTION_SET
