@@ -10,13 +10,14 @@ list(LENGTH kernel_processor count)
 if(count GREATER 1)  # Options for one of them stop the compiler of the other.
   message(STATUS "For several architectures at once kernels are built for each one's baseline alone")
 elseif(kernel_processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
-  set(kernel_instruction_sets avx2 avx512)
+  set(kernel_instruction_sets avx2 avxvnni avx512)
   set(kernel_definition QWEN3_TTS_X86_KERNELS)
 elseif(kernel_processor MATCHES "^(aarch64|arm64)$" AND NOT CMAKE_SYSTEM_NAME STREQUAL "Darwin")  # macOS has all that.
   set(kernel_instruction_sets dotprod)
   set(kernel_definition QWEN3_TTS_ARM_KERNELS)
 endif()
 set(kernel_options_avx2 -mavx2 -mfma -mf16c)
+set(kernel_options_avxvnni ${kernel_options_avx2} -mavxvnni)
 set(kernel_options_avx512 ${kernel_options_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                           -mprefer-vector-width=512)
 set(kernel_options_dotprod -march=armv8.2-a+dotprod)

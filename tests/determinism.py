@@ -36,7 +36,7 @@ SEEDS = (101, 102, 103)
 TEXT = "Two geese fly over the sea. Nobody hears them."
 COMMON: dict[str, Any] = {"speaker": "ryan", "max_frames": 60, "quiet": True}
 ROUNDING = 1e-3  # of samples of the same codes, as the golden files have it
-SETS = ("baseline", "avx2", "avx512", "dotprod")
+SETS = ("baseline", "avx2", "avxvnni", "avx512", "dotprod")
 
 
 @dataclass(frozen=True)

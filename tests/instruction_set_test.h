@@ -21,6 +21,8 @@ inline std::string name_of(InstructionSet set) {
   switch (set) {
     case InstructionSet::kAvx512:
       return "Avx512";
+    case InstructionSet::kAvxVnni:
+      return "AvxVnni";
     case InstructionSet::kAvx2:
       return "Avx2";
     case InstructionSet::kDotprod:

@@ -17,6 +17,7 @@ using namespace qwen3_tts;
 
 const std::map<std::string, InstructionSet> kSets = {{"baseline", InstructionSet::kBaseline},
                                                      {"avx2", InstructionSet::kAvx2},
+                                                     {"avxvnni", InstructionSet::kAvxVnni},
                                                      {"avx512", InstructionSet::kAvx512},
                                                      {"dotprod", InstructionSet::kDotprod}};
 

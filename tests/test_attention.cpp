@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(Every, AttentionTest,
 TEST_P(AttentionTest, TheChosenInstructionSetRuns) {
 #ifdef QWEN3_TTS_X86_KERNELS
   const std::vector<const AttentionKernels*> tables = {&baseline::attention_kernels, &avx2::attention_kernels,
-                                                       &avx512::attention_kernels};
+                                                       &avxvnni::attention_kernels, &avx512::attention_kernels};
   EXPECT_EQ(&attention_kernels(), tables[static_cast<size_t>(std::get<0>(GetParam()))]);
 #elif defined(QWEN3_TTS_ARM_KERNELS)
   const bool is_baseline = std::get<0>(GetParam()) == InstructionSet::kBaseline;

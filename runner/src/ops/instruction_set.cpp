@@ -27,6 +27,17 @@ bool has_f16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
+/// Nor for this.
+bool has_avx_vnni() {
+  constexpr unsigned kExtendedFeatures = 7;
+  constexpr unsigned kAvxVnni = 1U << 4;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(kExtendedFeatures, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
+}
+
 bool is_available(InstructionSet set) {
   __builtin_cpu_init();
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
@@ -36,6 +47,8 @@ bool is_available(InstructionSet set) {
   switch (set) {
     case InstructionSet::kAvx512:
       return has_avx2 && has_avx512;
+    case InstructionSet::kAvxVnni:
+      return has_avx2 && has_avx_vnni();
     case InstructionSet::kAvx2:
       return has_avx2;
     default:
@@ -69,8 +82,8 @@ std::atomic<InstructionSet>& chosen() {
 
 std::vector<InstructionSet> available_instruction_sets() {
   std::vector<InstructionSet> sets;
-  for (const auto set :
-       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512, InstructionSet::kDotprod}) {
+  for (const auto set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvxVnni,
+                         InstructionSet::kAvx512, InstructionSet::kDotprod}) {
     if (is_available(set)) {
       sets.push_back(set);
     }

@@ -20,29 +20,36 @@
 ///
 /// `example_kernels().add(...)` calls the best one. The linker keeps one copy of an inline function or template that
 /// several files share, and that copy may hold instructions the processor lacks: a kernel calls none but its own (a
-/// test reads the objects' symbols). It may use intrinsics where the compiler defines __AVX2__, __AVX512VNNI__,
-/// __aarch64__ or __ARM_FEATURE_DOTPROD.
+/// test reads the objects' symbols). It may use intrinsics where the compiler defines __AVX2__, __AVXVNNI__,
+/// __AVX512VNNI__, __aarch64__ or __ARM_FEATURE_DOTPROD.
 #ifdef QWEN3_TTS_X86_KERNELS  // from CMake, which compiles them
-#define QWEN3_TTS_DECLARE_KERNELS(Type, name) \
-  namespace baseline {                        \
-  extern const Type name;                     \
-  }                                           \
-  namespace avx2 {                            \
-  extern const Type name;                     \
-  }                                           \
-  namespace avx512 {                          \
-  extern const Type name;                     \
-  }                                           \
-  inline const Type& name() { return *choose_kernels<Type>({&baseline::name, &avx2::name, &avx512::name, nullptr}); }
+#define QWEN3_TTS_DECLARE_KERNELS(Type, name)                                                             \
+  namespace baseline {                                                                                    \
+  extern const Type name;                                                                                 \
+  }                                                                                                       \
+  namespace avx2 {                                                                                        \
+  extern const Type name;                                                                                 \
+  }                                                                                                       \
+  namespace avxvnni {                                                                                     \
+  extern const Type name;                                                                                 \
+  }                                                                                                       \
+  namespace avx512 {                                                                                      \
+  extern const Type name;                                                                                 \
+  }                                                                                                       \
+  inline const Type& name() {                                                                             \
+    return *choose_kernels<Type>({&baseline::name, &avx2::name, &avxvnni::name, &avx512::name, nullptr}); \
+  }
 #elif defined(QWEN3_TTS_ARM_KERNELS)
-#define QWEN3_TTS_DECLARE_KERNELS(Type, name) \
-  namespace baseline {                        \
-  extern const Type name;                     \
-  }                                           \
-  namespace dotprod {                         \
-  extern const Type name;                     \
-  }                                           \
-  inline const Type& name() { return *choose_kernels<Type>({&baseline::name, nullptr, nullptr, &dotprod::name}); }
+#define QWEN3_TTS_DECLARE_KERNELS(Type, name)                                                   \
+  namespace baseline {                                                                          \
+  extern const Type name;                                                                       \
+  }                                                                                             \
+  namespace dotprod {                                                                           \
+  extern const Type name;                                                                       \
+  }                                                                                             \
+  inline const Type& name() {                                                                   \
+    return *choose_kernels<Type>({&baseline::name, nullptr, nullptr, nullptr, &dotprod::name}); \
+  }
 #else
 #define QWEN3_TTS_DECLARE_KERNELS(Type, name) \
   namespace baseline {                        \
@@ -57,6 +64,7 @@ namespace qwen3_tts {
 enum class InstructionSet {
   kBaseline,  ///< what every processor of the architecture has: SSE2, NEON, plain C++ elsewhere
   kAvx2,      ///< with FMA and F16C: Intel since Haswell, AMD since Zen
+  kAvxVnni,   ///< the same with AVX-VNNI: Intel since Alder Lake, AMD since Zen 5
   kAvx512,    ///< F, BW, DQ, VL and VNNI: Intel since Cascade Lake, AMD since Zen 4
   kDotprod,   ///< of AArch64, products of bytes: Arm's own cores since the Cortex-A55 and A75
 };
@@ -72,7 +80,7 @@ void set_instruction_set(InstructionSet set);
 
 /// That of `tables` which belongs to the instruction set that runs.
 template <typename Kernels>
-const Kernels* choose_kernels(const std::array<const Kernels*, 4>& tables) {
+const Kernels* choose_kernels(const std::array<const Kernels*, 5>& tables) {
   return tables[static_cast<size_t>(instruction_set())];
 }
 

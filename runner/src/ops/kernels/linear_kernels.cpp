@@ -119,7 +119,8 @@ struct Pass {
 
 /// Adds the products of quad kIndex of a block, in the kSharedParts parts from `part` on.
 template <int64_t kIndex, int kBits, int kRows>
-QWEN3_TTS_ALWAYS_INLINE void add_quad(const uint8_t* block, int64_t part, QuadSums<kBits> (&sums)[kRows][kSharedParts],
+QWEN3_TTS_ALWAYS_INLINE void add_quad(const uint8_t* block, int64_t part,
+                                      QuadSums<kBits, kRows * kSharedParts> (&sums)[kRows][kSharedParts],
                                       Pass<kRows>& pass) {
   Bytes quads[kSharedParts];
   QWEN3_TTS_UNROLL
@@ -139,7 +140,7 @@ template <int kBits, int kRows>
 QWEN3_TTS_ALWAYS_INLINE void add_block(const uint8_t* block, Pass<kRows>& pass) {
   QWEN3_TTS_UNROLL
   for (int64_t part = 0; part < kPassParts; part += kSharedParts) {
-    QuadSums<kBits> sums[kRows][kSharedParts];
+    QuadSums<kBits, kRows * kSharedParts> sums[kRows][kSharedParts];
     add_quad<0>(block, part, sums, pass);
     add_quad<1>(block, part, sums, pass);
     add_quad<2>(block, part, sums, pass);

@@ -162,15 +162,20 @@ inline Bytes joined(Bytes upper, Bytes lower) {
 
 #endif
 
-#ifdef __AVX512VNNI__
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
 /// What add_wide_products() takes off its unsigned bytes.
 constexpr int32_t kWideOffset = 0;
 
 /// sums + the four products of each lane: a unsigned and at most 127, b signed.
 inline Ints add_products(Ints sums, Bytes a, Ints b) {
+#ifdef __AVX512VNNI__
   return reinterpret_cast<Ints>(
       _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#else
+  return reinterpret_cast<Ints>(_mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sums), reinterpret_cast<__m256i>(a),
+                                                        reinterpret_cast<__m256i>(b)));
+#endif
 }
 
 /// The same for any a, less kWideOffset, and b above -128.
@@ -186,19 +191,11 @@ inline Ints add_pairs(Ints sums, __m256i pairs) {
   return sums + reinterpret_cast<Ints>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-/// Sums in 16 bits, two a lane. Few products of narrow codes fit; they are widened together.
-#define QWEN3_TTS_SHORT_SUMS
-using ShortSums = __m256i;
-
-/// How many quads of codes of kBits bits fit in ShortSums: two products add up to 2 * 128 * (2^kBits - 1) at most.
-template <int kBits>
-constexpr int64_t kShortQuads = 32767 / (2 * 128 * ((1 << kBits) - 1));
-
-inline ShortSums short_products(Bytes a, Ints b) {
+inline __m256i products_of_pairs(Bytes a, Ints b) {
   return _mm256_maddubs_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b));
 }
 
-inline Ints add_products(Ints sums, Bytes a, Ints b) { return add_pairs(sums, short_products(a, b)); }
+inline Ints add_products(Ints sums, Bytes a, Ints b) { return add_pairs(sums, products_of_pairs(a, b)); }
 
 /// Two products are added in 16 bits: those of magnitudes, with the sign moved to the other factor, fit.
 inline Ints add_signed_products(Ints sums, Bytes a, Ints b) {
@@ -298,34 +295,81 @@ inline Ints add_wide_quad_products(Ints sums, Bytes a, Inputs inputs) {
 
 #endif
 
-/// Adds to a sum the products of a block's eight quads, one after the other: of codes of kBits bits as
-/// add_quad_products() does, of 8 bits as add_wide_quad_products(). All are in the sum after the last one.
-template <int kBits>
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+
+/// Sums of the products of few quads, two a lane: 16 bits are enough for them.
+using FewSums = __m256i;
+
+/// How many quads of codes of kBits bits fit: two products add up to 2 * 128 * (2^kBits - 1) at most.
+template <int kBits, int64_t kSums>
+constexpr int64_t kFewQuads = kBits == 8 ? 0 : 32767 / (2 * 128 * ((1 << kBits) - 1));
+
+template <int kBits, int64_t kQuad>
+inline FewSums few_products(Bytes a, Inputs inputs) {
+  return products_of_pairs(a, splat_quad(inputs + 4 * kQuad));
+}
+
+template <int kBits, int64_t kQuad>
+inline FewSums add_few_products(FewSums sums, Bytes a, Inputs inputs) {
+  return _mm256_add_epi16(sums, few_products<kBits, kQuad>(a, inputs));
+}
+
+inline Ints add_few(Ints sums, FewSums few) { return add_pairs(sums, few); }
+
+#else
+
+/// Sums of the products of few quads.
+using FewSums = Ints;
+
+/// How many quads those are, where kSums sums are formed at once; 0: all go into the sum. An instruction that adds to a
+/// sum waits for the one before it, 4 or 5 cycles, and only many sums hide that: so where they are few, others begin.
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+template <int kBits, int64_t kSums>
+constexpr int64_t kFewQuads = kSums < 8 ? 4 : 0;
+#else
+template <int kBits, int64_t kSums>
+constexpr int64_t kFewQuads = 0;
+#endif
+
+template <int kBits, int64_t kQuad>
+inline FewSums add_few_products(FewSums sums, Bytes a, Inputs inputs) {
+  return kBits == 8 ? add_wide_quad_products<kQuad>(sums, a, inputs) : add_quad_products<kQuad>(sums, a, inputs);
+}
+
+template <int kBits, int64_t kQuad>
+inline FewSums few_products(Bytes a, Inputs inputs) {
+  return add_few_products<kBits, kQuad>(FewSums{}, a, inputs);
+}
+
+inline Ints add_few(Ints sums, FewSums few) { return sums + few; }
+
+#endif
+
+/// Adds to a sum, one of kSums at once, the products of a block's eight quads, one after the other: of codes of kBits
+/// bits as add_quad_products() does, of 8 bits as add_wide_quad_products(). All are there after the last one.
+template <int kBits, int64_t kSums>
 class QuadSums {
  public:
   template <int64_t kIndex>
   QWEN3_TTS_ALWAYS_INLINE void add(Ints& sum, Bytes quads, Inputs inputs) {
-    if constexpr (kBits == 8) {
-      sum = add_wide_quad_products<kIndex % 4>(sum, quads, inputs);
-    } else {
-#ifdef QWEN3_TTS_SHORT_SUMS
-      constexpr int64_t kFew = kShortQuads<kBits>;
+    constexpr int64_t kQuad = kIndex % 4;
+    constexpr int64_t kFew = kFewQuads<kBits, kSums>;
+    if constexpr (kFew > 0) {
       static_assert(8 % kFew == 0);
-      const ShortSums products = short_products(quads, splat_quad(inputs + 4 * (kIndex % 4)));
-      few_ = kIndex % kFew == 0 ? products : _mm256_add_epi16(few_, products);
+      few_ = kIndex % kFew == 0 ? few_products<kBits, kQuad>(quads, inputs)
+                                : add_few_products<kBits, kQuad>(few_, quads, inputs);
       if constexpr (kIndex % kFew == kFew - 1) {
-        sum = add_pairs(sum, few_);
+        sum = add_few(sum, few_);
       }
-#else
-      sum = add_quad_products<kIndex % 4>(sum, quads, inputs);
-#endif
+    } else if constexpr (kBits == 8) {
+      sum = add_wide_quad_products<kQuad>(sum, quads, inputs);
+    } else {
+      sum = add_quad_products<kQuad>(sum, quads, inputs);
     }
   }
 
-#ifdef QWEN3_TTS_SHORT_SUMS
  private:
-  ShortSums few_;
-#endif
+  FewSums few_;
 };
 
 }  // namespace
