@@ -58,7 +58,7 @@ prove: build libraries build/judges/.setup-proof ## Measure and judge the demo v
 check: $(VENV)/.setup-dev build/cpu/build.ninja ## Check style, then run the C++ tests and the quick Python tests: minutes
 	@scripts/test.sh check $(JOBS)
 
-test: $(VENV)/.setup-dev $(VENV)/.setup-wheel build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, then the C++ ones again under sanitizers
+test: $(VENV)/.setup-dev $(VENV)/.setup-wheel build/judges/.setup build/cpu/build.ninja build/cpu-debug/build.ninja ## Run every test, the C++ ones under sanitizers
 	@scripts/test.sh all $(JOBS)
 
 test-service: $(VENV)/.setup-service build/cpu/build.ninja ## Test the server by a browser and under load: minutes

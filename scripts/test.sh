@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests, on configured builds (see the Makefile): test.sh check | all | service | proof | threads | faults [JOBS]
 #   check    style, C++ tests and the Python tests that are quick: for everybody who changes something
-#   all      every test, and the C++ ones again under sanitizers
+#   all      every test: the C++ ones under sanitizers, and in the optimized build what only that can show
 #   service  the server, by a browser and under load: minutes
 #   proof    benchmarks/prove.py on a tiny model, from the snapshot to the report
 #   threads  the C++ tests of threads under ThreadSanitizer: long schedules, and a race that it must find
@@ -29,7 +29,11 @@ stage() {
   costs+=$(printf '%-18s %4d s' "$name" "$((SECONDS - begin))")$'\n'
 }
 
-build() { stage "$1" .venv/bin/cmake --build "$2" -j "$jobs"; }
+build() {
+  local name=$1 folder=$2
+  shift 2
+  stage "$name" .venv/bin/cmake --build "$folder" -j "$jobs" "$@"
+}
 cpp_tests() {
   local name=$1 folder=$2
   shift 2
@@ -39,7 +43,7 @@ cpp_tests() {
 # Two workers, of 2 GB each. A file's tests share what they make, so each worker takes whole files, the slow ones first.
 python_tests() {
   QWEN3_TTS_BUILD_DIR=$PWD/build/cpu \
-    stage pytest .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+    stage pytest .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 "$@"
 }
 
 # speak BUILD MODEL: one synthesis through the program, down to a WAV file.
@@ -57,12 +61,12 @@ case $what in
     python_tests -m 'not slow and not listening and not service and not proof'
     ;;
   all)
-    build build build/cpu
+    build build build/cpu --target optimized
     stage models .venv/bin/python tests/models.py
-    cpp_tests ctest build/cpu
+    cpp_tests ctest-optimized build/cpu -L optimized
     python_tests -m 'not service and not proof'
     build build-sanitized build/cpu-debug
-    # Batches and failing allocations take the most time here, and what they say of three models ctest has shown.
+    # Batches and failing allocations take the most time here, and all of their models have spoken before.
     cpp_tests ctest-sanitized build/cpu-debug -E '/(Batch|Allocation)Test[.].*/tinycustomvoice$'
     stage speak-sanitized speak build/cpu-debug tiny-customvoice
     ;;
