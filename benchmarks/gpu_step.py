@@ -65,11 +65,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def methods_of(args: argparse.Namespace) -> tuple[RandomCheckpoint, list[Method]]:
-    """All methods, of which those are let go that are not wanted, and their weights with them."""
+def methods_of(args: argparse.Namespace, *, kernels: bool = False) -> tuple[RandomCheckpoint, list[Method]]:
+    """All methods, of which those are let go that are not wanted, and their weights with them.
+
+    kernels: with the project's own, as a program has them on a GPU; without, they are what that is compared with.
+    """
     checkpoint = RandomCheckpoint(args.size, args.groups, args.layers)
     on_cpu = args.device == "cpu"
-    flavour = Flavour(torch.float32, torch.float32) if on_cpu else Flavour(torch.bfloat16)
+    flavour = Flavour(torch.float32, torch.float32) if on_cpu else Flavour(torch.bfloat16, kernels=kernels)
     methods = build_methods(load_stages(checkpoint, RECIPES[args.variant], flavour, MAX_SEQ_LEN))
     return checkpoint, [method for method in methods if method.name == args.method]
 
@@ -104,7 +107,7 @@ def torch_compile(args: argparse.Namespace) -> dict[str, Any]:
 def export(args: argparse.Namespace) -> dict[str, Any]:
     from qwen3_tts.export.cuda import lowering
 
-    _, methods = methods_of(args)
+    _, methods = methods_of(args, kernels=True)
     clock = Clock()
     with compilation(args.device):
         lowered = lowering.lower(methods, {}, clock)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The checks of the CUDA export that need no GPU, on a full-size model (tests/test_cuda_*.py have them on tiny ones).
 
-    python tests/full_size_cuda.py [--size 0.6b-base] [--checks flavour lowering containers] [--groups 16]
+    python tests/full_size_cuda.py [--size 0.6b-base] [--checks flavour lowering launches containers] [--groups 16]
 
 flavour     the GPU's stages eagerly in fp32 against the CPU's: tokens and codes equal, samples within 1e-5
 lowering    the whole export in 4w but the compilation of kernels: the static check of every program, one delegate a
             method, only copies around it
+launches    how many kernels a frame launches, from the code that is generated for an sm_90: at most 700
 containers  the same programs in fp32, compiled for the CPU and run as a runtime would: tokens and codes equal to the
             eager modules', by `frame` and by `talker` and `cp_generate`
 Says how long each took and the most memory so far. --groups: the first code groups alone, because a frame is unrolled
@@ -27,6 +28,7 @@ from unittest.mock import patch
 import torch
 
 import gpu_program
+from cuda_launches import count
 from cuda_models import SmallerCheckpoint
 from cuda_without_gpu import NoKernels
 from full_size_parity import FOLDER, REPOSITORY, make_checkpoint, say
@@ -36,7 +38,8 @@ from qwen3_tts.export.cuda.containers import Containers
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.program import write_cuda_program
 from qwen3_tts.export.cuda.speaking import Call, Modules, Speaker, Speech
-from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.cuda.stages import CHUNK_FRAMES, Flavour, load_stages
+from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
@@ -49,6 +52,8 @@ MAX_SEQ_LEN, FRAMES, SEED = 512, 3, 3
 REQUEST = Request("It says the same.")
 NUM_METHODS = 10
 COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
+COUNTED = ("talker", "frame", "cp_generate", "decode_audio", "decode_chunk")
+MOST_LAUNCHES = 700
 COMPILED = (
     "encode_text",
     "codec_embed",
@@ -113,6 +118,22 @@ def report(method: str, step: str) -> None:
     say(f"{step} {method}")
 
 
+def check_launches(checkpoint: Checkpoint) -> None:
+    """In bfloat16, as `frame` and `decode_chunk` are called: the codec decodes four frames at a time."""
+    stages = load_stages(checkpoint, Recipe(), Flavour(torch.bfloat16, kernels=True), MAX_SEQ_LEN)
+    found = {}
+    for method in build_methods(stages):
+        if method.name in COUNTED:
+            with torch.no_grad():
+                programs = export_methods([method], report)
+            report(method.name, "count launches of")
+            found[method.name] = count(programs[method.name]).total()
+    for name, launches in found.items():
+        print(f"{name}: {launches} launches")
+    per_frame = found["frame"] + found["decode_chunk"] / CHUNK_FRAMES
+    require(per_frame <= MOST_LAUNCHES, f"a frame is {per_frame:.0f} launches")
+
+
 def check_containers(checkpoint: Checkpoint) -> None:
     spoken = eager(checkpoint)
     expected = [getattr(spoken, way)(spoken.prompt(REQUEST), greedy(checkpoint), SEED) for way in WAYS]
@@ -150,6 +171,7 @@ def compile_for_cpu(checkpoint: Checkpoint, folder: Path) -> Containers:
 CHECKS: dict[str, Callable[[Checkpoint], None]] = {
     "flavour": check_flavour,
     "lowering": check_lowering,
+    "launches": check_launches,
     "containers": check_containers,
 }
 

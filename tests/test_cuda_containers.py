@@ -35,7 +35,7 @@ from without_gpu import SOON_COMPILED, compiling_with, slow_cpu_kernels
 
 pytestmark = pytest.mark.slow
 
-FP32 = Flavour(torch.float32, torch.float32)  # attention too: the CPU has no kernel that equals Triton's
+FP32 = Flavour(torch.float32, torch.float32)  # attention too: a CPU runs no Triton kernels
 STEPWISE = ("code_predictor", "cp_head")  # test_cuda_lowering.py has these, uncompiled
 METHODS = 8
 MAX_SEQ_LEN = 256
@@ -75,7 +75,7 @@ def made(checkpoint: SmallerCheckpoint, tmp_path_factory: pytest.TempPathFactory
         lowering.watch_compilation(names.append),
     ):
         patch.setattr(target, "versions", lambda: MADE_WITH)
-        patch.setattr(program, "Flavour", lambda dtype: replace(FP32, dtype=dtype))
+        patch.setattr(program, "Flavour", lambda dtype, kernels: replace(FP32, dtype=dtype))
         patch.setattr(lowering, "check_programs", lambda programs, report: None)  # it wants bfloat16
         patch.setattr(program, "build_methods", some_methods)
         constants = gpu_program.constants(checkpoint)

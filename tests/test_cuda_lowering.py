@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from cuda_models import GROUPS, SmallerCheckpoint
+from cuda_models import SmallerCheckpoint
 from cuda_without_gpu import NoKernels
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import lowering
@@ -33,7 +33,7 @@ COPIES = {"et_copy::_h2d_copy", "et_copy::_d2h_copy"}
 
 def export_of(checkpoint: Checkpoint, recipe: Recipe, *names: str) -> dict[str, ExportedProgram]:
     """Of a GPU's methods in bfloat16, those of `names`."""
-    methods = build_methods(load_stages(checkpoint, recipe, Flavour(torch.bfloat16), MAX_SEQ_LEN))
+    methods = build_methods(load_stages(checkpoint, recipe, Flavour(torch.bfloat16, kernels=True), MAX_SEQ_LEN))
     with torch.no_grad():
         return export_methods([method for method in methods if method.name in names], lambda method, step: None)
 
@@ -42,27 +42,30 @@ def calls(program: ExportedProgram, name: str) -> list[torch.fx.Node]:
     return [node for node in program.graph.nodes if str(node.target).startswith(name)]
 
 
-def test_attention_is_the_backends_kernels_and_reads_what_is_filled(tiny_checkpoint: Callable[[str], Path]) -> None:
-    """One row over a long cache is split among blocks and needs no mask; several rows see what is before them."""
+def test_attention_is_kernels_and_reads_what_is_filled(tiny_checkpoint: Callable[[str], Path]) -> None:
+    """Of a row or two the project's own; many rows go to the backend's and see what is before them."""
     programs = export_of(
-        SmallerCheckpoint(tiny_checkpoint("tiny-customvoice")), Recipe(talker="4w"), "talker", "talker_prefill", "frame"
+        SmallerCheckpoint(tiny_checkpoint("tiny-customvoice")), Recipe(talker="4w"), "talker", "talker_prefill"
     )
     for name, program in programs.items():
         assert problems(program) == [], name
         assert not calls(program, "aten.scaled_dot_product_attention"), name
-    for name, split, whole in (("talker", 2, 0), ("talker_prefill", 0, 2), ("frame", 2, GROUPS - 1)):
-        found = [calls(programs[name], kernel) for kernel in ("triton.sdpa_decode_splitk", "triton.sdpa.default")]
-        assert [len(nodes) for nodes in found] == [split, whole], name
-        for node in [*found[0], *found[1]]:
+    for name, own, backends in (("talker", 2, 0), ("talker_prefill", 0, 2)):
+        assert len(calls(programs[name], "qwen3_tts_cuda.attention")) == own, name
+        found = calls(programs[name], "triton.sdpa")
+        assert len(found) == backends, name
+        for node in found:
             given = arguments_of(node)
             rows = given["query"].meta["val"].shape[2]
-            assert (given.get("attn_mask") is None) == (rows == 1), name
+            assert rows > 1 and given["attn_mask"] is not None, name
             assert list(given["kv_len"].meta["val"].shape) == [1], name
 
 
 def test_the_backend_takes_a_method_as_one_delegate(tiny_checkpoint: Callable[[str], Path]) -> None:
     """In 4w and bfloat16, with the kernels that it has for them; the stepwise ones, which are compiled nowhere else."""
-    stages = load_stages(Checkpoint(tiny_checkpoint("tiny-mtp")), Recipe(talker="4w"), Flavour(torch.bfloat16), 512)
+    stages = load_stages(
+        Checkpoint(tiny_checkpoint("tiny-mtp")), Recipe(talker="4w"), Flavour(torch.bfloat16, kernels=True), 512
+    )
     layers = {f"talker.layers.{layer}" for layer in range(3)}
     assert {name.rsplit(".", 2)[0] for name in stages.skipped} == layers  # inputs of 96 and 240
     names = ("talker", "code_predictor", "cp_head")
@@ -72,8 +75,8 @@ def test_the_backend_takes_a_method_as_one_delegate(tiny_checkpoint: Callable[[s
             [method for method in build_methods(stages) if method.name in names], {}, lambda method, step: None
         )
     targets = [str(node.target) for module in compiled.modules for node in module.graph.nodes]
-    assert sum("triton.sdpa_decode_splitk" in called for called in targets) == 3
-    assert sum("triton.sdpa.default" in called for called in targets) == 2
+    assert sum("qwen3_tts_cuda.attention" in called for called in targets) == 5
+    assert not [called for called in targets if "triton.sdpa" in called]
     for plan in lowered.executorch_program.execution_plan:
         assert [delegate.id for delegate in plan.delegates] == ["CudaBackend"], plan.name
         assert {operator.name for operator in plan.operators} == COPIES, plan.name

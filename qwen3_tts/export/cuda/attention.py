@@ -26,13 +26,17 @@ class Places(NamedTuple):
     slots: Tensor  # [S] int64: where in the cache the rows' keys and values go
     visible: Tensor  # [1, 1, S, slots] bool: which slots a row sees
     length: Tensor  # [1] int64: no row sees a slot from here on
+    first: Tensor | None  # [1] int64, or 0; plus `offset` it is the position of the first of consecutive rows
+    offset: int
+    frequencies: Tensor  # [head_dim / 2], of the rotation
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Places], Tensor]
 
 
 class CachePlaces(nn.Module):
-    """Places of rows: of the position [1] of the first one, or of that of every row, [S], -1 for padding.
+    """Places of rows: of the position [1] of the first one, or of that of every row, [S], -1 for padding. Instead of
+    the first one's position there may be a number, `offset`, that is known when a program is made.
 
     Without a window slot i holds position i; padding goes to `spare_rows` more slots that no row sees, and sees slot 0,
     which is finite. With one, the cache is a ring of window - 1 + `max_rows` slots.
@@ -47,12 +51,13 @@ class CachePlaces(nn.Module):
         half = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
         self.register_buffer("frequencies", 1.0 / (config.rope_theta**half))
 
-    def forward(self, x: Tensor, position: Tensor) -> Places:
+    def forward(self, x: Tensor, position: Tensor | None, offset: int = 0) -> Places:
         rows = torch.arange(x.shape[0], device=x.device)
-        positions = position if len(position) == len(x) else position + rows
+        positions = rows + offset if position is None else position if len(position) == len(x) else position + rows
         angles = positions.float()[:, None] * self.frequencies
         slots, visible, length = self._ring(positions) if self.window else self._line(positions, rows)
-        return Places(torch.cat([angles.cos(), angles.sin()], dim=1), slots, visible[None, None], length)
+        rotation = torch.cat([angles.cos(), angles.sin()], dim=1)
+        return Places(rotation, slots, visible[None, None], length, position, offset, self.frequencies)
 
     def _line(self, positions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         slots = torch.where(positions < 0, self.capacity + rows, positions)

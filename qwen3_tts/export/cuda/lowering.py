@@ -27,6 +27,7 @@ from executorch.exir.backend.compile_spec_schema import CompileSpec
 from torch.export import ExportedProgram
 
 from qwen3_tts.export.cuda.driver_link import driver_to_link_with
+from qwen3_tts.export.cuda.in_place import writing_in_place
 from qwen3_tts.export.cuda.static_check import problems
 from qwen3_tts.export.lowering import Report, export_methods
 from qwen3_tts.export.methods import Method
@@ -64,7 +65,7 @@ def check_programs(programs: dict[str, ExportedProgram], report: Report) -> None
 
 def lower(methods: list[Method], constants: dict[str, Any], report: Report) -> ExecutorchProgramManager:
     """The whole program: a delegate a method, the constants as constant methods. Empties `methods`."""
-    with torch.no_grad(), driver_to_link_with(), warnings.catch_warnings():
+    with torch.no_grad(), driver_to_link_with(), writing_in_place(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         programs = export_methods(methods, report)
         methods.clear()

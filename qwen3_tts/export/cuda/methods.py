@@ -6,6 +6,8 @@ what a frame leaves for the next one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -13,11 +15,12 @@ from torch.export import Dim
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.cuda.frame_input import size_of, unpack
-from qwen3_tts.export.cuda.sampling import process_talker_logits, sample
+from qwen3_tts.export.cuda.sampling import process_talker_logits
 from qwen3_tts.export.cuda.stages import CHUNK_FRAMES, Stages
 from qwen3_tts.export.methods import Method
 
 _NO_STATE = None  # in place of the CPU's caches
+_CAT = 8  # of more tensors Inductor copies every one by a kernel of its own
 
 
 class LastFrame(nn.Module):
@@ -107,33 +110,39 @@ class WholeFrame(nn.Module):
     def __init__(self, stages: Stages, last: LastFrame):
         super().__init__()
         self.code_predictor, self.codec_embedding, self.last = stages.code_predictor, stages.codec_embedding, last
-        self.group_offsets = stages.config.group_offsets
+        self.group_offsets, self.draw = stages.config.group_offsets, stages.draw
 
-    def generate(self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor) -> tuple[Tensor, Tensor]:
+    def generate(
+        self, hidden: Tensor, code0: Tensor, row: Tensor, uniforms: Tensor, sampling: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """All codes [G], code 0 first, and the sum of their embeddings [1, H], added in the order of the groups.
 
-        hidden [1, H] and code0 [1] from the talker, uniforms [G - 1], sampling {temperature, top_k, top_p}.
+        hidden [1, H] and code0 [1] from the talker, row [1, H] the code's embedding, uniforms [G - 1], sampling
+        {temperature, top_k, top_p}.
         """
-        row = self.codec_embedding(code0)
         codes, total = [code0], row
         rows = torch.cat([hidden, row])  # positions 0 and 1 in one pass
         position = 0
         for group in range(1, len(self.group_offsets)):
-            start = torch.full((1,), position, dtype=torch.int64, device=hidden.device)
-            logits = self.code_predictor.logits(group, self.code_predictor(rows, start))
-            code = sample(logits, uniforms, group - 1, sampling)
-            rows = self.codec_embedding(code + self.group_offsets[group])
+            logits = self.code_predictor.logits(group, self.code_predictor(rows, None, position))
+            code, rows, total = self.drawn(logits, uniforms, group - 1, sampling, self.group_offsets[group], total)
             codes.append(code)
-            total = total + rows
             position = group + 1
-        return torch.cat(codes), total
+        return torch.cat([torch.cat(codes[i : i + _CAT]) for i in range(0, len(codes), _CAT)]), total
+
+    def drawn(
+        self, logits: Tensor, uniforms: Tensor, index: int, sampling: Tensor, first_row: int, total: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Code, embedding and sum as draw() of sampling.py gives them."""
+        table: Any = self.codec_embedding.weight
+        return self.draw(logits, uniforms, index, sampling, table, first_row, total)
 
 
 class GenerateCodes(WholeFrame):
     """The first frame of a piece for `frame` to go on from, and every frame where there is no `frame`."""
 
     def forward(self, hidden: Tensor, code0: Tensor, uniforms: Tensor, sampling: Tensor) -> tuple[Tensor, Tensor]:
-        codes, embedding = self.generate(hidden, code0, uniforms, sampling)
+        codes, embedding = self.generate(hidden, code0, self.codec_embedding(code0), uniforms, sampling)
         self.last.begin(embedding)
         return codes, embedding
 
@@ -143,13 +152,16 @@ class Frame(WholeFrame):
 
     def __init__(self, stages: Stages, last: LastFrame):
         super().__init__(stages, last)
-        self.talker, self.config = stages.talker, stages.config
+        self.talker, self.config, self.settle = stages.talker, stages.config, stages.settle
 
     def forward(self, packed: Tensor) -> Tensor:
         """Codes [G]: code 0 may be the end token, and the frame is then none; NOTHING_TO_DRAW says a stage broke."""
         config, last = self.config, self.last
         given = unpack(packed, config.talker.hidden_size, config.num_code_groups)
-        logits, hidden = self.talker(last.embedding + given.text_row, given.position.to(torch.int64))
+        position, uniforms, sampling = (
+            self.settle(part) for part in (given.position.to(torch.int64), given.uniforms, given.sampling)
+        )
+        logits, hidden = self.talker(last.embedding + given.text_row, position)
         ids = torch.arange(len(last.seen), device=packed.device)
         seen = torch.where(ids == given.last_token.to(torch.int64), 1.0, last.seen)
         processed = process_talker_logits(
@@ -160,10 +172,10 @@ class Frame(WholeFrame):
             code_vocab_size=config.code_vocab_size,
             eos_id=config.token_ids.codec_eos,
         )
-        code0 = sample(processed, given.uniforms, 0, given.sampling[:3])
-        codes, embedding = self.generate(hidden, code0.clamp(min=0), given.uniforms[1:], given.sampling[3:])
+        code0, row, _ = self.drawn(processed, uniforms, 0, sampling[:3], 0, None)
+        codes, embedding = self.generate(hidden, code0, row, uniforms[1:], sampling[3:])
         last.follow(embedding, seen)
-        return torch.cat([code0, codes[1:]])
+        return codes
 
 
 class DecodeAudio(nn.Module):

@@ -35,7 +35,8 @@ def write_cuda_program(
     report: Report,
 ) -> dict[str, Any]:
     """Write both files; returns the manifest. flags: as it shows them, with dtype, gpu_arch and max_seq_len."""
-    stages = load_stages(checkpoint, recipe, Flavour(getattr(torch, GPU_DTYPES[flags["dtype"]])), flags["max_seq_len"])
+    flavour = Flavour(getattr(torch, GPU_DTYPES[flags["dtype"]]), kernels=True)
+    stages = load_stages(checkpoint, recipe, flavour, flags["max_seq_len"])
     skipped = stages.skipped
     if skipped:
         report(f"in {flags['dtype']}, their inputs are no multiple of 256: {', '.join(skipped)}", "keep")

@@ -8,6 +8,7 @@ k, keeps ties as the definition says, and cannot depend on an order.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from qwen3_tts.sampling import NOTHING_TO_DRAW
@@ -17,6 +18,19 @@ def sample(logits: Tensor, uniforms: Tensor, index: int, sampling: Tensor) -> Te
     """One code [1] int64 from logits [1, V] with uniforms[index] and {temperature, top_k, top_p}."""
     temperature, top_k, top_p = sampling.unbind()
     return pick(logits[0].float(), temperature, top_k, top_p, uniforms[index])[None]
+
+
+def draw(
+    logits: Tensor, uniforms: Tensor, index: int, settings: Tensor, table: Tensor, first_row: int, total: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A code [1] int64, its row of the table [1, H] fp32, and total + row.
+
+    Logits [1, V] fp32, uniforms[index] in [0, 1), settings {temperature, top_k, top_p}; table [rows, H], where code 0
+    has `first_row`; total [1, H] fp32 or None for zeros. NOTHING_TO_DRAW has the row of code 0.
+    """
+    code = sample(logits, uniforms, index, settings)
+    row = F.embedding(code.clamp(min=0) + first_row, table).float()
+    return code, row, row.clone() if total is None else total + row
 
 
 def pick(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, uniform: Tensor) -> Tensor:

@@ -49,9 +49,9 @@ class Stack(nn.Module):
         layers: Iterable[Any] = stack.layers
         self.layers = nn.ModuleList(Layer(layer, places.size, kv_dtype, attend) for layer in layers)
 
-    def through_layers(self, x: Tensor, position: Tensor) -> Tensor:
-        """x [S, hidden]; position as CachePlaces takes it."""
-        places = self.rope(x, position)
+    def through_layers(self, x: Tensor, position: Tensor | None, offset: int = 0) -> Tensor:
+        """x [S, hidden]; position and offset as CachePlaces takes them."""
+        places = self.rope(x, position, offset)
         for layer in self.layers:
             x = layer(x, places)
         return x
@@ -73,9 +73,9 @@ class PredictorStack(Stack):
         super().__init__(predictor, places, kv_dtype, attend)
         self.projection, self.norm, self.heads = predictor.projection, predictor.norm, predictor.heads
 
-    def forward(self, rows: Tensor, position: Tensor) -> Tensor:
+    def forward(self, rows: Tensor, position: Tensor | None, offset: int = 0) -> Tensor:
         """Hidden [1, Hcp], before the final norm, of the last of rows [S, H]."""
-        return self.through_layers(self.projection(rows), position)[-1:]
+        return self.through_layers(self.projection(rows), position, offset)[-1:]
 
     def logits(self, group: int, hidden: Tensor) -> Tensor:
         """Of code `group`, [1, Vc], from hidden [1, Hcp]."""

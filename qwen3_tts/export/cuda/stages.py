@@ -7,20 +7,28 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.cuda.attention import CachePlaces, attention_of_the_backend, masked_attention, plain_attention
+from qwen3_tts.export.cuda.attention import (
+    CachedAttention,
+    CachePlaces,
+    attention_of_the_backend,
+    masked_attention,
+    plain_attention,
+)
 from qwen3_tts.export.cuda.convolution import ColumnConv
 from qwen3_tts.export.cuda.linear import Int4Linear, MeanNorm, NarrowEmbedding, NarrowLinear, fits_int4
-from qwen3_tts.export.cuda.stacks import CodecStack, PredictorStack, TalkerStack
+from qwen3_tts.export.cuda.sampling import draw as plain_draw
+from qwen3_tts.export.cuda.stacks import CodecStack, PlainMLP, PredictorStack, TalkerStack
 from qwen3_tts.export.stages.codec_decoder import CausalConv, CodecDecoder
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import Recipe
 
 CHUNK_FRAMES = 4  # of `decode_chunk`, which costs little more than the one frame of `decode_audio`
+Draw = Callable[[Tensor, Tensor, int, Tensor, Tensor, int, "Tensor | None"], tuple[Tensor, Tensor, Tensor]]
 Leaf = TypeVar("Leaf", bound=nn.Module)
 
 
@@ -30,6 +38,7 @@ class Flavour:
 
     dtype: torch.dtype = torch.float32  # of the talker's and code predictor's products and of embedding rows
     kv_dtype: torch.dtype = torch.bfloat16  # of their attention; in fp32 it is plain PyTorch, which a CPU can run
+    kernels: bool = False  # whether rows of a frame go through the project's own kernels (cuda/kernels/)
 
 
 @dataclass
@@ -42,6 +51,8 @@ class Stages:
     talker: TalkerStack
     code_predictor: PredictorStack
     codec: CodecDecoder
+    draw: Draw = plain_draw
+    settle: Callable[[Tensor], Tensor] = field(default_factory=nn.Identity)  # what many kernels read
     skipped: list[str] = field(default_factory=list)  # layers that were to be int4 and do not fit
 
 
@@ -62,6 +73,8 @@ def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_se
     )
     _convert_linears(stages, recipe, flavour)
     _convert_codec(stages.codec)
+    if flavour.kernels:
+        _use_kernels(stages)
     return stages
 
 
@@ -95,6 +108,16 @@ def choice_of(recipe: Recipe, name: str) -> str:
     if part in ("head", "heads"):
         return recipe.heads
     return recipe.talker if stage == "talker" else recipe.code_predictor
+
+
+def _use_kernels(stages: Stages) -> None:
+    from qwen3_tts.export.cuda import row_layers  # needs Triton
+
+    for stage in (stages.talker, stages.code_predictor):
+        _replace(stage, NarrowLinear, row_layers.RowLinear)
+        _replace(stage, CachedAttention, row_layers.RowAttention)
+        _replace(stage, PlainMLP, row_layers.RowMLP)
+    stages.draw, stages.settle = row_layers.draw, row_layers.settle
 
 
 def _convert_codec(codec: CodecDecoder) -> None:

@@ -18,14 +18,17 @@ from torch.export import ExportedProgram
 
 aten = torch.ops.aten
 SDPA = aten.scaled_dot_product_attention.default
+OWN_KERNELS = "qwen3_tts_cuda::"  # of cuda/kernels/: Inductor finds Triton kernels in them
 OWN_ATTENTION = ("triton::sdpa", "triton::sdpa_decode_splitk")  # of the backend, called as they are
 LARGEST_READ_WHOLE = 256  # slots of a cache that one row may read all of, be they filled or not
+LARGEST_VOCABULARY = 4096  # of draw_kernel.py, which has all logits in the registers of a block
 LARGEST_TOPK = 4096  # of the backend's Triton kernel, which loads a row at once
 # What SDPA becomes while it is traced on a CPU; the backend puts its own kernel in its place before that.
 _TRACED_SDPA = (aten._scaled_dot_product_flash_attention_for_cpu.default,)
 _ALLOWED_FALLBACKS = ("executorch_cuda::int4_plain_mm", "aten::_weight_int4pack_mm", *OWN_ATTENTION)
 # Inductor has kernels for these, but hands some shapes or types over all the same.
 _SOMETIMES_FALLBACKS = {"aten::sort", "aten::cumsum", "aten::cumprod", "aten::logcumsumexp", "aten::nonzero"}
+_WRITING = (torch.ops.higher_order.auto_functionalized, torch.ops.higher_order.auto_functionalized_v2)
 _NEEDS_NO_LOWERING = (operator.getitem, aten._assert_tensor_metadata.default)
 
 
@@ -46,13 +49,30 @@ def _value(argument: Any) -> Tensor:
 
 
 def _before_decomposition(node: fx.Node) -> Iterator[str]:
-    if node.target == SDPA or _name(node.target) in OWN_ATTENTION:
+    if _name(node.target).startswith(OWN_KERNELS):
+        yield from _kernel_problems(node)
+    elif node.target == SDPA or _name(node.target) in OWN_ATTENTION:
         yield from _attention_problems(node)
     elif node.target == aten.topk.default:
         dimension: Any = node.args[2] if len(node.args) > 2 else -1
         size = _value(node.args[0]).shape[dimension]
         if size > LARGEST_TOPK:
             yield f"topk of {size} values: the backend's kernel takes at most {LARGEST_TOPK}"
+
+
+def _kernel_problems(node: fx.Node) -> Iterator[str]:
+    """Of a call of cuda/kernels/."""
+    arguments, name = arguments_of(node), _name(node.target)
+    if "keys" in arguments:
+        size = _value(arguments["keys"]).shape[3]
+        if size & (size - 1):
+            yield f"{name}: heads of {size} numbers: the kernel takes a power of two"
+    if "table" in arguments and _value(arguments["logits"]).shape[1] > LARGEST_VOCABULARY:
+        size = _value(arguments["logits"]).shape[1]
+        yield f"{name}: {size} logits: the kernel takes at most {LARGEST_VOCABULARY}"
+    for given in arguments.values():
+        if isinstance(given, fx.Node) and not _value(given).is_contiguous():
+            yield f"{name}: {given.name} is not contiguous, as the kernel reads it"
 
 
 def arguments_of(node: fx.Node) -> dict[str, Any]:
@@ -79,6 +99,8 @@ def _attention_problems(node: fx.Node) -> Iterator[str]:
 
 def _after_decomposition(node: fx.Node) -> Iterator[str]:
     target = node.target
+    if target in _WRITING:  # an operator that writes to its arguments stands inside
+        target = node.args[0]  # type: ignore[assignment]
     if target in _TRACED_SDPA or target in _NEEDS_NO_LOWERING:
         return
     name = _name(target)
@@ -87,7 +109,7 @@ def _after_decomposition(node: fx.Node) -> Iterator[str]:
         if transposed or any(step != 1 for step in dilation) or groups != 1:  # type: ignore[union-attr]
             kind = "transposed" if transposed else "dilated or grouped"
             yield f"a {kind} convolution: Inductor has no Triton template for it"
-    if name in _ALLOWED_FALLBACKS:
+    if name in _ALLOWED_FALLBACKS or name.startswith(OWN_KERNELS):
         return
     if target in lowering.fallbacks or name in _SOMETIMES_FALLBACKS:
         yield f"{name}: Inductor hands it to libtorch, which a CUDA program has not"

@@ -1,0 +1,5 @@
+"""The project's own Triton kernels for rows of one frame, where a launch costs more than the arithmetic.
+
+`*_kernel.py` holds nothing but kernels, so that Triton's interpreter can run them on a CPU; `operators.py` makes
+operators of them. Each operator is defined in plain PyTorch, too, and that is what runs on a CPU.
+"""
