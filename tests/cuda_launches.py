@@ -27,8 +27,6 @@ from torch.export import ExportedProgram
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
-from cuda_without_gpu import NoKernels
-
 CAPABILITY = (9, 0)
 TARGET = GPUTarget("cuda", 90, 32)
 _H100 = SimpleNamespace(
@@ -57,32 +55,14 @@ class _Generated(BaseException):
         self.lines = lines
 
 
-class Counting(NoKernels):
-    """In place of a compilation of each method: counts its launches."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: list[Counter[str]] = []
-
-    def library(self, module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
-        made = super().library(module, inputs, options)
-        self.counts.append(count_in(module, inputs, options))
-        return made
-
-
 def count(program: ExportedProgram) -> Counter[str]:
     """Launches of each kernel in one call of a captured method."""
+    module: Any = program.module()
     names = program.graph_signature.user_inputs
-    inputs = tuple(node.meta["val"] for node in program.graph.nodes if node.name in names)
-    return count_in(program.module(), inputs, CudaBackend.get_aoti_compile_options([]))
-
-
-def count_in(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Counter[str]:
-    """The same of what the backend compiles; `module` loses its values."""
-    on_device = _to_device(module, inputs)
+    inputs = _to_device(module, [node.meta["val"] for node in program.graph.nodes if node.name in names])
     with _generating(), torch.no_grad():
         try:
-            compile_fx_aot(module, on_device, config_patches=options)
+            compile_fx_aot(module, inputs, config_patches=CudaBackend.get_aoti_compile_options([]))
         except _Generated as generated:
             return Counter(name for line in generated.lines for name in _launched(line))
     raise AssertionError("nothing was generated")
@@ -102,7 +82,7 @@ def _calls_an_operator(line: Any) -> bool:
     return isinstance(line, str) and "qwen3_tts_cuda" in line
 
 
-def _to_device(module: fx.GraphModule, inputs: tuple[Any, ...]) -> list[Any]:
+def _to_device(module: fx.GraphModule, inputs: list[Any]) -> list[Any]:
     mode = next(value.fake_mode for value in inputs)
 
     def there(tensor: Tensor) -> Tensor:

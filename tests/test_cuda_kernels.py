@@ -20,9 +20,8 @@ pytest.importorskip("triton")  # made for Linux
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from cuda_launches import Counting
+from cuda_launches import count
 from cuda_models import GROUPS, SmallerCheckpoint
-from qwen3_tts.export.cuda import lowering
 from qwen3_tts.export.cuda.in_place import FUNCTIONAL, write_in_place
 from qwen3_tts.export.cuda.kernels.attention import attention
 from qwen3_tts.export.cuda.kernels.attention_kernel import attention_kernel
@@ -30,9 +29,10 @@ from qwen3_tts.export.cuda.kernels.draw_kernel import draw_kernel
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.cuda.static_check import problems
+from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.recipe import FLOAT, Recipe
-from without_gpu import compiling_with
 
 pytestmark = pytest.mark.slow
 
@@ -85,17 +85,15 @@ def code_of(kernel: Any, types: dict[str, str], sizes: dict[str, Any]) -> bytes:
 
 
 def test_launches_of_a_frame(tiny_checkpoint: Callable[[str], Path]) -> None:
-    """As the backend gets it in bfloat16: as many as the kernels have to be, and no copy of a cache between them."""
+    """In bfloat16, as many as the kernels have to be, and no copy of a cache between them."""
     talker = predictor = 1  # layers
     checkpoint = SmallerCheckpoint(tiny_checkpoint("tiny-customvoice"), layers=(talker, predictor, 1))
     stages = load_stages(checkpoint, Recipe(), Flavour(torch.bfloat16, kernels=True), 512)
-    compiled = Counting()
-    with compiling_with(compiled, triton=True):
-        methods = [method for method in build_methods(stages) if method.name == "frame"]
-        lowered = lowering.lower(methods, {}, lambda method, step: None)
-    (plan,) = lowered.executorch_program.execution_plan
-    assert [delegate.id for delegate in plan.delegates] == ["CudaBackend"]
-    (count,) = compiled.counts
+    methods = [method for method in build_methods(stages) if method.name == "frame"]
+    with torch.no_grad():
+        program = export_methods(methods, lambda method, step: None)["frame"]
+    assert problems(program) == []
+    launches = count(program)
     steps = GROUPS - 1
     of_kernels = {
         "product_kernel": 4 * (talker + steps * predictor) + 1 + steps,  # and the heads
@@ -104,9 +102,9 @@ def test_launches_of_a_frame(tiny_checkpoint: Callable[[str], Path]) -> None:
         "draw_kernel": 1 + steps,
         "settle_kernel": 3,
     }
-    found = {kernel: sum(count[name] for name in count if name.startswith(kernel)) for kernel in of_kernels}
+    found = {kernel: sum(launches[name] for name in launches if name.startswith(kernel)) for kernel in of_kernels}
     assert found == of_kernels
-    assert count.total() - sum(found.values()) <= AROUND
+    assert launches.total() - sum(found.values()) <= AROUND
 
 
 class Writing(nn.Module):

@@ -15,6 +15,9 @@ from cuda_models import SmallerCheckpoint
 from cuda_without_gpu import NoKernels
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import lowering
+from qwen3_tts.export.cuda.kernels.attention import attention
+from qwen3_tts.export.cuda.kernels.draws import draw
+from qwen3_tts.export.cuda.kernels.products import product
 from qwen3_tts.export.cuda.linear import Int4Linear, fits_int4
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
@@ -75,8 +78,8 @@ def test_the_backend_takes_a_method_as_one_delegate(tiny_checkpoint: Callable[[s
             [method for method in build_methods(stages) if method.name in names], {}, lambda method, step: None
         )
     targets = [str(node.target) for module in compiled.modules for node in module.graph.nodes]
-    assert sum("qwen3_tts_cuda.attention" in called for called in targets) == 5
-    assert not [called for called in targets if "triton.sdpa" in called]
+    assert targets.count("qwen3_tts_cuda.attention.default") == 5
+    assert not [called for called in targets if "triton.sdpa" in called or "auto_functionalized" in called]
     for plan in lowered.executorch_program.execution_plan:
         assert [delegate.id for delegate in plan.delegates] == ["CudaBackend"], plan.name
         assert {operator.name for operator in plan.operators} == COPIES, plan.name
@@ -110,6 +113,18 @@ def attend(x: Tensor, dtype: torch.dtype, mask: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, q, q, attn_mask=mask)[0].float()
 
 
+def by_own_attention(x: Tensor, size: int) -> Tensor:
+    cache, ones = torch.zeros(1, 1, 8, size), torch.ones(size)
+    attended = attention(x.reshape(1, -1)[:, : 3 * size], ones, ones, cache, cache.clone(), ones, None, 0, 1e-6)
+    return attended.sum() + x
+
+
+def by_own_draw(x: Tensor, vocabulary: int) -> Tensor:
+    logits = x.reshape(1, -1).repeat(1, 40)[:, :vocabulary]
+    _, row, _ = draw(logits.contiguous(), x[0, 0, :1], 0, x[0, 0, :3].contiguous(), torch.ones(8192, 4), 0, None)
+    return row.sum() + x
+
+
 WEIGHT = torch.ones(8, 8, 3)
 VISIBLE = torch.ones(1, 1, 8, 8, dtype=torch.bool)
 
@@ -128,6 +143,9 @@ VISIBLE = torch.ones(1, 1, 8, 8, dtype=torch.bool)
         (lambda x: attend(x, torch.bfloat16, VISIBLE[0, 0]), "an attention mask of torch.bool [8, 8]"),
         (lambda x: one_row(x, None), "attention of one row that reads all 640 slots of its cache: it needs kv_len"),
         (lambda x: x.expand(1, 8, 16).reshape(-1).repeat(40).topk(3)[0].sum() + x, "topk of 5120 values"),
+        (lambda x: by_own_attention(x, 12), "heads of 12 numbers: the kernel takes a power of two"),
+        (lambda x: by_own_draw(x, 5000), "draw: 5000 logits: the kernel takes at most 4096"),
+        (lambda x: product(x[0].t()[:2], WEIGHT[..., 0], None, 0.0, None, None).sum() + x, "is not contiguous"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compiled_is_found(function: Callable[[Tensor], Tensor], message: str) -> None:
@@ -141,6 +159,7 @@ def test_what_cannot_be_compiled_is_found(function: Callable[[Tensor], Tensor], 
         lambda x: F.gelu(x).softmax(-1) @ x.transpose(1, 2) @ x,
         lambda x: attend(x, torch.bfloat16, VISIBLE),
         lambda x: one_row(x, torch.tensor([7])),
+        lambda x: by_own_draw(x, 4000),
     ],
 )
 def test_what_can_be_compiled_is_not(function: Callable[[Tensor], Tensor]) -> None:
