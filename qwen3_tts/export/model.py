@@ -50,6 +50,19 @@ class Model:
             quantize_codec(self.codec_decoder, with_linears=recipe.codec == "none")
         pack_codec(self.codec_decoder)
 
+    def frame_bytes(self) -> dict[str, int]:
+        """Bytes of weights that one frame reads, stage by stage, each as often as it is read.
+
+        The code predictor's layers run once for every code but the first, and each of its heads for one of them.
+        """
+        heads = weight_bytes(self.code_predictor.heads)
+        layers = weight_bytes(self.code_predictor) - heads
+        return {
+            "talker": weight_bytes(self.talker),
+            "code_predictor": (self.config.num_code_groups - 1) * layers + heads,
+            "codec": weight_bytes(self.codec_decoder),
+        }
+
     def methods(self, max_seq_len: int) -> list[Method]:
         """The methods in the order of the data flow. `max_seq_len`: positions of the talker's cache."""
         config = self.config
@@ -119,6 +132,11 @@ class Model:
                 {0: {0: frames}, 1: {0: frames}},
             ),
         ]
+
+
+def weight_bytes(stage: nn.Module) -> int:
+    """Of all its weights, as they are stored."""
+    return sum(tensor.nbytes for tensor in (*stage.parameters(), *stage.buffers()))
 
 
 def _quantized_embedding(embedding: nn.Embedding, choice: str) -> nn.Embedding:

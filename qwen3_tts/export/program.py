@@ -47,6 +47,7 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
         return _write_for_cuda(args, checkpoint, constants, report)
     recipe = recipe_of(args)
     model = Model(checkpoint, recipe)
+    constants |= {"frame_bytes": json.dumps(model.frame_bytes())}  # for the runner's --self_test
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
     return write_program(methods, constants, args.output, recorded_flags(args), checkpoint, report)

@@ -193,6 +193,15 @@ Status check_inputs(const RunnerOptions& options) {
   return check_voice(options);
 }
 
+Status check_self_test(const RunnerOptions& options) {
+  if (options.text || options.text_file || options.prompts_path || options.codes_path) {
+    return invalid_argument(
+        "--self_test speaks a text of its own; leave --text, --text_file, --prompts_path and --codes_path out");
+  }
+  return check_paths({{"--model_path", options.engine.model_path}, {"--data_path", options.engine.data_path}},
+                     {{"--stats_json", options.stats_json}}, {"--output_dir", ""});
+}
+
 Status check_outputs(const RunnerOptions& options) {
   const bool is_single = is_single_run(options);
   if (!is_single && !options.output.empty()) {

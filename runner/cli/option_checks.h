@@ -19,5 +19,6 @@ std::vector<NamedPath> output_files(const RunnerOptions& options);
 /// What flags say together. Errors name the flags.
 Status check_inputs(const RunnerOptions& options);
 Status check_outputs(const RunnerOptions& options);
+Status check_self_test(const RunnerOptions& options);
 
 }  // namespace qwen3_tts

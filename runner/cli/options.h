@@ -15,7 +15,7 @@
 namespace qwen3_tts {
 
 /// A question about the model file that is answered in place of speaking.
-enum class Question { kNone, kInfo, kSpeakers, kLanguages };
+enum class Question { kNone, kInfo, kSpeakers, kLanguages, kSelfTest };
 
 /// What the command line says; names equal the flags.
 struct RunnerOptions {

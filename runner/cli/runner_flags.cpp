@@ -60,6 +60,7 @@ struct CommandLine {
   bool info = false;
   bool list_speakers = false;
   bool list_languages = false;
+  bool self_test = false;
   bool verbose = false;
   bool quiet = false;
 };
@@ -303,6 +304,9 @@ void add_information_flags(CLI::App& app, CommandLine& line) {
   app.add_flag("--info", line.info, "Print what the model file holds")->group(group);
   app.add_flag("--list_speakers", line.list_speakers, "Print the model's speakers, one a line")->group(group);
   app.add_flag("--list_languages", line.list_languages, "Print the model's languages, one a line")->group(group);
+  app.add_flag("--self_test", line.self_test,
+               "Check this machine's kernels and the model, and print how long they take; --stats_json: as JSON, too")
+      ->group(group);
   app.add_flag("--verbose", line.verbose, "Also tell the time of every stage")->group(group);
   app.add_flag("--quiet", line.quiet, "Tell errors and warnings only")->group(group);
   app.set_version_flag("--version", kVersion, "Print the version and exit")->group(group);
@@ -315,6 +319,9 @@ Question question(const CommandLine& line) {
   }
   if (line.list_speakers) {
     return Question::kSpeakers;
+  }
+  if (line.self_test) {
+    return Question::kSelfTest;
   }
   return line.list_languages ? Question::kLanguages : Question::kNone;
 }
@@ -356,6 +363,9 @@ Result<RunnerOptions> finish(CommandLine line) {
     return invalid_argument("give --quiet or --verbose, not both");
   }
   translate(line, options);
+  if (options.question == Question::kSelfTest) {
+    RETURN_IF_ERROR(check_self_test(options));
+  }
   if (options.question != Question::kNone) {
     return options;
   }

@@ -12,6 +12,7 @@
 #include "options.h"
 #include "report.h"
 #include "runner_flags.h"
+#include "self_test.h"
 #include "signals.h"
 #include "speaking.h"
 
@@ -20,7 +21,11 @@ namespace {
 
 constexpr char kProgram[] = "qwen3_tts_runner";
 
-Result<int> answer(const RunnerOptions& options) {
+Result<int> answer(const RunnerOptions& options, Console& console) {
+  if (options.question == Question::kSelfTest) {
+    RETURN_IF_ERROR(self_test(options, console));
+    return EXIT_SUCCESS;
+  }
   ASSIGN_OR_RETURN(const ModelInfo info, read_model_info(options.engine.model_path));
   switch (options.question) {
     case Question::kSpeakers:
@@ -49,7 +54,7 @@ int run_program(int argc, char** argv) {
   install_signal_handlers();
   const RunnerOptions& options = *parsed->options;
   tell_bus_errors(kProgram, options.engine.model_path);
-  const Result<int> code = options.question == Question::kNone ? speak_all(options, console) : answer(options);
+  const Result<int> code = options.question == Question::kNone ? speak_all(options, console) : answer(options, console);
   if (!code.ok()) {
     console.error(code.error().message);
     return EXIT_FAILURE;

@@ -9,6 +9,7 @@
 /// \endcode
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct ModelInfo {
   int64_t file_bytes;
   std::string gpu_arch;   ///< Of the only GPUs that run it, such as "sm_90"; "": it is for CPUs.
   std::string gpu_dtype;  ///< Of what is not quantized, "fp32" or "bf16"; "": it is for CPUs.
+  /// Bytes of weights that one frame reads, of "talker", "code_predictor" and "codec", each as often as it is read.
+  /// Empty: the file does not say it.
+  std::map<std::string, int64_t> frame_bytes;
 };
 
 /// What a model file says about itself, without loading weights. The same errors as Engine::create() for a file that

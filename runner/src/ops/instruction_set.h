@@ -75,7 +75,7 @@ std::vector<InstructionSet> available_instruction_sets();
 /// The one whose kernels run: the widest that is available.
 InstructionSet instruction_set();
 
-/// For tests: runs the kernels of `set`, which must be available, from now on in the whole process.
+/// For tests and --self_test: runs the kernels of `set`, which must be available, from now on in the whole process.
 void set_instruction_set(InstructionSet set);
 
 /// That of `tables` which belongs to the instruction set that runs.

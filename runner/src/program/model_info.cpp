@@ -1,12 +1,16 @@
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
 #include <qwen3_tts/model_info.h>
 
 #include "base/catching.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "base/try.h"
+#include "program/contract.h"
 #include "program/model_file.h"
 #include "program/signature.h"
 
@@ -79,6 +83,27 @@ Result<std::vector<MethodInfo>> describe_methods(const ModelFile& model) {
   return methods;
 }
 
+/// What is there to see how near the memory's speed a machine comes: a model without it speaks as well.
+Result<std::map<std::string, int64_t>> read_frame_bytes(Program& program) {
+  constexpr int64_t kMostBytes = int64_t{1} << 50;
+  std::map<std::string, int64_t> bytes;
+  ASSIGN_OR_RETURN(const auto present, program.method_names());
+  if (present.count(contract::kFrameBytesMethod) == 0) {
+    return bytes;
+  }
+  ASSIGN_OR_RETURN(const std::string json, program.read_string(contract::kFrameBytesMethod));
+  const Json object = parse_json_object(json);
+  for (const auto& [stage, value] : object.items()) {
+    const auto number = integer_in(value, 0, kMostBytes);
+    if (!number.has_value()) {
+      return invalid_model("'" + program.name() + "': the bytes of a frame that '" + stage +
+                           "' reads must be a whole number up to 2^50");
+    }
+    bytes.emplace(stage, *number);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Result<ModelInfo> read_model_info(const std::string& path) {
@@ -91,9 +116,11 @@ Result<ModelInfo> read_model_info(const EngineOptions& options) {
   return catching([&]() -> Result<ModelInfo> {
     ASSIGN_OR_RETURN(ModelFile model, open_model_description(options));
     ASSIGN_OR_RETURN(std::vector<MethodInfo> methods, describe_methods(model));
+    ASSIGN_OR_RETURN(auto frame_bytes, read_frame_bytes(*model.program));
     ASSIGN_OR_RETURN(const auto file, model.program->source().open());
-    return ModelInfo{std::move(model.metadata), std::move(methods), static_cast<int64_t>(file->size()),
-                     model.cuda ? model.cuda->gpu_arch : "", model.cuda ? model.cuda->dtype : ""};
+    return ModelInfo{std::move(model.metadata),           std::move(methods),
+                     static_cast<int64_t>(file->size()),  model.cuda ? model.cuda->gpu_arch : "",
+                     model.cuda ? model.cuda->dtype : "", std::move(frame_bytes)};
   });
 }
 
