@@ -104,12 +104,14 @@ Result<std::vector<SynthesisStats>> speak(Engine& engine, Console& console) {
 StageTimes stage_times(const std::vector<SynthesisStats>& runs, const ModelMetadata& metadata) {
   const auto of_a_frame = [&](double (*ms)(const SynthesisStats&)) {
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const SynthesisStats& run : runs) {
       values.push_back(ms(run) / static_cast<double>(std::max<int64_t>(1, run.frames)));
     }
     return median(std::move(values));
   };
   std::vector<double> first_sounds;
+  first_sounds.reserve(runs.size());
   for (const SynthesisStats& run : runs) {
     first_sounds.push_back(run.ttfa_ms);
   }
