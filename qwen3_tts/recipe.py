@@ -22,7 +22,10 @@ KV_CACHE_DTYPES = {"none": "float32", "fp16": "float16"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """One choice a stage; `group_size`: weights of linear layers that share a scale."""
+    """One choice a stage; `group_size`: weights of linear layers, and of int4 embedding rows, that share a scale.
+
+    A layer that cannot be cut into such groups takes half of that, or a quarter, ..., down to 32.
+    """
 
     talker: str = "none"
     code_predictor: str = "none"
@@ -53,9 +56,11 @@ def codec_embedding_choice(qembedding: str) -> str:
 FLOAT = Recipe()  # nothing quantized: exact to the reference
 _QUALITY = Recipe("8da8w", "8da8w", "8da8w", text_embedding="8w", codec_embedding="8w", kv_cache="fp16")
 _BALANCED = replace(_QUALITY, talker="8da4w", code_predictor="8da6w", text_embedding="4w")
+_SMALL = replace(_BALANCED, code_predictor="8da5w", codec_convolutions="int8")
 RECIPES = {
     "exact": FLOAT,
     "quality": _QUALITY,
     "balanced": _BALANCED,
-    "small": replace(_BALANCED, code_predictor="8da5w", codec_convolutions="int8"),
+    "small": _SMALL,
+    "phone": replace(_SMALL, heads="8da6w", codec_embedding="4w", group_size=64),
 }

@@ -68,6 +68,7 @@ EXPORTS = {
     "tiny-base-portable": Export("tiny-base", ("--backend", "portable")),
     "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-balanced": Export("tiny-customvoice", ("--recipe", "balanced")),
+    "tiny-customvoice-phone": Export("tiny-customvoice", ("--recipe", "phone", "--text-scripts", "latin")),
     "demo-exact": Export(DEMO, ("--recipe", "exact")),
     "demo-quality": Export(DEMO, ("--recipe", "quality")),
     "demo-balanced": Export(DEMO, ("--recipe", "balanced")),

@@ -111,6 +111,8 @@ def test_a_quantized_layer_is_six_operators(tiny_pte: Pte) -> None:
         (["--backend", "portable", "--qconv-codec", "int8"], "runs fp32 only"),
         (["--qlinear-group-size", "64"], "no effect without quantized linear layers"),
         (["--qlinear", "8da4w", "--qlinear-group-size", "48"], "invalid choice: 48"),
+        (["--text-scripts", "latin,klingon"], "no script is called 'klingon'; there are arabic, armenian"),
+        (["--text-scripts", "latin", "--backend", "cuda"], "leave it out for --backend cuda"),
         (["--max-seq-len", "10"], "no room"),
         (["--qlinear", "4w"], "--qlinear 4w is for --backend cuda; --backend xnnpack has 8da4w"),
         (["--dtype", "bf16"], "--dtype has no effect without --backend cuda"),
@@ -162,15 +164,6 @@ def test_checkpoint_without_voice_encoders_leaves_no_file(
     command += ["--output", str(tmp_path / "model.pte"), "--voice-encoder", str(tmp_path / "voice_encoder.pte")]
     assert cli.main(command) == 1
     assert "a custom_voice checkpoint has no voice encoders; take a Base checkpoint" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_group_size_that_does_not_divide_a_layer_leaves_no_file(tiny_checkpoint: Pte, tmp_path: Path) -> None:
-    command = [sys.executable, str(models.REPOSITORY / "export_unified.py"), "--qlinear", "8da4w"]
-    command += ["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(tmp_path / "model.pte")]
-    done = subprocess.run([*command, "--qlinear-group-size", "256"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "cannot be cut into groups of 256" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -109,3 +109,15 @@ def test_a_shape_that_cannot_be_cut_is_named(columns: int, rows: int) -> None:
     stack = nn.ModuleDict({"odd": Linear(columns, rows)})
     with pytest.raises(ValueError, match=f"odd: {columns} inputs and {rows} outputs"):
         quantize_linears(stack, 4, 32)
+
+
+def test_group_size_is_halved_where_it_does_not_fit() -> None:
+    layers = nn.ModuleDict({"wide": Linear(128, 16, bias=False), "narrow": Linear(96, 16, bias=False)})
+    quantize_linears(layers, 4, 128)
+    scales = [layer.get_buffer("scales") for layer in layers.values()]
+    assert [tensor.shape[1] for tensor in scales] == [1, 3]
+
+
+def test_layer_of_no_groups_is_named() -> None:
+    with pytest.raises(ValueError, match="odd: 40 inputs and 16 outputs cannot be cut into groups of 32"):
+        quantize_linears(nn.ModuleDict({"odd": Linear(40, 16, bias=False)}), 4, 64)

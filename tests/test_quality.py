@@ -14,6 +14,7 @@ import pytest
 
 import models
 import voice_quality
+from qwen3_tts.recipe import RECIPES
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +29,14 @@ def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_pa
     done = run(command)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "quality.json").read_text())
-    exact, quality, balanced, small = (figures[name] for name in ("exact", "quality", "balanced", "small"))
+    exact, quality, balanced, small, phone = figures.values()
+    assert list(figures) == list(RECIPES)
     assert (exact["talker_agreement"], exact["code_agreement"]) == (1, 1)
     assert exact["talker_kl"] == exact["code_kl"] == 0
     assert 0 < quality["talker_kl"] < balanced["talker_kl"]
     assert quality["code_kl"] < small["code_kl"]
     assert small["snr_db"] < 40 < balanced["snr_db"]
+    assert small["code_kl"] < phone["code_kl"]
     assert len(done.stdout.splitlines()) == 2 + len(figures)
 
 

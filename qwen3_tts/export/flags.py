@@ -24,6 +24,7 @@ from qwen3_tts.recipe import (
     codec_embedding_choice,
     heads_choice,
 )
+from qwen3_tts.text_scripts import SCRIPTS
 
 DESCRIPTION = """\
 Export a checkpoint folder (made by {converter}) to one ExecuTorch program that speaks.
@@ -83,10 +84,18 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         choices=RECIPES,
         default="exact",
         help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
-        "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too (default: %(default)s). The "
-        "flags below change single stages",
+        "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too; phone: also heads 6 bits, code "
+        "rows 4, and 64 weights a scale (default: %(default)s). The flags below change single stages",
     )
     add_recipe_flags(parser)
+    parser.add_argument(
+        "--text-scripts",
+        type=named_scripts,
+        metavar="NAMES",
+        help="rows for text tokens of these scripts and latin alone, such as latin or cyrillic,han; other characters "
+        "are spelled in tokens of bytes, and text of these scripts has the tokens it had (default: all). Known: "
+        f"{', '.join(SCRIPTS)}",
+    )
     parser.add_argument(
         "--dtype",
         choices=GPU_DTYPES,
@@ -119,7 +128,8 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         "--qlinear-group-size",
         type=int,
         choices=GROUP_SIZES,
-        help="weights that share a scale in linear layers (default: 32)",
+        help="weights that share a scale in linear layers and 4w rows; a layer that cannot be cut so takes fewer, at "
+        "least 32 (default: 32, of phone 64)",
     )
     for stage, what in (
         ("talker", "the talker's layers; overrides --qlinear"),
@@ -151,6 +161,18 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def named_scripts(text: str) -> str:
+    """The scripts of a list with commas, in the order of SCRIPTS, as "cyrillic-latin": a part of a folder's name.
+
+    Raises ArgumentTypeError.
+    """
+    named = set(text.lower().replace(",", "-").split("-"))
+    unknown = sorted(named - SCRIPTS.keys())
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no script is called '{unknown[0]}'; there are {', '.join(SCRIPTS)}")
+    return "-".join(name for name in SCRIPTS if name in named)
+
+
 def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, commands: Commands) -> None:
     """Refuse what cannot work, before anything is loaded."""
     recipe = recipe_of(args)
@@ -164,6 +186,10 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
         parser.error("--backend portable runs fp32 only: ExecuTorch has no portable kernels for quantized layers")
     if args.qlinear_group_size is not None and linear == {"none"}:
         parser.error(f"--qlinear-group-size {args.qlinear_group_size} has no effect without quantized linear layers")
+    if args.text_scripts is not None and args.output is None and args.publish is None:
+        parser.error("--text-scripts has no effect on voice encoders; give --output, or leave it out")
+    if args.text_scripts is not None and args.backend == "cuda":
+        parser.error("--text-scripts leaves rows out of a program for CPUs; leave it out for --backend cuda")
     if args.max_seq_len < 64:
         parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
     try:

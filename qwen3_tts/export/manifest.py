@@ -19,7 +19,7 @@ from qwen3_tts.digest import sha256_of
 # XNNPACK names a weight, and the scales of a quantized one, by the SHA-256 of the bytes.
 WEIGHT_NAME = re.compile(rb"(?:scale_)?[0-9a-f]{64}")
 PACKAGES = ("torch", "executorch", "torchao", "safetensors", "tokenizers")
-CONSTANTS = ("contract", "tokenizer", "cuda", "frame_bytes")
+CONSTANTS = ("contract", "tokenizer", "cuda", "frame_bytes", "kept_text_ids")
 XNNPACK = "XnnpackBackend"
 HEADER_BYTES = 64
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 from torch.export import Dim
@@ -14,6 +16,7 @@ from qwen3_tts.export.quantize.codec import quantize_codec
 from qwen3_tts.export.quantize.embedding import quantize_embedding
 from qwen3_tts.export.quantize.linears import quantize_stage
 from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, CodePredictorStep, FusedCodePredictor
+from qwen3_tts.export.stages.kept_rows import KeptRows
 from qwen3_tts.export.stages.packed_codec import pack_codec
 from qwen3_tts.recipe import KV_CACHE_DTYPES, Recipe
 
@@ -26,9 +29,12 @@ class Model:
     max_rows = MAX_ROWS  # that one call of a method takes
     max_decode_frames = MAX_DECODE_FRAMES
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe):
+    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, pruned_ids: Collection[int] = ()):
+        """`pruned_ids`: text ids that get no row (text_scripts.py); asked for one, encode_text fails."""
         self.config: ModelConfig = checkpoint.config
-        self.text_embedding = checkpoint.text_embedding()
+        self.text_embedding: nn.Module = checkpoint.text_embedding()
+        if pruned_ids:
+            self.text_embedding = KeptRows(self.text_embedding, pruned_ids)
         self.codec_embedding = checkpoint.codec_embedding()
         self.talker = checkpoint.talker()
         self.code_predictor = checkpoint.code_predictor()
@@ -37,8 +43,8 @@ class Model:
 
     def _quantize(self, recipe: Recipe) -> None:
         size = recipe.group_size
-        self.text_embedding = _quantized_embedding(self.text_embedding, recipe.text_embedding)
-        self.codec_embedding = _quantized_embedding(self.codec_embedding, recipe.codec_embedding)
+        quantize_embedding(self.text_embedding, recipe.text_embedding, size)
+        quantize_embedding(self.codec_embedding, recipe.codec_embedding, size)
         quantize_stage(self.talker, recipe.talker, size, "layers")
         quantize_stage(self.talker, recipe.heads, size, "head")
         quantize_stage(self.code_predictor, recipe.code_predictor, size, "projection")
@@ -137,8 +143,3 @@ class Model:
 def weight_bytes(stage: nn.Module) -> int:
     """Of all its weights, as they are stored."""
     return sum(tensor.nbytes for tensor in (*stage.parameters(), *stage.buffers()))
-
-
-def _quantized_embedding(embedding: nn.Embedding, choice: str) -> nn.Embedding:
-    quantize_embedding(embedding, choice)
-    return embedding

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.config import ModelConfig
@@ -22,6 +25,7 @@ from qwen3_tts.export.manifest import build_manifest
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.model import MAX_DECODE_FRAMES, Model
 from qwen3_tts.export.voice_encoder import VoiceEncoder
+from qwen3_tts.text_scripts import pruned_ids, without_merges
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 
 
@@ -41,12 +45,17 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
     """Write the program that speaks and its manifest; returns the manifest."""
     report("checkpoint", "load")
     tokenizer_json = checkpoint.tokenizer_json
+    pruned = pruned_ids(tokenizer_json, args.text_scripts.split("-")) if args.text_scripts else set()
+    if pruned:
+        tokenizer_json = without_merges(tokenizer_json, pruned)
     contract = contract_of(args, checkpoint.config, TextTokenizer(tokenizer_json))
     constants = constants_of(contract, tokenizer_json)
+    if pruned:
+        constants |= {"kept_text_ids": kept_bits(checkpoint.config.text_vocab_size, pruned)}
     if args.backend == "cuda":
         return _write_for_cuda(args, checkpoint, constants, report)
     recipe = recipe_of(args)
-    model = Model(checkpoint, recipe)
+    model = Model(checkpoint, recipe, pruned)
     constants |= {"frame_bytes": json.dumps(model.frame_bytes())}  # for the runner's --self_test
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go
@@ -68,6 +77,13 @@ def constants_of(contract: dict[str, Any], tokenizer_json: str) -> dict[str, Any
     """What a program says about itself: its constant methods."""
     tables = torch.frombuffer(bytearray(tokenizer_tables(tokenizer_json)), dtype=torch.uint8)
     return {"contract": json.dumps(contract, ensure_ascii=False), "tokenizer": tables}
+
+
+def kept_bits(num_ids: int, pruned: Collection[int]) -> Tensor:
+    """A bit for each id that has a row, the lowest of a byte first: [ceil(num_ids / 8)] uint8."""
+    kept = np.ones(num_ids, np.bool_)
+    kept[sorted(pruned)] = False
+    return torch.from_numpy(np.packbits(kept, bitorder="little"))
 
 
 def write_voice_encoder(args: argparse.Namespace, checkpoint: Checkpoint, report: Report) -> dict[str, Any]:

@@ -10,24 +10,30 @@ from torchao.quantization import IntxUnpackedToInt8Tensor, quantize_
 from torchao.quantization.granularity import PerAxis, PerGroup
 from torchao.quantization.quant_api import IntxWeightOnlyConfig
 
-from qwen3_tts.export.quantize.linears import group_scales
+from qwen3_tts.export.quantize.linears import fitting_group, group_scales
 
-GROUP_SIZE = 32
 INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 
 
-def quantize_embedding(embedding: nn.Module, choice: str) -> None:
-    """Quantize the rows of every nn.Embedding in `embedding` (the module itself counts)."""
+def quantize_embedding(embedding: nn.Module, choice: str, group_size: int) -> None:
+    """Quantize the rows of every nn.Embedding in `embedding` (the module itself counts), int4 in such groups."""
     if choice == "none":
         return
-    config = (
-        IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(GROUP_SIZE))
-        if choice == "4w"
-        else IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0))
-    )
     for layer in embedding.modules():
         if isinstance(layer, nn.Embedding):
-            _quantize_rows(layer, config)
+            _quantize_rows(layer, _config(choice, layer.embedding_dim, group_size))
+
+
+def _config(choice: str, width: int, group_size: int) -> IntxWeightOnlyConfig:
+    """Raises ValueError when rows of this width cannot be cut into groups."""
+    if choice != "4w":
+        return IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0))
+    size = fitting_group(width, group_size)
+    if size is None:
+        raise ValueError(
+            f"embedding rows of {width} numbers cannot be cut into groups of 32; leave them in 8 bits (8w)"
+        )
+    return IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(size))
 
 
 def _quantize_rows(layer: nn.Embedding, config: IntxWeightOnlyConfig) -> None:

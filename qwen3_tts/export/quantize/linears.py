@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qwen3_tts.export.packing.linear import PANEL_ROWS, midpoint, pack_codes, pack_scales
+from qwen3_tts.export.packing.linear import BLOCK_COLUMNS, PANEL_ROWS, midpoint, pack_codes, pack_scales
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import LINEAR_BITS
 
@@ -54,12 +54,20 @@ def quantize_linears(module: nn.Module, bits: int, group_size: int, part: str = 
     for name, layer in list(module.named_modules()):
         if not isinstance(layer, Linear) or not name.startswith(part):
             continue
-        if layer.in_features % group_size or layer.out_features % PANEL_ROWS:
+        size = fitting_group(layer.in_features, group_size)
+        if size is None or layer.out_features % PANEL_ROWS:
             raise ValueError(
                 f"{name}: {layer.in_features} inputs and {layer.out_features} outputs cannot be cut into groups of "
-                f"{group_size} and panels of {PANEL_ROWS}; choose another --qlinear-group-size, or none"
+                f"{BLOCK_COLUMNS} and panels of {PANEL_ROWS}; leave this stage in fp32 (none)"
             )
-        module.set_submodule(name, QuantizedLinear(layer, bits, group_size))
+        module.set_submodule(name, QuantizedLinear(layer, bits, size))
+
+
+def fitting_group(width: int, group_size: int) -> int | None:
+    """`group_size`, or its largest half, quarter, ... that `width` can be cut into; None when no block fits."""
+    while group_size >= BLOCK_COLUMNS and width % group_size:
+        group_size //= 2
+    return group_size if group_size >= BLOCK_COLUMNS else None
 
 
 def lowest_code(bits: int) -> int:

@@ -13,6 +13,7 @@ inline constexpr int64_t kVersion = 3;
 inline constexpr char kContractMethod[] = "contract";
 inline constexpr char kTokenizerMethod[] = "tokenizer";
 inline constexpr char kCudaMethod[] = "cuda";  // Of programs for an NVIDIA GPU alone.
+inline constexpr char kKeptTextIdsMethod[] = "kept_text_ids";  // Where not all text ids have a row.
 inline constexpr char kFrameBytesMethod[] = "frame_bytes";  // Of programs for a CPU; older ones have none.
 
 // Methods, in the order of the data flow.

@@ -1,9 +1,12 @@
 #include "stages/embedding.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
+#include "base/error.h"
+#include "base/try.h"
 #include "program/contract.h"
 
 namespace qwen3_tts {
@@ -22,7 +25,32 @@ Embedding::Embedding(Program& program, const ModelMetadata& metadata)
       codec_embed_(contract::kCodecEmbed) {}
 
 Status Embedding::encode_text(const int64_t* ids, int64_t num_ids, float* rows) {
+  RETURN_IF_ERROR(check_kept(ids, num_ids));
   return run(encode_text_, ids, num_ids, rows);
+}
+
+/// The model's own tokenizer makes no such ids; another one does, and so did one that a voice was made with.
+Status Embedding::check_kept(const int64_t* ids, int64_t num_ids) {
+  if (!std::exchange(has_read_kept_ids_, true)) {
+    ASSIGN_OR_RETURN(const auto present, program_.method_names());
+    if (present.count(contract::kKeptTextIdsMethod) > 0) {
+      ASSIGN_OR_RETURN(kept_ids_, program_.read_bytes(contract::kKeptTextIdsMethod));
+    }
+  }
+  const auto is_pruned = [&](int64_t id) {
+    const auto byte = static_cast<size_t>(id / 8);
+    return byte >= kept_ids_.size() || (kept_ids_[byte] >> (id % 8) & 1) == 0;
+  };
+  const int64_t* const end = ids + num_ids;
+  const int64_t* const pruned = kept_ids_.empty() ? end : std::find_if(ids, end, is_pruned);
+  if (pruned == end) {
+    return {};
+  }
+  return invalid_argument(
+      "'" + program_.name() + "' has no row for text token " + std::to_string(*pruned) +
+      ": it was exported with --text-scripts, without that token's script. Its own tokenizer spells "
+      "such text in bytes: leave --tokenizer_path out. A voice whose transcript has the token "
+      "speaks by its x-vector alone (voice_mode xvector), or with an export of all scripts");
 }
 
 Status Embedding::codec_embed(const int64_t* ids, int64_t num_ids, float* rows) {
