@@ -34,9 +34,8 @@ def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_pa
     assert (exact["talker_agreement"], exact["code_agreement"]) == (1, 1)
     assert exact["talker_kl"] == exact["code_kl"] == 0
     assert 0 < quality["talker_kl"] < balanced["talker_kl"]
-    assert quality["code_kl"] < small["code_kl"]
-    assert small["snr_db"] < 40 < balanced["snr_db"]
-    assert small["code_kl"] < phone["code_kl"]
+    assert quality["code_kl"] < min(small["code_kl"], phone["code_kl"])
+    assert max(small["snr_db"], phone["snr_db"]) < 40 < balanced["snr_db"]
     assert len(done.stdout.splitlines()) == 2 + len(figures)
 
 
