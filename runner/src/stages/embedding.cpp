@@ -1,7 +1,6 @@
 #include "stages/embedding.h"
 
 #include <algorithm>
-#include <utility>
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
@@ -31,15 +30,16 @@ Status Embedding::encode_text(const int64_t* ids, int64_t num_ids, float* rows) 
 
 /// The model's own tokenizer makes no such ids; another one does, and so did one that a voice was made with.
 Status Embedding::check_kept(const int64_t* ids, int64_t num_ids) {
-  if (!std::exchange(has_read_kept_ids_, true)) {
+  if (!has_read_kept_ids_) {
     ASSIGN_OR_RETURN(const auto present, program_.method_names());
     if (present.count(contract::kKeptTextIdsMethod) > 0) {
       ASSIGN_OR_RETURN(kept_ids_, program_.read_bytes(contract::kKeptTextIdsMethod));
     }
+    has_read_kept_ids_ = true;
   }
   const auto is_pruned = [&](int64_t id) {
-    const auto byte = static_cast<size_t>(id / 8);
-    return byte >= kept_ids_.size() || (kept_ids_[byte] >> (id % 8) & 1) == 0;
+    const auto number = static_cast<uint64_t>(id);  // of a negative one, behind all of them
+    return number / 8 >= kept_ids_.size() || (kept_ids_[number / 8] >> (number % 8) & 1) == 0;
   };
   const int64_t* const end = ids + num_ids;
   const int64_t* const pruned = kept_ids_.empty() ? end : std::find_if(ids, end, is_pruned);
