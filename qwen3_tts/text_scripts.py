@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 
-from qwen3_tts.text_tokenizer import byte_symbols
+from qwen3_tts.byte_vocabulary import byte_symbols
 
 # The words in the names of their characters, in the Unicode standard. A character has the first of them in its name.
 SCRIPTS = {

@@ -16,6 +16,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from qwen3_tts.byte_vocabulary import byte_symbols
+
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -45,13 +47,6 @@ MAX_IDS = 1 << 24  # what the runner accepts; far above any Qwen vocabulary
 # Unicode's White_Space, which is what \s means in the split (str.isspace() has four control characters more).
 WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
 WHITESPACE += "\u202f\u205f\u3000"
-
-
-def byte_symbols() -> list[str]:
-    """The character that stands for each of the 256 bytes in a byte-level vocabulary (GPT-2's map)."""
-    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    stand_ins = iter(range(256, 512))
-    return [chr(byte) if byte in printable else chr(next(stand_ins)) for byte in range(256)]
 
 
 def normalize_text(text: str) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from qwen3_tts.byte_vocabulary import byte_symbols
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.model import Model
 from qwen3_tts.recipe import RECIPES
 from qwen3_tts.text_scripts import SCRIPTS, keeps, pruned_ids, script_of, without_merges
-from qwen3_tts.text_tokenizer import TextTokenizer, byte_symbols, tokenizer_tables
+from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 from qwen3_tts.tokenizer_files import build_tokenizer_json
 from qwen_vocabulary import load_vocabulary
 from runner_program import call

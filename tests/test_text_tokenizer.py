@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from qwen3_tts.byte_vocabulary import byte_symbols
 from qwen3_tts.text_tokenizer import (
     TextTokenizer,
-    byte_symbols,
     normalize_text,
     tokenizer_tables,
 )

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from qwen3_tts.text_tokenizer import QWEN2_SPLIT, byte_symbols
+from qwen3_tts.byte_vocabulary import byte_symbols
+from qwen3_tts.text_tokenizer import QWEN2_SPLIT
 from qwen_vocabulary import ADDED_TOKENS, ROOT_TOKENS, TEMPLATE_WORDS, Vocabulary
 
 SIZE = 768 - len(ADDED_TOKENS)
