@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/instruction_set.h"
+#include "ops/instruction_set_names.h"
 
 namespace qwen3_tts {
 
@@ -17,21 +17,6 @@ class ChosenInstructionSet {
   ~ChosenInstructionSet() { set_instruction_set(available_instruction_sets().back()); }
 };
 
-inline std::string name_of(InstructionSet set) {
-  switch (set) {
-    case InstructionSet::kAvx512:
-      return "Avx512";
-    case InstructionSet::kAvxVnni:
-      return "AvxVnni";
-    case InstructionSet::kAvx2:
-      return "Avx2";
-    case InstructionSet::kDotprod:
-      return "Dotprod";
-    default:
-      return "Baseline";
-  }
-}
-
 /// A test whose parameter is the instruction set that runs:
 ///
 ///     using SumsTest = InstructionSetTest;
@@ -43,6 +28,6 @@ class InstructionSetTest : public ::testing::TestWithParam<InstructionSet> {
 
 #define INSTANTIATE_INSTRUCTION_SETS(Test)                                                 \
   INSTANTIATE_TEST_SUITE_P(Every, Test, ::testing::ValuesIn(available_instruction_sets()), \
-                           [](const auto& tested) { return name_of(tested.param); })
+                           [](const auto& tested) { return std::string(name_of(tested.param)); })
 
 }  // namespace qwen3_tts

@@ -1,25 +1,19 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
+#include <optional>
 #include <string>
 
 #include <qwen3_tts/engine.h>
 #include <qwen3_tts/synthesis_session.h>
 
-#include "ops/instruction_set.h"
+#include "ops/instruction_set_names.h"
 
 /// speak_in_set MODEL SET SEED TEXT SPEAKER: speaks with the kernels of an instruction set, for tests/determinism.py.
 /// Raw samples go to standard output. It ends with 3 where this machine has no such instructions.
 namespace {
 
 using namespace qwen3_tts;
-
-const std::map<std::string, InstructionSet> kSets = {{"baseline", InstructionSet::kBaseline},
-                                                     {"avx2", InstructionSet::kAvx2},
-                                                     {"avxvnni", InstructionSet::kAvxVnni},
-                                                     {"avx512", InstructionSet::kAvx512},
-                                                     {"dotprod", InstructionSet::kDotprod}};
 
 Status speak(const char* const* words) {
   EngineOptions options;
@@ -47,16 +41,16 @@ Status speak(const char* const* words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto set = argc == 6 ? kSets.find(argv[2]) : kSets.end();
-  if (set == kSets.end()) {
+  const auto set = argc == 6 ? value_named<InstructionSet>(argv[2]) : std::nullopt;
+  if (!set.has_value()) {
     std::fputs("usage: speak_in_set MODEL SET SEED TEXT SPEAKER\n", stderr);
     return 2;
   }
   const auto sets = available_instruction_sets();
-  if (std::find(sets.begin(), sets.end(), set->second) == sets.end()) {
+  if (std::find(sets.begin(), sets.end(), *set) == sets.end()) {
     return 3;
   }
-  set_instruction_set(set->second);
+  set_instruction_set(*set);
   const char* words[] = {argv[1], argv[2], argv[3], argv[4], argv[5]};
   const Status status = speak(words);
   if (!status.ok()) {

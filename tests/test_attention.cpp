@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(Every, AttentionTest,
                          ::testing::Combine(::testing::ValuesIn(available_instruction_sets()),
                                             ::testing::Values(ScalarType::Float, ScalarType::Half)),
                          [](const auto& tested) {
-                           return name_of(std::get<0>(tested.param)) +
+                           return std::string(name_of(std::get<0>(tested.param))) +
                                   (std::get<1>(tested.param) == ScalarType::Half ? "Half" : "Float");
                          });
 

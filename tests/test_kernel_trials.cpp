@@ -8,7 +8,7 @@
 #include <executorch/runtime/platform/runtime.h>
 #include <gtest/gtest.h>
 
-#include "ops/instruction_set.h"
+#include "ops/instruction_set_names.h"
 
 namespace qwen3_tts {
 namespace {
@@ -29,6 +29,14 @@ KernelTrial trial_of(float other, double tolerance) {
 std::string error_of(const KernelTrial& trial) {
   const Status status = compare_with_baseline(trial);
   return status.ok() ? "" : status.error().message;
+}
+
+/// The report of a machine names its set, whichever that is.
+TEST(KernelTrialTest, EverySetHasAName) {
+  for (const InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvxVnni,
+                                   InstructionSet::kAvx512, InstructionSet::kDotprod}) {
+    EXPECT_EQ(value_named<InstructionSet>(name_of(set)), set) << name_of(set);
+  }
 }
 
 TEST(KernelTrialTest, OtherBitsAreAnError) {

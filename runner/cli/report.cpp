@@ -1,28 +1,14 @@
 #include "report.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdarg>
-#include <cstdio>
 
 #include "base/names.h"
+#include "formatted.h"
 #include "sound_format.h"
 #include "text/text_checks.h"
 
 namespace qwen3_tts {
 namespace {
-
-#ifdef __GNUC__
-__attribute__((format(printf, 1, 2)))
-#endif
-std::string format(const char* pattern, ...) {
-  std::va_list arguments;
-  va_start(arguments, pattern);
-  std::array<char, 512> line{};
-  std::vsnprintf(line.data(), line.size(), pattern, arguments);
-  va_end(arguments);
-  return line.data();
-}
 
 double per_frame(double milliseconds, const SynthesisStats& stats) {
   return stats.frames > 0 ? milliseconds / static_cast<double>(stats.frames) : 0;

@@ -1,23 +1,12 @@
 #include "self_test_report.h"
 
-#include <array>
-#include <cstdarg>
-#include <cstdio>
-
 #include <nlohmann/json.hpp>
 
 #include "base/json_fields.h"
-#include "base/names.h"
+#include "formatted.h"
+#include "ops/instruction_set_names.h"
 
 namespace qwen3_tts {
-
-template <>
-struct Names<InstructionSet> {
-  static constexpr Name<InstructionSet> kAll[] = {{InstructionSet::kBaseline, "baseline"},
-                                                  {InstructionSet::kAvx2, "avx2"},
-                                                  {InstructionSet::kAvx512, "avx512"},
-                                                  {InstructionSet::kDotprod, "dotprod"}};
-};
 
 namespace {
 
@@ -33,18 +22,6 @@ constexpr Stage kStages[] = {
     {"code_predictor", "code predictor", &StageTimes::code_predictor_ms},
     {"codec", "codec decoder", &StageTimes::codec_ms},
 };
-
-#ifdef __GNUC__
-__attribute__((format(printf, 1, 2)))
-#endif
-std::string format(const char* pattern, ...) {
-  std::va_list arguments;
-  va_start(arguments, pattern);
-  std::array<char, 256> line{};
-  std::vsnprintf(line.data(), line.size(), pattern, arguments);
-  va_end(arguments);
-  return line.data();
-}
 
 std::string describe_machine(const SelfTest& test) {
   const bool is_baseline = test.set == InstructionSet::kBaseline;
