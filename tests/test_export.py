@@ -167,6 +167,15 @@ def test_checkpoint_without_voice_encoders_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_group_size_that_does_not_divide_a_layer_leaves_no_file(tiny_checkpoint: Pte, tmp_path: Path) -> None:
+    command = [sys.executable, str(models.REPOSITORY / "export_unified.py"), "--qlinear", "8da4w"]
+    command += ["--checkpoint", str(tiny_checkpoint("tiny-base")), "--output", str(tmp_path / "model.pte")]
+    done = subprocess.run([*command, "--qlinear-group-size", "256"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be cut into groups of 256" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_killed_between_two_files_it_leaves_no_other_manifest(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,8 +128,8 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         "--qlinear-group-size",
         type=int,
         choices=GROUP_SIZES,
-        help="weights that share a scale in linear layers and 4w rows; a layer that cannot be cut so takes fewer, at "
-        "least 32 (default: 32, of phone 64)",
+        help="weights that share a scale in linear layers and 4w rows; a layer that cannot be cut so is an error "
+        "(default: 32, of phone 64, or 32 where that does not fit)",
     )
     for stage, what in (
         ("talker", "the talker's layers; overrides --qlinear"),

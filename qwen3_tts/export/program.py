@@ -24,6 +24,7 @@ from qwen3_tts.export.lowering import Report, lower
 from qwen3_tts.export.manifest import build_manifest
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.model import MAX_DECODE_FRAMES, Model
+from qwen3_tts.export.quantize.linears import check_group_size
 from qwen3_tts.export.voice_encoder import VoiceEncoder
 from qwen3_tts.text_scripts import pruned_ids, without_merges
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
@@ -56,6 +57,9 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
         return _write_for_cuda(args, checkpoint, constants, report)
     recipe = recipe_of(args)
     model = Model(checkpoint, recipe, pruned)
+    if args.qlinear_group_size is not None:  # a recipe's own may be smaller where a layer wants that
+        for stage in (model.talker, model.code_predictor, model.codec_decoder):
+            check_group_size(stage, args.qlinear_group_size)
     constants |= {"frame_bytes": json.dumps(model.frame_bytes())}  # for the runner's --self_test
     methods = model.methods(args.max_seq_len)
     del model  # the methods alone hold the weights now, and lower() lets them go

@@ -63,6 +63,18 @@ def quantize_linears(module: nn.Module, bits: int, group_size: int, part: str = 
         module.set_submodule(name, QuantizedLinear(layer, bits, size))
 
 
+def check_group_size(module: nn.Module, group_size: int) -> None:
+    """Raises ValueError, naming the layer, when one of `module` has smaller groups than somebody asked for."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, QuantizedLinear):
+            width = layer.codes.shape[1] * BLOCK_COLUMNS
+            if width != layer.scales.shape[1] * group_size:
+                raise ValueError(
+                    f"{name}: {width} inputs cannot be cut into groups of {group_size}; choose another "
+                    "--qlinear-group-size, or leave it out"
+                )
+
+
 def fitting_group(width: int, group_size: int) -> int | None:
     """`group_size`, or its largest half, quarter, ... that `width` can be cut into; None when no block fits."""
     while group_size >= BLOCK_COLUMNS and width % group_size:
