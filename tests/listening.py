@@ -24,6 +24,8 @@ SECONDS_OF_A_WORD = (0.15, 0.8)
 SECONDS_BESIDES = (0.3, 1.0)
 LOUDNESS = (-35.0, -15.0)  # dBFS
 LEAST_SPEECH = 0.5  # share of the sound
+WINDOW = 28.0  # s: Whisper reads 30 at a time, however little is in them
+PAUSE = np.zeros(SAMPLE_RATE // 2, np.float32)
 
 
 @dataclass(frozen=True)
@@ -113,5 +115,22 @@ class Hearing:
 
 
 def listen(whisper: Whisper, utterances: list[Utterance]) -> Hearing:
-    pairs = [(utterance.text, whisper.transcribe(utterance.samples)) for utterance in utterances]
+    """Utterances one after the other, as many as fit into what Whisper reads at a time: alone each costs as much."""
+    pairs = []
+    for window in windows(utterances):
+        samples = np.concatenate([part for utterance in window for part in (PAUSE, utterance.samples)][1:])
+        pairs.append((" ".join(utterance.text for utterance in window), whisper.transcribe(samples)))
     return Hearing(word_error_rate(pairs), pairs)
+
+
+def windows(utterances: list[Utterance]) -> list[list[Utterance]]:
+    """Neighbours that last up to WINDOW together, with pauses; a longer utterance stands alone."""
+    found: list[list[Utterance]] = []
+    seconds = 0.0
+    for utterance in utterances:
+        seconds += utterance.seconds + len(PAUSE) / SAMPLE_RATE
+        if not found or seconds > WINDOW:
+            found.append([])
+            seconds = utterance.seconds
+        found[-1].append(utterance)
+    return found

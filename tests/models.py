@@ -73,6 +73,7 @@ EXPORTS = {
     "demo-quality": Export(DEMO, ("--recipe", "quality")),
     "demo-balanced": Export(DEMO, ("--recipe", "balanced")),
     "demo-small": Export(DEMO, ("--recipe", "small")),
+    "demo-phone": Export(DEMO, ("--recipe", "phone")),
     "demo-8da4w": Export(DEMO, ("--qlinear", "8da4w")),
 }
 VOICE_ENCODERS = {

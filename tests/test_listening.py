@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from judges import SAMPLE_RATE, Whisper
-from listening import Utterance, listen, loudness, not_speech, oddities, plausible_seconds
+from listening import Utterance, listen, loudness, not_speech, oddities, plausible_seconds, windows
 from models import REPOSITORY
 from proof.listeners import share_of_speech
 from runner_program import read_samples
@@ -61,6 +61,22 @@ def test_words_have_to_be_right(whisper: Whisper, spoken: Utterance) -> None:
     assert listen(whisper, [backwards(spoken)]).word_error_rate > 0.9
     other = Utterance("The train to Boston leaves at noon.", spoken.samples)
     assert listen(whisper, [other]).word_error_rate > 0.9
+
+
+def test_one_of_many_is_heard(whisper: Whisper, spoken: Utterance) -> None:
+    """Among utterances that are right, noise, silence and one that babbles lack their words."""
+    right = listen(whisper, [spoken] * 4).word_error_rate
+    assert right <= 0.25
+    for wrong in (noise(spoken), backwards(spoken), Utterance(TEXT, np.zeros_like(spoken.samples))):
+        assert listen(whisper, [spoken, spoken, wrong, spoken]).word_error_rate > right + 0.15
+
+
+def test_windows_hold_all_utterances_in_their_order() -> None:
+    lengths = (10, 10, 7, 40, 1, 20, 8)
+    utterances = [Utterance(str(length), np.zeros(length * SAMPLE_RATE, np.float32)) for length in lengths]
+    texts = [[utterance.text for utterance in window] for window in windows(utterances)]
+    assert texts == [["10", "10", "7"], ["40"], ["1", "20"], ["8"]]
+    assert windows([]) == []
 
 
 def test_length_follows_the_words_that_are_spoken(spoken: Utterance) -> None:
