@@ -10,8 +10,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from safetensors.torch import load_file, save_file
 
 import models
 import runner_program
+import warm_process
 from edited_model import with_new_digests, without_digests
 from qwen3_tts.voice import Voice
 
@@ -744,11 +743,7 @@ def answer(case: Case, folder: Path, runner: Path) -> Answer:
     flags = case.flags(place)
     before = listing(folder)
     if case.convert:
-        program = str(models.REPOSITORY / "convert_weights.py")
-        done = subprocess.run(
-            [sys.executable, program, flags["source"], "--output-dir", "checkpoint"],
-            cwd=folder, capture_output=True, check=False,
-        )  # fmt: skip
+        done = warm_process.call("convert_weights.py", flags["source"], "--output-dir", "checkpoint", cwd=folder)
     else:
         request = requested(case) | flags
         done = runner_program.call(

@@ -9,6 +9,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import subprocess
 import sys
 import tempfile
 from multiprocessing.context import ForkServerContext
@@ -19,14 +20,22 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def run(script: str, *arguments: str | Path) -> None:
     """Runs `script`, a path in the repository; raises RuntimeError with the end of its output when it fails."""
+    done = call(script, *arguments)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        raise RuntimeError(f"{script} {' '.join(done.args)}\nended with {done.returncode}:\n{said[-8000:]}")
+
+
+def call(script: str, *arguments: str | Path, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[bytes]:
+    """Runs `script`, a path in the repository, in the folder `cwd`, as subprocess.run with its output captured."""
     words = list(map(str, arguments))
-    with tempfile.NamedTemporaryFile() as output:
-        process = _context().Process(target=_call, args=(script, words, output.name))
+    with tempfile.NamedTemporaryFile() as output, tempfile.NamedTemporaryFile() as errors:
+        process = _context().Process(target=_call, args=(script, words, cwd, output.name, errors.name))
         process.start()
         process.join()
-        if process.exitcode != 0:
-            said = output.read().decode(errors="replace")
-            raise RuntimeError(f"{script} {' '.join(words)}\nended with {process.exitcode}:\n{said[-8000:]}")
+        code = process.exitcode
+        assert code is not None  # it has been joined
+        return subprocess.CompletedProcess(words, code, output.read(), errors.read())
 
 
 def look_for_garbage_less_often() -> None:
@@ -40,10 +49,10 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _call(script: str, arguments: list[str], output: str) -> None:
-    file = os.open(output, os.O_WRONLY)
-    os.dup2(file, sys.stdout.fileno())
-    os.dup2(file, sys.stderr.fileno())
+def _call(script: str, arguments: list[str], cwd: Path, output: str, errors: str) -> None:
+    os.dup2(os.open(output, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(errors, os.O_WRONLY), sys.stderr.fileno())
+    os.chdir(cwd)
     look_for_garbage_less_often()
     import torch
 
