@@ -9,7 +9,7 @@ from torch import nn
 
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.stages.code_predictor import CodePredictor
-from qwen3_tts.export.stages.codec_decoder import CodecDecoder
+from qwen3_tts.export.stages.codec_decoder import CodecDecoder, DecoderBlock
 from qwen3_tts.export.stages.talker import Talker
 
 GROUPS = 3
@@ -17,11 +17,15 @@ LAYERS = (2, 1, 1)  # of talker, code predictor and codec
 
 
 class SmallerCheckpoint(Checkpoint):
-    """The first code groups of a checkpoint and the first layers of talker, code predictor and codec; None: all."""
+    """The first code groups of a checkpoint and the first layers of talker, code predictor and codec; None: all.
+
+    With fewer layers each block of the codec has one residual unit, and the next block one of another dilation.
+    """
 
     def __init__(self, folder: Path, groups: int = GROUPS, layers: tuple[int, int, int] | None = LAYERS):
         super().__init__(folder)
         self.whole = Checkpoint(folder)
+        self._has_all_units = layers is None
         config = self.config
         talker, predictor, transformer = config.talker, config.code_predictor, config.codec.transformer
         of_talker, of_predictor, of_codec = layers or (
@@ -59,4 +63,7 @@ class SmallerCheckpoint(Checkpoint):
         codec.codebooks = nn.Embedding.from_pretrained(codec.codebooks.weight[:codes].clone(), freeze=True)
         codec.group_offsets = codec.group_offsets[: self.config.num_code_groups]
         codec.transformer.layers = codec.transformer.layers[: self.config.codec.transformer.num_layers]
+        for number, block in enumerate(codec.blocks):
+            if isinstance(block, DecoderBlock) and not self._has_all_units:
+                block.units = block.units[number % len(block.units) :][:1]
         return codec
