@@ -63,7 +63,8 @@ class SmallerCheckpoint(Checkpoint):
         codec.codebooks = nn.Embedding.from_pretrained(codec.codebooks.weight[:codes].clone(), freeze=True)
         codec.group_offsets = codec.group_offsets[: self.config.num_code_groups]
         codec.transformer.layers = codec.transformer.layers[: self.config.codec.transformer.num_layers]
-        for number, block in enumerate(codec.blocks):
-            if isinstance(block, DecoderBlock) and not self._has_all_units:
+        if not self._has_all_units:
+            for number, block in enumerate(codec.blocks):
+                assert isinstance(block, DecoderBlock)
                 block.units = block.units[number % len(block.units) :][:1]
         return codec

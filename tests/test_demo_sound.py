@@ -17,7 +17,6 @@ from models import DEMO_SNAPSHOT
 from runner_program import call
 
 TEXTS = ("There will be some sun this morning.", "The crossing is slow at the moment.")
-PAUSE = np.zeros(SAMPLE_RATE // 2, np.float32)
 SOUNDS: dict[str, dict[str, Any]] = {  # name: what lines of a prompts file say for it
     "wav": {"output": "a.wav"},
     "flac": {"output": "a.flac"},
@@ -52,11 +51,11 @@ def folder(runner: Path, tiny_pte: Callable[[str], Path], tmp_path_factory: pyte
 
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_words_are_understood(folder: Path, build_dir: Path, whisper: Whisper, sound: str) -> None:
-    samples = []
-    for number in range(len(TEXTS)):
+    utterances = []
+    for number, text in enumerate(TEXTS):
         path = folder / str(number) / SOUNDS[sound]["output"]
         command = [build_dir / "tests" / "recording_stdout", path, str(SAMPLE_RATE)]
         done = subprocess.run(command, capture_output=True, check=True)
-        samples += [np.frombuffer(done.stdout, "<f4"), PAUSE]
-    hearing = listen(whisper, [Utterance(" ".join(TEXTS), np.concatenate(samples))])
+        utterances.append(Utterance(text, np.frombuffer(done.stdout, "<f4")))
+    hearing = listen(whisper, utterances)
     assert hearing.word_error_rate <= MOST_WRONG, hearing.misheard()
