@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
@@ -209,6 +210,31 @@ TEST_F(RecordingTest, RefusesWhatIsNoNumber) {
     write_sound(path_, samples, kRate, SF_FORMAT_WAV | SF_FORMAT_FLOAT, 2);
     expect_refused("sample 80000 is not a finite number");
   }
+}
+
+TEST_F(RecordingTest, RefusesWhatIsNoSound) {
+  auto samples = sine(440, 4, kRate);
+  samples[500] = samples[501] = 3e38F;  // Their mean would be infinite.
+  write_sound(path_, samples, kRate, SF_FORMAT_WAV | SF_FORMAT_FLOAT, 2);
+  expect_refused("sample 250 is 3e+38, far beyond full scale, which is 1; make it again");
+}
+
+TEST_F(RecordingTest, RefusesMoreSamplesThanItWouldReadInSeconds) {
+  constexpr int kNumChannels = 1000;
+  write_sound(path_, std::vector<float>(kNumChannels), 8000, SF_FORMAT_AU | SF_FORMAT_PCM_S8, kNumChannels);
+  std::string header = read_bytes(path_).substr(0, 24);
+  header.replace(8, 4, "\xFF\xFF\xFF\xFF");  // Bytes of sound: as many as there are.
+  write_bytes(path_, header);
+  std::filesystem::resize_file(path_, (uintmax_t{1} << 27) + (1 << 17));  // They take no room.
+  expect_refused("more than 134217728 samples in its 1000 channels");
+}
+
+TEST_F(RecordingTest, SurvivesDistancesThatNoFileHas) {
+  write_sound(path_, sine(440, 1, kRate), kRate, SF_FORMAT_RF64 | SF_FORMAT_PCM_16);
+  std::string file = read_bytes(path_);
+  file.replace(28, 8, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F");  // Bytes of sound.
+  write_bytes(path_, file);
+  EXPECT_EQ(read().size(), static_cast<size_t>(kRate));
 }
 
 TEST_F(RecordingTest, RefusesClipping) {

@@ -54,8 +54,9 @@ struct RecordingOptions {
 /// a note of the recording says so. Other notes say that a part ends early, with the recording, and that an OGG file
 /// has no mark of its end: it states no length.
 ///
-/// kIo or kInvalidArgument, naming the file, when it is no sound file, damaged, empty, longer than 10 minutes, ends 50
-/// ms or more before its header says, holds what is no number, or is clipped; and when an option has no such value.
+/// kIo or kInvalidArgument, naming the file, when it is no sound file, damaged, empty, longer than 10 minutes or than
+/// 2^27 samples of all channels, ends 50 ms or more before its header says, holds what is no number or one beyond 1e10,
+/// or is clipped; and when an option has no such value.
 QWEN3_TTS_API Result<Recording> read_recording(const std::string& path, int64_t sample_rate,
                                                const RecordingOptions& options);
 

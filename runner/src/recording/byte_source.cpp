@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -88,7 +89,7 @@ Status ByteSource::read_whole(int descriptor) {
 }
 
 int64_t ByteSource::read(int64_t position, void* data, int64_t count) const {
-  count = std::clamp<int64_t>(size_ - position, 0, count);
+  count = std::clamp<int64_t>(size_ - position, 0, std::max<int64_t>(count, 0));
   char* const bytes = static_cast<char*>(data);
   if (file_.get() < 0) {
     std::copy_n(content_.data() + position, count, bytes);
@@ -137,7 +138,8 @@ int64_t ByteCursor::seek(int64_t offset, int whence) {
   if (whence != SEEK_SET) {
     from = whence == SEEK_CUR ? position_ : size();
   }
-  if (from + offset < 0) {
+  // A header may state any distance.
+  if (offset < -from || offset > std::numeric_limits<int64_t>::max() - begin_ - from) {
     return -1;
   }
   return position_ = from + offset;

@@ -24,6 +24,10 @@ namespace {
 constexpr int64_t kMinSampleRate = 8000;  // Of a telephone; below it, much of a voice is not there.
 constexpr int64_t kMaxSampleRate = 768000;
 constexpr int64_t kMaxSeconds = 600;  // Bounds the memory; what an encoder takes is less.
+// Of all channels: a few bytes may stand for minutes of silence at a high rate in many channels. Ten minutes at 48 kHz
+// in 4 channels are less.
+constexpr int64_t kMaxSamples = int64_t{1} << 27;
+constexpr float kLargest = 1e10F;  // Floats of 32-bit integers are smaller. Sums of samples up to it stay finite.
 constexpr float kFullScale = 0.9995F;
 constexpr float kBeyondFullScale = 1.01F;
 constexpr double kMaxClipped = 0.01;  // Of all samples. A recording that is only loud touches full scale much less.
@@ -32,6 +36,17 @@ std::string seconds(int64_t num_moments, int64_t sample_rate) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.2f s", static_cast<double>(num_moments) / static_cast<double>(sample_rate));
   return text;
+}
+
+/// NaN is none.
+bool is_sound(float sample) { return std::abs(sample) <= kLargest; }
+
+Error not_sound(int64_t place, float sample) {
+  char text[96] = "not a finite number";
+  if (std::isfinite(sample)) {
+    std::snprintf(text, sizeof(text), "%.4g, far beyond full scale, which is 1", static_cast<double>(sample));
+  }
+  return invalid_argument("sample " + std::to_string(place) + " is " + text + "; make it again");
 }
 
 /// Reads a sound once: checks the part that was asked for, makes it one channel and resamples it, block by block. A
@@ -76,10 +91,10 @@ class RecordingReader {
  private:
   Status take(const std::vector<float>& block, int64_t first_moment) {
     const auto num_channels = static_cast<size_t>(sound_.num_channels());
-    const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !std::isfinite(sample); });
+    const auto bad = std::find_if(block.begin(), block.end(), [](float sample) { return !is_sound(sample); });
     if (bad != block.end()) {
       const int64_t place = first_moment + (bad - block.begin()) / sound_.num_channels();
-      return invalid_argument("sample " + std::to_string(place) + " is not a finite number; make it again");
+      return not_sound(place, *bad);
     }
     for (size_t i = channel_.value_or(0); i < block.size(); i += channel_ ? num_channels : 1) {
       num_clipped_ += std::abs(block[i]) >= kFullScale ? 1 : 0;
@@ -89,6 +104,11 @@ class RecordingReader {
     if (part_.num_taken() > kMaxSeconds * sound_.sample_rate()) {
       return invalid_argument("it is longer than " + std::to_string(kMaxSeconds) +
                               " s; take a part of it, some seconds of clear speech");
+    }
+    if (part_.num_taken() > kMaxSamples / sound_.num_channels()) {
+      return invalid_argument("it holds more than " + std::to_string(kMaxSamples) + " samples in its " +
+                              std::to_string(sound_.num_channels()) +
+                              " channels; convert it to one channel of 48 kHz, or take a part of it");
     }
     return resampler_.write(mono.data(), mono.size(), recording_.samples);
   }
