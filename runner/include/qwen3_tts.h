@@ -102,7 +102,8 @@ typedef int32_t (*qwen3_tts_write)(void* user, const float* samples, int64_t num
 QWEN3_TTS_C_API int32_t qwen3_tts_abi_version(void);
 /// "0.1.0". It lives for ever.
 QWEN3_TTS_C_API const char* qwen3_tts_version(void);
-/// Why the last call of this thread that failed did so; "" before any has. Valid until the thread's next call.
+/// Why the last call of this thread that failed did so; "" before any has. Valid until the thread's next call. It is in
+/// UTF-8: bytes of a path that are not are U+FFFD.
 QWEN3_TTS_C_API const char* qwen3_tts_last_error(void);
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -260,6 +260,13 @@ static void test_pointers_that_are_needed(const struct handles* all) {
   CHECK(engine == NULL && voice == NULL && voice_encoder == NULL && recording == NULL && encoder == NULL);
 }
 
+/* A sentence is UTF-8, also when it quotes what is not. */
+static void test_sentences(void) {
+  qwen3_tts_voice* voice = NULL;
+  CHECK_FAILS(qwen3_tts_voice_load("no_\xc3\xa4_\xe4_\xe4\xb8.voice", NULL, &voice), QWEN3_TTS_IO,
+              "'no_\xc3\xa4_\xef\xbf\xbd_\xef\xbf\xbd\xef\xbf\xbd.voice'");
+}
+
 static void test_engines_that_cannot_be(void) {
   qwen3_tts_engine* engine = NULL;
   CHECK_REFUSES(qwen3_tts_engine_create("", &engine), "write {\"model_path\"");
@@ -423,6 +430,7 @@ int main(void) {
   test_handles_that_are_gone(&all);
   test_nothing_is_destroyed_without_error();
   test_pointers_that_are_needed(&all);
+  test_sentences();
   test_engines_that_cannot_be();
   test_workloads(&all);
   test_order_of_calls(&all);
