@@ -1,14 +1,20 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <qwen3_tts/result.h>
+
+#include "base/unicode_nfc.h"
 
 /// What the fuzz targets share. Each is a program of its own: libFuzzer calls LLVMFuzzerTestOneInput with bytes, and a
 /// crash, a finding of a sanitizer, a hang or a `require` that fails is kept as a file.
@@ -24,6 +30,14 @@ inline void require(bool is_so, const char* what) {
     std::fprintf(stderr, "does not hold: %s\n", what);
     std::abort();
   }
+}
+
+inline void require_utf8(std::string_view text) { require(decode_utf8(text).ok(), "a text is UTF-8"); }
+
+/// An error says something, and is of one of these kinds.
+inline void require_error(const Error& error, std::initializer_list<ErrorCode> kinds) {
+  require(!error.message.empty(), "an error says what is wrong");
+  require(std::find(kinds.begin(), kinds.end(), error.code) != kinds.end(), "an error is of its kind");
 }
 
 /// A file in memory with these bytes, for what reads a path.
