@@ -177,6 +177,19 @@ TEST(EncodedSinkTest, RateThatTheFormatDoesNotTakeIsRefusedBeforeTheFirstWrite) 
   EXPECT_TRUE(folder.is_empty());
 }
 
+TEST(EncodedSinkTest, RatesThatMp3DoesNotHaveAreRefused) {
+  for (const int64_t rate : {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}) {
+    EXPECT_TRUE(EncodedSink::to_stream([](const void*, size_t) { return Status(); }, rate, AudioFormat::kMp3).ok())
+        << rate;
+  }
+  for (const int64_t rate : {7999, 23585, 96000}) {
+    const auto sink = EncodedSink::to_stream([](const void*, size_t) { return Status(); }, rate, AudioFormat::kMp3);
+    ASSERT_FALSE(sink.ok()) << rate;
+    EXPECT_NE(sink.error().message.find(std::to_string(rate) + " Hz cannot be written as .mp3"), std::string::npos)
+        << sink.error().message;
+  }
+}
+
 TEST(EncodedSinkTest, FileTakesItsPlaceWhenItIsComplete) {
   for (const auto& [ending, format] : kFormats) {
     const TempFolder folder;

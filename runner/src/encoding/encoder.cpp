@@ -2,7 +2,9 @@
 
 #include <sndfile.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
 
 #include "audio/wav_header.h"
@@ -32,6 +34,17 @@ int sndfile_format(AudioFormat format, bool is_stream) {
       break;
   }
   return SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
+}
+
+/// Of MPEG-1, 2 and 2.5. libsndfile 1.2 refuses others, too, and keeps a quarter of a megabyte each time.
+bool is_rate_of_mp3(int64_t sample_rate) {
+  constexpr int64_t kRates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};
+  return std::find(std::begin(kRates), std::end(kRates), sample_rate) != std::end(kRates);
+}
+
+Error cannot_be_written(AudioFormat format, int64_t sample_rate, const std::string& reason) {
+  return invalid_argument("sound of " + std::to_string(sample_rate) + " Hz cannot be written as ." + name_of(format) +
+                          " (" + reason + "); choose another format");
 }
 
 ByteOutput& output_of(void* user) { return *static_cast<ByteOutput*>(user); }
@@ -78,6 +91,9 @@ void set_up(SNDFILE* file, AudioFormat format, bool is_stream) {
 void Encoder::Close::operator()(sf_private_tag* file) const { sf_close(file); }
 
 Result<Encoder> Encoder::open(AudioFormat format, int64_t sample_rate, bool is_stream, ByteOutput& output) {
+  if (format == AudioFormat::kMp3 && !is_rate_of_mp3(sample_rate)) {
+    return cannot_be_written(format, sample_rate, "MP3 has no such rate");
+  }
   SF_INFO info{};
   info.samplerate = static_cast<int>(sample_rate);
   info.channels = 1;
@@ -90,8 +106,7 @@ Result<Encoder> Encoder::open(AudioFormat format, int64_t sample_rate, bool is_s
   SNDFILE* file = sf_open_virtual(&io, SFM_WRITE, &info, &output);
   if (file == nullptr) {
     RETURN_IF_ERROR(output.status());
-    return invalid_argument("sound of " + std::to_string(sample_rate) + " Hz cannot be written as ." + name_of(format) +
-                            " (libsndfile: " + sf_strerror(nullptr) + "); choose another format");
+    return cannot_be_written(format, sample_rate, std::string("libsndfile: ") + sf_strerror(nullptr));
   }
   set_up(file, format, is_stream);
   return Encoder(file, output);
