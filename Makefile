@@ -94,9 +94,9 @@ gpu-check: ## Export for the NVIDIA GPU of this machine, compare with eager PyTo
 gpu-bundle: $(VENV)/.setup ## Pack what gpu-check needs on a machine without network, in build/; ARGS="--python 3.12"
 	@$(PYTHON_BIN) scripts/make_gpu_bundle.py $(ARGS)
 
-fuzz: $(VENV)/.setup-dev build/fuzz/build.ninja ## Look for input that crashes, TIME=60 seconds over all targets; TARGETS="voice codes"
-	@$(CMAKE) --build build/fuzz --target fuzzers -j $(JOBS)
-	@scripts/fuzz.sh $(or $(TIME),60) $(TARGETS)
+fuzz: $(VENV)/.setup-dev build/cpu-debug/build.ninja ## Look for input that crashes, TIME=60 seconds over all targets; TARGETS="voice codes"
+	@$(CMAKE) --build build/cpu-debug --target fuzzers -j $(JOBS)
+	@JOBS=$(JOBS) scripts/fuzz.sh $(or $(TIME),60) $(TARGETS)
 
 golden: .reference-venv/.setup ## Make the golden files in tests/golden again with the reference package
 	@snapshots=$$($(PYTHON_BIN) tests/models.py --snapshots) && \
@@ -181,6 +181,6 @@ build/supply/.setup: scripts/requirements-supply.txt | $(VENV)/.setup-cpp
 	@touch $@
 
 # Ninja configures again by itself when a CMake file changes, but does not know of the presets.
-build/cpu/build.ninja build/cpu-debug/build.ninja build/cpu-threads/build.ninja build/fuzz/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup-cpp
+build/cpu/build.ninja build/cpu-debug/build.ninja build/cpu-threads/build.ninja: build/%/build.ninja: CMakePresets.json $(VENV)/.setup-cpp
 	@$(CMAKE) --fresh --preset $* --log-level=WARNING $(CMAKE_FLAGS)
 	@touch $@

@@ -48,12 +48,13 @@ gtest/gtest.h libgtest-dev the tests
 END
 }
 
-# The same for the tests: clang with its sanitizers, as cmake/clang.cmake finds it.
+# The same for the tests: clang with its sanitizers and libFuzzer, as cmake/clang.cmake finds it.
 missing_test_packages() {
   local clang program
   clang=$(command -v clang++-14 || command -v clang++ || echo false)
   program=$(mktemp)
-  "$clang" -fsanitize=address,undefined -x c++ - -o "$program" <<<'int main() {}' 2>/dev/null ||
+  "$clang" -fsanitize=address,undefined,fuzzer -x c++ - -o "$program" 2>/dev/null \
+    <<<'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' ||
     printf '%s\n' clang-14 libclang-rt-14-dev
   rm -f "$program"
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests, on configured builds (see the Makefile): test.sh check | all | service | proof | threads | faults [JOBS]
 #   check    style, C++ tests and the Python tests that are quick: for everybody who changes something
-#   all      every test: the C++ ones under sanitizers, and in the optimized build what only that can show
+#   all      every test: the C++ ones under sanitizers, in the optimized build what only that can show, and a minute of
+#            input that is made up
 #   service  the server, by a browser and under load: minutes
 #   proof    benchmarks/prove.py on a tiny model, from the snapshot to the report
 #   threads  the C++ tests of threads under ThreadSanitizer: long schedules, and a race that it must find
@@ -69,6 +70,7 @@ case $what in
     # Batches and failing allocations take the most time here, and all of their models have spoken before.
     cpp_tests ctest-sanitized build/cpu-debug -E '/(Batch|Allocation)Test[.].*/tinycustomvoice$'
     stage speak-sanitized speak build/cpu-debug tiny-customvoice
+    JOBS=$jobs stage fuzz scripts/fuzz.sh 60
     ;;
   service)
     stage build .venv/bin/cmake --build build/cpu --target qwen3_tts qwen3_tts_audio -j "$jobs"
