@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_MESSAGE = 1000  # characters
+
 
 @dataclass(frozen=True)
 class Commands:
@@ -20,3 +22,16 @@ SCRIPTS = Commands("python convert_weights.py", "python export_unified.py")  # i
 def program_name(command: str) -> str:
     """What a program calls itself in its messages."""
     return command.split()[-1]
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, on one line that a terminal can show.
+
+    Names and values in it may come out of a damaged file: characters of control are spelled out, and of a text that
+    fills screens the middle is left out, for the beginning names the file and the end says what to do.
+    """
+    text = " ".join(str(error).split())
+    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[: MAX_MESSAGE * 2 // 3]} … {text[-MAX_MESSAGE // 3 :]}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, read_json
+from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, is_integer, read_json
 from qwen3_tts.names import find_same_names
 
 MODEL_TYPES = ("base", "custom_voice", "voice_design")
@@ -19,6 +19,9 @@ CODEC_SECTION = "speech_tokenizer_config"  # key of a converted config.json: spe
 DEFAULTS_RECORD = "reference_defaults"  # key of a converted config.json: file -> dotted key -> value; absent if none
 ORIGIN_RECORD = "converted_from"  # key of a converted config.json: hub repository and commit; absent for a folder
 UNFINISHED = ".unfinished_conversion"  # stands in a checkpoint folder while files are moved into it
+SMALLEST = 1e-6  # of a number that must not be 0 and is read in fp32
+MAX_LAYERS = 1024  # and of anything else that a model has a number of tensors of
+MAX_WINDOW = 8192  # positions: the codec decoder's keys and values are planned for it
 UNKNOWN_SIZE = "unknown"  # where the checkpoint does not say; only a CustomVoice model's decides something
 
 
@@ -67,11 +70,11 @@ class TransformerConfig:
         return cls(
             hidden_size=section.integer("hidden_size"),
             intermediate_size=section.integer("intermediate_size"),
-            num_layers=section.integer("num_hidden_layers"),
+            num_layers=section.integer("num_hidden_layers", maximum=MAX_LAYERS),
             num_heads=heads,
             num_kv_heads=kv_heads,
             head_dim=head_dim,
-            rope_theta=section.number("rope_theta"),
+            rope_theta=section.number("rope_theta", minimum=1),
             rms_norm_eps=section.number("rms_norm_eps"),
             window=window,
         )
@@ -98,14 +101,14 @@ class CodecConfig:
         config = cls(
             sample_rate=section.integer("output_sample_rate"),
             samples_per_frame=section.integer("decode_upsample_rate"),
-            num_code_groups=decoder.integer("num_quantizers"),
+            num_code_groups=decoder.integer("num_quantizers", minimum=2, maximum=MAX_LAYERS),
             codebook_size=decoder.integer("codebook_size"),
             codebook_dim=decoder.integer("codebook_dim"),
             latent_dim=decoder.integer("latent_dim"),
             decoder_dim=decoder.integer("decoder_dim"),
             upsampling_ratios=decoder.integers("upsampling_ratios"),
             upsample_rates=decoder.integers("upsample_rates"),
-            transformer=TransformerConfig.read(decoder, window=decoder.integer("sliding_window")),
+            transformer=TransformerConfig.read(decoder, window=decoder.integer("sliding_window", maximum=MAX_WINDOW)),
         )
         decoder.expect("num_semantic_quantizers", (1,))
         product = 1
@@ -115,6 +118,11 @@ class CodecConfig:
             raise ConfigError(
                 f"{section.path}: decode_upsample_rate is {config.samples_per_frame}, "
                 f"but the decoder's ratios multiply to {product}"
+            )
+        if config.codebook_dim % 2 or config.decoder_dim >> len(config.upsample_rates) == 0:
+            raise ConfigError(
+                f"{decoder.path}: codebook_dim {config.codebook_dim} must be even, and decoder_dim "
+                f"{config.decoder_dim}, halved for each of the {len(config.upsample_rates)} upsample_rates, above 0"
             )
         return config
 
@@ -152,14 +160,15 @@ class SamplingConfig:
 
     @classmethod
     def read(cls, section: Section) -> SamplingConfig:
+        does_sample, does_subtalker_sample = section.flag("do_sample"), section.flag("subtalker_dosample")
         return cls(
-            temperature=section.number("temperature") if section["do_sample"] else 0.0,
+            temperature=section.number("temperature") if does_sample else 0.0,
             top_k=section.integer("top_k", minimum=0),
-            top_p=section.number("top_p"),
-            repetition_penalty=section.number("repetition_penalty"),
-            subtalker_temperature=section.number("subtalker_temperature") if section["subtalker_dosample"] else 0.0,
+            top_p=section.number("top_p", SMALLEST, 1),
+            repetition_penalty=section.number("repetition_penalty", SMALLEST),
+            subtalker_temperature=section.number("subtalker_temperature") if does_subtalker_sample else 0.0,
             subtalker_top_k=section.integer("subtalker_top_k", minimum=0),
-            subtalker_top_p=section.number("subtalker_top_p"),
+            subtalker_top_p=section.number("subtalker_top_p", SMALLEST, 1),
             max_new_tokens=section.integer("max_new_tokens"),
         )
 
@@ -217,11 +226,14 @@ class ModelConfig:
             section.expect("use_sliding_window", (False,))
         dialects = {} if talker["spk_is_dialect"] is None else talker.section("spk_is_dialect").values
         model_type = root.expect("tts_model_type", MODEL_TYPES)
-        if root["tts_model_size"] is None and model_type == "custom_voice":
+        model_size = root["tts_model_size"] or UNKNOWN_SIZE
+        if not isinstance(model_size, str):
+            raise ConfigError(f"{root.path}: 'tts_model_size' must be a string, such as \"1b7\", found {model_size!r}")
+        if model_size == UNKNOWN_SIZE and model_type == "custom_voice":
             raise ConfigError(f'{root.path}: \'tts_model_size\' is missing; write "0b6" if it takes no style, or "1b7"')
         config = cls(
             model_type=model_type,
-            model_size=str(root["tts_model_size"] or UNKNOWN_SIZE),
+            model_size=model_size,
             talker=TransformerConfig.read(talker, window=0),
             code_predictor=TransformerConfig.read(predictor, window=0),
             codec=CodecConfig.read(speech_tokenizer),
@@ -229,7 +241,7 @@ class ModelConfig:
             text_hidden_size=talker.integer("text_hidden_size"),
             talker_vocab_size=talker.integer("vocab_size"),
             code_vocab_size=predictor.integer("vocab_size"),
-            num_code_groups=talker.integer("num_code_groups"),
+            num_code_groups=talker.integer("num_code_groups", maximum=MAX_LAYERS),
             token_ids=TokenIds(
                 im_start=root.integer("im_start_token_id"),
                 im_end=root.integer("im_end_token_id"),
@@ -261,18 +273,15 @@ class ModelConfig:
             if id_ >= size:
                 raise ConfigError(f"{path}: token id {id_} of {name} is not below the vocabulary's size {size}")
         for names in (self.languages, self.speakers):
+            self._check_rows(names, path)
             if same := find_same_names(names):
                 raise ConfigError(
                     f"{path}: '{same[0]}' and '{same[1]}' are one name but for case; rename one, as names are found "
                     "in any case"
                 )
-        rows = {**self.languages, **self.speakers}
-        for name, row in rows.items():
-            if not isinstance(row, int) or not 0 <= row < self.talker_vocab_size:
-                raise ConfigError(f"{path}: row {row!r} of '{name}' is not in the code vocabulary")
         for speaker, dialect in self.speaker_dialects.items():
-            if dialect not in self.languages or speaker not in self.speakers:
-                raise ConfigError(f"{path}: speaker '{speaker}' names the unknown dialect '{dialect}'")
+            if not isinstance(dialect, str) or dialect not in self.languages or speaker not in self.speakers:
+                raise ConfigError(f"{path}: speaker '{speaker}' names the unknown dialect {dialect!r}")
         codec = self.codec
         if (codec.num_code_groups, codec.codebook_size) != (self.num_code_groups, self.code_vocab_size):
             raise ConfigError(
@@ -281,3 +290,8 @@ class ModelConfig:
             )
         if self.code_vocab_size > min(self.talker_vocab_size, self.token_ids.codec_eos):
             raise ConfigError(f"{path}: code vocabulary {self.code_vocab_size} reaches into the control rows")
+
+    def _check_rows(self, names: dict[str, int], path: str) -> None:
+        for name, row in names.items():
+            if not name or not is_integer(row, 0, self.talker_vocab_size - 1):
+                raise ConfigError(f"{path}: row {row!r} of '{name}' is not in the code vocabulary, or has no name")

@@ -9,7 +9,7 @@ Files that people opened in an editor are read as well: a byte order mark, UTF-1
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ from qwen3_tts.reference_defaults import fill_in
 # What to do about a key that is missing.
 TAKE_FROM_ORIGIN = "take the file from the model that this one was made from"
 CONVERT_AGAIN = "make the folder again with convert_weights.py"
+# Above every real size, and the largest integer and number that a runner reads in a contract.
+LARGEST_INTEGER = 2**31 - 1
+LARGEST_NUMBER = 3.4e38
+MAX_LENGTH = 64  # of a list of numbers: there is one a block of a model
+MAX_DEPTH = 64  # of objects and lists in each other; Python's encoder ends in a RecursionError somewhere beyond
 
 
 class ConfigError(ValueError):
@@ -45,23 +50,32 @@ class Section:
             raise ConfigError(f"{self.path}: '{key}' must be an object, found {type(value).__name__}")
         return Section(value, f"{self.path}:{key}", self.remedy)
 
-    def integer(self, key: str, minimum: int = 1) -> int:
+    def integer(self, key: str, minimum: int = 1, maximum: int = LARGEST_INTEGER) -> int:
         value = self[key]
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise ConfigError(f"{self.path}: '{key}' must be an integer >= {minimum}, found {value!r}")
+        if not is_integer(value, minimum, maximum):
+            raise ConfigError(f"{self.path}: '{key}' must be an integer in {minimum}..{maximum}, found {value!r}")
         return value
 
-    def number(self, key: str) -> float:
+    def number(self, key: str, minimum: float = 0.0, maximum: float = LARGEST_NUMBER) -> float:
         value = self[key]
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < sys.float_info.max:
-            raise ConfigError(f"{self.path}: '{key}' must be a number, found {value!r}")
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not minimum <= value <= maximum:
+            upper = "" if maximum == LARGEST_NUMBER else f" and <= {maximum:g}"
+            raise ConfigError(f"{self.path}: '{key}' must be a number >= {minimum:g}{upper}, found {value!r}")
         return float(value)
 
     def integers(self, key: str) -> tuple[int, ...]:
         value = self[key]
-        if not isinstance(value, list) or not all(isinstance(v, int) and v > 0 for v in value):
-            raise ConfigError(f"{self.path}: '{key}' must be a list of positive integers, found {value!r}")
+        if not isinstance(value, list) or len(value) > MAX_LENGTH or not all(is_integer(v, 1) for v in value):
+            raise ConfigError(
+                f"{self.path}: '{key}' must be a list of up to {MAX_LENGTH} positive integers, found {value!r}"
+            )
         return tuple(value)
+
+    def flag(self, key: str) -> bool:
+        value = self[key]
+        if not isinstance(value, bool):
+            raise ConfigError(f"{self.path}: '{key}' must be true or false, found {value!r}")
+        return value
 
     def expect(self, key: str, allowed: tuple[Any, ...]) -> Any:
         value = self[key]
@@ -70,15 +84,43 @@ class Section:
         return value
 
 
+def is_integer(value: object, minimum: int, maximum: int = LARGEST_INTEGER) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in `path`, as it is. Raises ConfigError when it is none, and OSError."""
+    return parse_object(path.read_bytes(), str(path))
+
+
+def parse_object(content: bytes | str, path: str) -> dict[str, Any]:
+    """The JSON object in `content`, which can be written again as UTF-8. Raises ConfigError, which names `path`."""
     try:
-        values = json.loads(path.read_bytes())  # of bytes, it finds out the encoding
+        values = json.loads(content)  # of bytes, it finds out the encoding
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold a JSON object")
+    if _is_deeper(values, MAX_DEPTH):
+        raise ConfigError(f"{path}: holds objects and lists more than {MAX_DEPTH} deep in each other; it is damaged")
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise ConfigError(f"{path}: holds {half}, which is half of a character; write the whole character") from error
     return values
+
+
+def _is_deeper(values: dict[str, Any], levels: int) -> bool:
+    containers: list[Any] = [values]
+    for _ in range(levels):
+        containers = [inner for outer in containers for inner in _containers(outer)]
+    return bool(containers)
+
+
+def _containers(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    inner: Iterable[Any] = outer.values() if isinstance(outer, dict) else outer
+    return (value for value in inner if isinstance(value, (dict, list)))
 
 
 def read_json(path: Path, kind: str, remedy: str = TAKE_FROM_ORIGIN) -> Section:
@@ -105,8 +147,10 @@ def _rename_rope(values: dict[str, Any], path: str) -> None:
     parameters = values.pop("rope_parameters", None)
     if parameters is None:
         return
-    if not isinstance(parameters, dict):
-        raise ConfigError(f"{path}: 'rope_parameters' must be an object, found {parameters!r}")
+    earlier = values.get("rope_scaling") or {}
+    for key, value in (("rope_parameters", parameters), ("rope_scaling", earlier)):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}: '{key}' must be an object, found {value!r}")
     if kinds := [key for key, value in parameters.items() if isinstance(value, dict)]:
         raise ConfigError(
             f"{path}: rope_parameters differ by kind of layer ({', '.join(kinds)}); this project knows one kind"
@@ -121,4 +165,4 @@ def _rename_rope(values: dict[str, Any], path: str) -> None:
             "remove the wrong one"
         )
     if scaling and scaling != {"rope_type": "default"}:
-        values["rope_scaling"] = {**scaling, **(values.get("rope_scaling") or {})}
+        values["rope_scaling"] = {**scaling, **earlier}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from qwen3_tts.byte_vocabulary import byte_symbols
+from qwen3_tts.config_file import CONVERT_AGAIN, is_integer, parse_object
 
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -72,9 +74,9 @@ class TextTokenizer:
         """Raises ValueError when the JSON is not a Qwen2 tokenizer or lacks a token of the prompt's templates."""
         _BpeModel.read(tokenizer_json)
         root = json.loads(tokenizer_json)
-        added_ids = {token.get("content"): token.get("id") for token in root["added_tokens"]}
+        added_ids = {token["content"]: token["id"] for token in root["added_tokens"]}
         # Without its added tokens the library has nothing to parse out of user text.
-        self._tokenizer = Tokenizer.from_str(json.dumps({**root, "added_tokens": []}))
+        self._tokenizer = library_tokenizer(json.dumps({**root, "added_tokens": []}))
         im_start, im_end = _added_id(added_ids, IM_START), _added_id(added_ids, IM_END)
         newline = self._single_id("\n")
         self.role_ids = (im_start, self._single_id("assistant"), newline)
@@ -84,7 +86,7 @@ class TextTokenizer:
     @classmethod
     def load(cls, path: Path) -> TextTokenizer:
         """Read a `tokenizer.json`. Raises OSError or ValueError."""
-        return cls(path.read_text(encoding="utf-8"))
+        return cls(read_tokenizer_json(path))
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text; special-token strings in it are text like any other. Raises ValueError on surrogates."""
@@ -121,8 +123,6 @@ def tokenizer_tables(tokenizer_json: str) -> bytes:
     """
     model = _BpeModel.read(tokenizer_json)
     num_ids = 1 + max(model.byte_ids + [id for merge in model.merges for id in merge])
-    if num_ids > MAX_IDS:
-        raise ValueError(f"tokenizer.json: id {num_ids - 1} is too large for the table; at most {MAX_IDS - 1}")
     table = bytearray(TABLE_MAGIC)
     table += struct.pack("<3I", TABLE_VERSION, num_ids, len(model.merges))
     table += struct.pack("<256I", *model.byte_ids)
@@ -140,6 +140,39 @@ def check_tokenizer(tokenizer_json: str) -> None:
     _BpeModel.read(tokenizer_json)
 
 
+def check_vocab_size(tokenizer_json: str, num_ids: int) -> None:
+    """Raises ValueError unless every id of a checked tokenizer.json has a row among `num_ids`."""
+    token, id = max(_ids(json.loads(tokenizer_json)), key=lambda entry: entry[1])
+    if id >= num_ids:
+        raise ValueError(
+            f"the text vocabulary has {token!r} with the id {id}, but text_vocab_size in config.json is {num_ids}; the "
+            "files do not belong together"
+        )
+
+
+def _ids(root: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    yield from root["model"]["vocab"].items()
+    yield from ((token["content"], token["id"]) for token in root["added_tokens"])
+
+
+def read_tokenizer_json(path: Path) -> str:
+    """The text of a `tokenizer.json` that the runner implements. Raises OSError or ValueError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        check_tokenizer(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; {CONVERT_AGAIN}") from error
+    return text
+
+
+def library_tokenizer(tokenizer_json: str) -> Tokenizer:
+    """The library's tokenizer of a checked tokenizer.json. Raises ValueError."""
+    try:
+        return Tokenizer.from_str(tokenizer_json)
+    except Exception as error:  # the library has no type of its own
+        raise ValueError(f"tokenizer.json: refused by the library 'tokenizers' ({error})") from error
+
+
 @dataclass(frozen=True)
 class _BpeModel:
     """What the runner needs of a tokenizer.json, checked to be complete."""
@@ -149,13 +182,10 @@ class _BpeModel:
 
     @classmethod
     def read(cls, tokenizer_json: str) -> _BpeModel:
-        try:
-            root = json.loads(tokenizer_json)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"tokenizer.json: not valid JSON ({error})") from error
-        added_tokens = root.get("added_tokens") if isinstance(root, dict) else None
-        if not isinstance(added_tokens, list) or not all(isinstance(token, dict) for token in added_tokens):
-            raise ValueError("tokenizer.json: must be an object with a list of objects 'added_tokens'")
+        root = parse_object(tokenizer_json, "tokenizer.json")
+        added_tokens = root.get("added_tokens")
+        if not isinstance(added_tokens, list) or not all(map(_is_added_token, added_tokens)):
+            raise ValueError("tokenizer.json: 'added_tokens' must be a list of objects, each with 'content' and 'id'")
         check_pipeline(root)
         model = root["model"]
         vocab, merges = model.get("vocab"), model.get("merges")
@@ -181,12 +211,22 @@ def check_pipeline(root: dict[str, Any]) -> None:
             raise ValueError(f"tokenizer.json: BPE option {option}={model[option]!r} is not supported")
 
 
+def _is_added_token(token: Any) -> bool:
+    return isinstance(token, dict) and isinstance(token.get("content"), str) and _is_id(token.get("id"))
+
+
+def _is_id(id: object) -> bool:
+    return is_integer(id, 0, MAX_IDS - 1)
+
+
 def check_ids(vocab: dict[str, Any]) -> None:
     """Raises ValueError unless every token has an id of its own."""
     token_of: dict[int, str] = {}
     for token, id in vocab.items():
-        if not isinstance(id, int) or isinstance(id, bool) or id < 0:
-            raise ValueError(f"the vocabulary gives token {token!r} the id {id!r}; ids are integers from 0")
+        if not _is_id(id):
+            raise ValueError(
+                f"the vocabulary gives token {token!r} the id {id!r}; ids are integers from 0 to {MAX_IDS - 1}"
+            )
         if id in token_of:
             raise ValueError(f"the vocabulary gives id {id} to two tokens, {token_of[id]!r} and {token!r}")
         token_of[id] = token
@@ -211,8 +251,8 @@ def _merge_ids(vocab: dict[str, int], merges: list[Any]) -> list[tuple[int, int,
 
 def _added_id(added_ids: dict[str, int], content: str) -> int:
     id = added_ids.get(content)
-    if not isinstance(id, int):
-        raise ValueError(f"tokenizer.json: added token {content!r} is missing or has no id; the prompt needs it")
+    if id is None:
+        raise ValueError(f"tokenizer.json: added token {content!r} is missing; the prompt needs it")
     return id
 
 

@@ -8,14 +8,22 @@ snapshot that was saved again may hold a `tokenizer.json`, with or without them;
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from qwen3_tts.config_file import read_object
-from qwen3_tts.text_tokenizer import NORMALIZER, PRE_TOKENIZER, QWEN2_SPLIT, check_ids, check_pipeline, check_tokenizer
+from qwen3_tts.text_tokenizer import (
+    MAX_IDS,
+    NORMALIZER,
+    PRE_TOKENIZER,
+    QWEN2_SPLIT,
+    check_ids,
+    check_pipeline,
+    check_tokenizer,
+    library_tokenizer,
+)
 
 # What `fix_mistral_regex`, with which the reference loads a local folder, puts in place of the Qwen2 split and saves.
 # The models were not trained with it.
@@ -25,6 +33,7 @@ MISTRAL_SPLIT = (
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+ID = re.compile(r"[0-9]{1,8}")
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,10 @@ def _read_added_tokens(path: Path) -> list[dict[str, Any]]:
 
 
 def _added_token(path: Path, key: str, entry: Any) -> dict[str, Any]:
-    if not key.isdecimal() or not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
-        raise ValueError(f"{path}: added token {key!r}: {entry!r} must be an id with an object with a 'content'")
+    if not ID.fullmatch(key) or not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
+        raise ValueError(
+            f"{path}: added token {key!r}: {entry!r} must be an id below {MAX_IDS} with an object with a 'content'"
+        )
     token: dict[str, Any] = {"id": int(key), "content": entry["content"]}
     for flag in FLAGS:
         if not isinstance(entry.get(flag), bool):
@@ -139,8 +150,12 @@ def _read_tokenizer_json(path: Path) -> _Vocabulary:
     if not isinstance(vocab, dict) or not isinstance(merges, list) or not isinstance(added, list):
         raise ValueError(f"{path}: needs 'added_tokens' (a list), and in model 'vocab' (an object), 'merges' (a list)")
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]  # strings: before 2024
-    tokens = [_added_token(path, str(token.get("id")), token) for token in added if isinstance(token, dict)]
+    tokens = [_added_token(path, str(_id_of(token)), token) for token in added]
     return _Vocabulary(vocab, pairs, sorted(tokens, key=lambda token: token["id"]), path)
+
+
+def _id_of(token: Any) -> Any:
+    return token.get("id") if isinstance(token, dict) else None
 
 
 def _is_known_split(pre_tokenizer: Any) -> bool:
@@ -156,7 +171,7 @@ def _is_known_split(pre_tokenizer: Any) -> bool:
 
 def _check_added_ids(tokenizer_json: str, vocabulary: _Vocabulary) -> None:
     """The library numbers added tokens itself, from the end of the vocabulary on: it must come to the same ids."""
-    tokenizer = Tokenizer.from_str(tokenizer_json)
+    tokenizer = library_tokenizer(tokenizer_json)
     for token in vocabulary.added_tokens:
         id = tokenizer.token_to_id(token["content"])
         if id != token["id"]:

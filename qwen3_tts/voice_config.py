@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen3_tts.config import CODEC_SECTION
+from qwen3_tts.config import CODEC_SECTION, MAX_LAYERS
 from qwen3_tts.config_file import CONVERT_AGAIN, ConfigError, Section, read_json
 
 
@@ -34,7 +34,7 @@ class SpeakerEncoderConfig:
             dilations=section.integers("enc_dilations"),
             attention_channels=section.integer("enc_attention_channels"),
             squeeze_channels=section.integer("enc_se_channels"),
-            res2net_scale=section.integer("enc_res2net_scale"),
+            res2net_scale=section.integer("enc_res2net_scale", maximum=MAX_LAYERS),
             x_vector_size=section.integer("enc_dim"),
         )
         config._check(section.path)
@@ -44,6 +44,8 @@ class SpeakerEncoderConfig:
         *blocks, last = self.channels
         if not len(self.channels) == len(self.kernels) == len(self.dilations) >= 3:
             raise ConfigError(f"{path}: enc_channels, enc_kernel_sizes and enc_dilations must have one length, above 2")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ConfigError(f"{path}: enc_kernel_sizes {self.kernels} must be odd: as many rows come out as go in")
         if len(set(blocks)) > 1 or last != sum(blocks[1:]) or blocks[0] % self.res2net_scale or self.kernels[-1] != 1:
             raise ConfigError(
                 f"{path}: enc_channels {self.channels} must be one width, a multiple of enc_res2net_scale "
@@ -92,8 +94,8 @@ class CodecEncoderConfig:
         config = cls(
             sample_rate=speech_tokenizer.integer("input_sample_rate"),
             samples_per_frame=speech_tokenizer.integer("encode_downsample_rate"),
-            num_code_groups=speech_tokenizer.integer("encoder_valid_num_quantizers"),
-            num_levels=section.integer("num_quantizers"),
+            num_code_groups=speech_tokenizer.integer("encoder_valid_num_quantizers", maximum=MAX_LAYERS),
+            num_levels=section.integer("num_quantizers", maximum=MAX_LAYERS),
             codebook_size=section.integer("codebook_size"),
             codebook_dim=section.integer("codebook_dim"),
             num_filters=section.integer("num_filters"),
@@ -104,10 +106,10 @@ class CodecEncoderConfig:
             ratios=tuple(reversed(section.integers("upsampling_ratios"))),
             hidden_size=section.integer("hidden_size"),
             intermediate_size=section.integer("intermediate_size"),
-            num_layers=section.integer("num_hidden_layers"),
+            num_layers=section.integer("num_hidden_layers", maximum=MAX_LAYERS),
             num_heads=section.integer("num_attention_heads"),
             head_dim=section.integer("head_dim"),
-            rope_theta=section.number("rope_theta"),
+            rope_theta=section.number("rope_theta", minimum=1),
             norm_eps=section.number("norm_eps"),
         )
         if 2 * config.samples_per_row != config.samples_per_frame:
@@ -116,7 +118,20 @@ class CodecEncoderConfig:
                 f"encode_downsample_rate, which is {config.samples_per_frame}"
             )
         section.expect("vector_quantization_hidden_dimension", (config.codebook_dim,))
+        config._check(section.path)
         return config
+
+    def _check(self, path: str) -> None:
+        if self.compress > self.num_filters or self.head_dim % 2:
+            raise ConfigError(
+                f"{path}: compress {self.compress} must not be above num_filters {self.num_filters}, and head_dim "
+                f"{self.head_dim} must be even"
+            )
+        if self.num_code_groups > self.num_levels:
+            raise ConfigError(
+                f"{path}: num_quantizers is {self.num_levels}, less than encoder_valid_num_quantizers, which is "
+                f"{self.num_code_groups}"
+            )
 
 
 @dataclass(frozen=True)
@@ -139,4 +154,16 @@ class VoiceEncoderConfig:
         """Out of a Base model's configuration. Raises ConfigError."""
         speaker_encoder = root.section("speaker_encoder_config")
         speaker_encoder.expect("enc_dim", (root.section("talker_config").integer("hidden_size"),))
-        return cls(SpeakerEncoderConfig.read(speaker_encoder), CodecEncoderConfig.read(speech_tokenizer))
+        config = cls(SpeakerEncoderConfig.read(speaker_encoder), CodecEncoderConfig.read(speech_tokenizer))
+        config._check_codes(speech_tokenizer)
+        return config
+
+    def _check_codes(self, speech_tokenizer: Section) -> None:
+        """The codes of a recording stand in a prompt among those that the model speaks."""
+        encoder, decoder = self.codec_encoder, speech_tokenizer.section("decoder_config")
+        for what, ours, theirs in (
+            ("code groups", encoder.num_code_groups, decoder["num_quantizers"]),
+            ("codes of a group", encoder.codebook_size, decoder["codebook_size"]),
+        ):
+            if ours != theirs:
+                raise ConfigError(f"{speech_tokenizer.path}: {what}: the encoder has {ours}, the decoder {theirs!r}")

@@ -1,24 +1,20 @@
-"""Whatever a client sends is answered or refused, and none of it is a fault of the server.
-
-Each test tries some inputs, always the same ones; with QWEN3_TTS_FUZZ_SECONDS it tries others for that long.
-"""
+"""Whatever a client sends is answered or refused, and none of it is a fault of the server."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from fuzzing import cut_and_mixed, fuzz
+from fuzzing import scalars as any_scalars
 from qwen3_tts_runtime import Engine, VoiceEncoder
 from qwen3_tts_runtime.server import wyoming_events
 from qwen3_tts_runtime.server.app import create_app
@@ -31,21 +27,11 @@ from qwen3_tts_runtime.server.speech_request import FIELDS
 
 Pte = Callable[[str], Path]
 
-SECONDS = float(os.environ.get("QWEN3_TTS_FUZZ_SECONDS", "0"))
-EXAMPLES = 25
 MAX_TEXT = 40  # characters: most of the time is spent before anybody speaks
 REFUSALS = {400, 404, 405, 409, 413, 415}
 
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, 1e-320])
-    | st.floats()
-    | st.text(max_size=60)
-    | st.sampled_from(
-        ["random", "ryan", "sse", "english", "auto", "icl", "\ud800", "\0", "../a", "data:,", "AAAA", "<break/>"]
-    )
+scalars = any_scalars | st.sampled_from(
+    ["random", "ryan", "sse", "english", "auto", "icl", "\ud800", "\0", "../a", "data:,", "AAAA", "<break/>"]
 )
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner))
 good_fields: dict[str, st.SearchStrategy[Any]] = {
@@ -80,11 +66,6 @@ def to_body(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def cut_and_mixed(content: bytes, at: int, more: bytes) -> bytes:
-    at %= len(content) + 1
-    return content[:at] + more + content[at + len(more) // 2 :]
-
-
 bodies = (
     requests.map(to_body)
     | spoiled.map(to_body)
@@ -92,26 +73,6 @@ bodies = (
     | st.binary(max_size=200)
     | st.builds(cut_and_mixed, spoiled.map(to_body), st.integers(0, 10_000), st.binary(max_size=8))
 )
-
-
-def fuzz(inputs: st.SearchStrategy[Any], check: Callable[[Any], None]) -> None:
-    """Input after input, until one fails the check or the time is over."""
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=SECONDS == 0,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(inputs)
-    def some(made: Any) -> None:
-        check(made)
-
-    end = time.monotonic() + SECONDS
-    some()
-    while time.monotonic() < end:
-        some()
 
 
 class Target:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qwen3_tts.commands import INSTALLED, Commands, program_name
+from qwen3_tts.commands import INSTALLED, Commands, program_name, sentence
 
 DESCRIPTION = """\
 Makes a checkpoint folder, which {exporter} reads, out of a published Qwen3-TTS snapshot.
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED)
 
         convert(locate(args.snapshot, args.revision), args.output_dir, Console(stderr=True))
     except (ValueError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"{name}: error: {message}", file=sys.stderr)
+        print(f"{name}: error: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{name}: interrupted, nothing was written", file=sys.stderr)

@@ -23,6 +23,7 @@ from qwen3_tts.convert.snapshot import Location, Snapshot
 from qwen3_tts.convert.voice_weight_map import not_needed, voice_encoder_rows
 from qwen3_tts.convert.weight_map import Row, TargetFile, codec_decoder_rows, language_model_rows
 from qwen3_tts.safetensors_writer import SafetensorsWriter, TensorEntry
+from qwen3_tts.text_tokenizer import check_vocab_size
 from qwen3_tts.tokenizer_files import build_tokenizer_json
 
 LICENCE = "LICENSE"  # whatever ending the snapshot's has
@@ -115,7 +116,9 @@ def write_configs(snapshot: Snapshot, origin: dict[str, str] | None, folder: Pat
         config[ORIGIN_RECORD] = origin
     for name, values in (("config.json", config), ("generation_config.json", snapshot.generation.values)):
         (folder / name).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "tokenizer.json").write_text(build_tokenizer_json(snapshot.folder), encoding="utf-8")
+    tokenizer_json = build_tokenizer_json(snapshot.folder)
+    check_vocab_size(tokenizer_json, snapshot.config.text_vocab_size)
+    (folder / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
 
 
 def copy_texts(snapshot: Path, folder: Path) -> None:

@@ -127,11 +127,12 @@ class TensorFiles:
 
     def _open_shards(self, folder: Path, index: Path) -> None:
         listed = read_json(index, "weights_index").section("weight_map").values
-        for shard in sorted(set(map(str, listed.values()))):
-            path = folder / shard
-            if Path(shard).name != shard or not path.is_file():
-                raise SnapshotError(f"{path}: no such file, but {index.name} lists it; {FROM_ORIGIN}")
-            self._open(path)
+        shards = {path.name: path for path in folder.iterdir() if path.is_file()}
+        for name, shard in listed.items():
+            if not isinstance(shard, str) or shard not in shards:
+                raise SnapshotError(f"{folder}: has no file {shard!r}, where {index.name} has '{name}'; {FROM_ORIGIN}")
+        for shard in sorted(set(listed.values())):
+            self._open(shards[shard])
         for name, shard in listed.items():
             if name not in self.infos or self.infos[name].path.name != shard:
                 raise SnapshotError(f"{folder / shard}: tensor '{name}' is missing, but {index.name} lists it there")
@@ -166,6 +167,9 @@ class Snapshot:
         self.tensors: dict[str, TensorInfo] = {
             prefix + name: info for prefix, files in self._files.items() for name, info in files.infos.items()
         }
+        for name, info in self._files[""].infos.items():
+            if "/" in name:  # and could be taken for one of the codec's
+                raise SnapshotError(f"{info.path}: tensor '{name}' belongs to no part of a model; {FROM_ORIGIN}")
 
     def tensor(self, name: str) -> Tensor:
         """The values of a tensor in `tensors`, backed by its file."""

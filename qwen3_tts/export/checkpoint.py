@@ -17,9 +17,11 @@ from qwen3_tts.export.stages.codec_decoder import CodecDecoder
 from qwen3_tts.export.stages.codec_encoder import CLUSTER_USAGE_FLOOR, CodecEncoder
 from qwen3_tts.export.stages.speaker_encoder import SpeakerEncoder
 from qwen3_tts.export.stages.talker import Talker
+from qwen3_tts.text_tokenizer import check_vocab_size, read_tokenizer_json
 from qwen3_tts.voice_config import VoiceEncoderConfig
 
 FOLD_ROWS = 4096
+DTYPES = ("F32", "F16", "BF16")  # that a conversion writes
 CONVERT_AGAIN = "it is damaged: make the folder again with convert_weights.py"
 Stage = TypeVar("Stage", bound=nn.Module)
 
@@ -35,6 +37,9 @@ def _read(path: Path, prefix: str) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict: no iteration)
+            for name in names:
+                if (dtype := file.get_slice(name).get_dtype()) not in DTYPES:
+                    raise CheckpointError(f"{path}: tensor '{name}' is {dtype}; {CONVERT_AGAIN}")
             tensors = {name: file.get_tensor(name).float() for name in names}
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a complete safetensors file ({error}); {CONVERT_AGAIN}") from error
@@ -79,7 +84,7 @@ def _prepare_speaker_encoder(tensors: dict[str, Tensor], module: nn.Module) -> d
     """Also cuts the pooling's projection in two: what reads rows, and what reads their mean and deviation."""
     prepared = dict(tensors)
     weight, bias = (prepared.pop(f"asp.tdnn.conv.{name}", None) for name in ("weight", "bias"))
-    if weight is not None and bias is not None:
+    if weight is not None and bias is not None and weight.dim() > 1:
         channels = weight.shape[1] // 3
         prepared["asp.rows_proj.weight"], prepared["asp.rows_proj.bias"] = weight[:, :channels], bias
         prepared["asp.statistics_proj.weight"] = weight[:, channels:]
@@ -92,13 +97,28 @@ def _prepare_codec_encoder(tensors: dict[str, Tensor], module: nn.Module) -> dic
     for name in tensors:
         if name.endswith(".embed_sum"):
             codebook = name.removesuffix("embed_sum")
-            usage = prepared.pop(f"{codebook}cluster_usage", None)
+            usage, sums = prepared.pop(f"{codebook}cluster_usage", None), prepared.pop(name)
             if usage is None:
                 raise CheckpointError(f"{codebook}cluster_usage: missing; convert the checkpoint again")
-            centroids = prepared.pop(name) / usage.clamp(min=CLUSTER_USAGE_FLOOR)[:, None]
+            if sums.dim() != 2 or usage.shape != sums.shape[:1]:
+                raise CheckpointError(
+                    f"{name} has shape {list(sums.shape)}, and {codebook}cluster_usage "
+                    f"{list(usage.shape)}; convert the checkpoint again"
+                )
+            centroids = sums / usage.clamp(min=CLUSTER_USAGE_FLOOR)[:, None]
             prepared[f"{codebook}centroids"] = centroids
             prepared[f"{codebook}offsets"] = -centroids.pow(2).sum(1) / 2
     return prepared
+
+
+class _TextEmbedding(nn.Module):
+    """Text rows [text vocabulary, text hidden size], and the layers that make rows of the talker's width of them."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        size = config.text_hidden_size
+        self.embedding = nn.Embedding(config.text_vocab_size, size)
+        self.fc1, self.fc2 = nn.Linear(size, size), nn.Linear(size, config.talker.hidden_size)
 
 
 class Checkpoint:
@@ -115,11 +135,18 @@ class Checkpoint:
     @property
     def reference_defaults(self) -> dict[str, dict[str, Any]]:
         """What the conversion took of the reference for keys that the snapshot left out: file -> key -> value."""
-        return read_object(self.folder / "config.json").get(DEFAULTS_RECORD, {})
+        path = self.folder / "config.json"
+        taken = read_object(path).get(DEFAULTS_RECORD, {})
+        if not isinstance(taken, dict) or not all(isinstance(values, dict) for values in taken.values()):
+            raise CheckpointError(f"{path}: '{DEFAULTS_RECORD}' must be an object with objects; {CONVERT_AGAIN}")
+        return taken
 
     @property
     def tokenizer_json(self) -> str:
-        return (self.folder / "tokenizer.json").read_text(encoding="utf-8")
+        """The text of the tokenizer, checked. Raises OSError or ValueError."""
+        tokenizer_json = read_tokenizer_json(self.folder / "tokenizer.json")
+        check_vocab_size(tokenizer_json, self.config.text_vocab_size)
+        return tokenizer_json
 
     def talker(self) -> Talker:
         return _load(lambda: Talker(self.config), self.folder / "model.safetensors", "talker.")
@@ -151,12 +178,10 @@ class Checkpoint:
 
         The projection depends on the id alone, so it is paid once here and never while speaking.
         """
-        tensors = _read(self.folder / "model.safetensors", "text_embedding.")
-        source = tensors["embedding.weight"]
+        text = _load(lambda: _TextEmbedding(self.config), self.folder / "model.safetensors", "text_embedding.")
+        source = text.embedding.weight
         folded = torch.empty(source.shape[0], self.config.talker.hidden_size)
         for start in range(0, source.shape[0], FOLD_ROWS):
-            hidden = nn.functional.linear(source[start : start + FOLD_ROWS], tensors["fc1.weight"], tensors["fc1.bias"])
-            folded[start : start + FOLD_ROWS] = nn.functional.linear(
-                nn.functional.silu(hidden), tensors["fc2.weight"], tensors["fc2.bias"]
-            )
+            hidden = text.fc1(source[start : start + FOLD_ROWS])
+            folded[start : start + FOLD_ROWS] = text.fc2(nn.functional.silu(hidden))
         return nn.Embedding.from_pretrained(folded, freeze=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen3_tts.atomic_output import staging
-from qwen3_tts.commands import INSTALLED, Commands, program_name
+from qwen3_tts.commands import INSTALLED, Commands, program_name, sentence
 from qwen3_tts.export.flags import parse_args
 
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, commands: Commands = INSTALLED)
         else:
             remarks = export_and_publish(args)
     except (OSError, ValueError) as error:  # ConfigError and CheckpointError are ValueErrors
-        print(f"\n{name}: error: {error}", file=sys.stderr)
+        print(f"\n{name}: error: {sentence(error)}", file=sys.stderr)
         return 1
     for remark in remarks:
         print(f"{name}: {args.publish}: {remark}", file=sys.stderr)

@@ -133,7 +133,7 @@ def _check_same_model(folder: Path, present: Entry, added: Entry) -> None:
     """Raises ValueError when the contracts show that these are two checkpoints: one folder has one model card."""
     keys = [key for key in added.contract if key not in _OF_THE_EXPORT] if present.kind == added.kind else _OF_THE_MODEL
     for key in keys:
-        theirs, ours = present.contract.get(key), added.contract[key]
+        theirs, ours = present.contract.get(key), added.contract.get(key)
         if theirs != ours:
             raise ValueError(
                 f"{folder}: holds another model; '{key}' is {theirs!r} of {present.program}, and {ours!r} of what is "

@@ -13,7 +13,6 @@ The folder of a program is its key in the index, which bindings/python/qwen3_tts
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.config_file import ConfigError, Section, read_object
 from qwen3_tts.digest import sha256_of
 from qwen3_tts.export.flags import DEFAULT_MAX_SEQ_LEN
+from qwen3_tts.publish.manifest_checks import check_manifest
 from qwen3_tts.publish.source import LICENCE
 
 INDEX, SUMS = "qwen3_tts.json", "SHA256SUMS"
@@ -30,8 +30,6 @@ INDEX_FORMAT = 1
 RECOMMENDED = "balanced"
 STEMS = {"speech": "model", "voice_encoder": "voice_encoder"}  # of the files of each kind of program
 MANIFEST_ENDING = ".manifest.json"
-SHA256 = re.compile(r"[0-9a-f]{64}")
-FILE_NAME = re.compile(r"\w[\w.+-]*")
 # Flags that stand in a key by their place.
 _NOT_IN_NAMES = ("backend", "recipe", "dtype", "gpu_arch")
 _NO_MANIFEST = "this is no manifest of an export: remove it, or export again"
@@ -116,15 +114,7 @@ def _changes(flags: dict[str, Any]) -> Iterator[str]:
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a program in `path`. Raises ValueError when it is none."""
     manifest = Section(read_object(path), str(path), _NO_MANIFEST)
-    for part in (manifest, *([manifest.section("data")] if "data" in manifest.values else [])):
-        part.integer("bytes")
-        if not SHA256.fullmatch(str(part["sha256"])) or not FILE_NAME.fullmatch(str(part["file"])):
-            raise ValueError(f"{part.path}: 'file' or 'sha256' is none; {_NO_MANIFEST}")
-    manifest.section("flags").expect("backend", ("xnnpack", "portable", "cuda"))
-    manifest.section("versions")
-    manifest.section("contract").integer("contract_version")
-    if kind_of(manifest.values) not in STEMS:
-        raise ValueError(f"{path}: 'kind' is {kind_of(manifest.values)!r}; this version knows {', '.join(STEMS)}")
+    check_manifest(manifest, tuple(STEMS))
     return manifest.values
 
 
@@ -137,6 +127,8 @@ def entries(folder: Path) -> list[Entry]:
             continue
         manifest = read_manifest(path)
         Section(manifest["versions"], f"{path}:versions", _NO_MANIFEST)["qwen3_tts"]
+        if manifest["flags"]["backend"] == "cuda" and place.as_posix() != key_of(manifest):
+            raise ValueError(f"{path}: belongs into the folder {key_of(manifest)} of {folder}; move it there")
         for part in parts(manifest):
             _check_size(path.with_name(part["file"]), part["bytes"])
         found.append(Entry(place.as_posix(), manifest))
@@ -201,4 +193,4 @@ def licence_texts(folder: Path) -> list[str]:
 def _default(folder: Path, keys: Container[str]) -> str | None:
     """What is taken when no recipe is named: what the index said, which one may edit; else what we recommend."""
     said = (read_index(folder) or {}).get("default")
-    return next((key for key in (said, RECOMMENDED) if key in keys), None)
+    return next((key for key in (said, RECOMMENDED) if isinstance(key, str) and key in keys), None)

@@ -34,8 +34,8 @@ def read_source(checkpoint: Path) -> Source:
     card = _front_matter(checkpoint / CARD)
     licence_file = checkpoint / LICENCE
     return Source(
-        base_model=origin.get("repository") or _text(card.get("base_model")),
-        revision=origin.get("revision"),
+        base_model=_text(origin.get("repository")) or _text(card.get("base_model")),
+        revision=_text(origin.get("revision")),
         licence={key: text for key in _LICENCE_KEYS if (text := _text(card.get(key)))},
         licence_file=licence_file if licence_file.is_file() else None,
     )
@@ -46,7 +46,7 @@ def _front_matter(path: Path) -> dict[str, Any]:
         return {}
     try:
         return metadata_load(path) or {}
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         cause = str(error).partition("\n")[0]
         raise ValueError(f"{path}: its front matter cannot be read ({cause}); mend it, or remove the file") from error
 
