@@ -114,6 +114,8 @@ def parse_object(content: bytes | str, path: str) -> dict[str, Any]:
 def _is_deeper(values: dict[str, Any], levels: int) -> bool:
     containers: list[Any] = [values]
     for _ in range(levels):
+        if not containers:
+            return False
         containers = [inner for outer in containers for inner in _containers(outer)]
     return bool(containers)
 

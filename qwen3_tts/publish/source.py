@@ -13,6 +13,7 @@ from qwen3_tts.config import ORIGIN_RECORD
 from qwen3_tts.config_file import read_object
 
 CARD, LICENCE = "README.md", "LICENSE"  # as the hub calls them
+MAX_BRACKETS = 500  # PyYAML takes time by the square of how deep they stand in each other
 _LICENCE_KEYS = ("license", "license_name", "license_link")  # of a card's front matter
 
 
@@ -44,6 +45,12 @@ def read_source(checkpoint: Path) -> Source:
 def _front_matter(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
+    content = path.read_bytes().lstrip()
+    if not content.startswith(b"---"):
+        return {}
+    front_matter = content.partition(b"\n---")[0]
+    if front_matter.count(b"[") + front_matter.count(b"{") > MAX_BRACKETS:
+        raise ValueError(f"{path}: its front matter has more than {MAX_BRACKETS} brackets; mend it, or remove the file")
     try:
         return metadata_load(path) or {}
     except (ValueError, RecursionError, yaml.YAMLError) as error:
@@ -52,7 +59,8 @@ def _front_matter(path: Path) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """The text; the only one of a list."""
+    """The text; the only one of a list. Half characters, which escapes of YAML can make, are no text."""
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
-    return value if isinstance(value, str) and value else None
+    is_text = isinstance(value, str) and value.isprintable()  # as half characters are not
+    return str(value) if value and is_text else None
