@@ -1,5 +1,5 @@
-"""benchmarks/quality.py and recipes.py on a tiny model, voice_quality.py on the demo voice: exact is exact, narrower is
-less so."""
+"""benchmarks/quality.py, guessed_codes.py and recipes.py on a tiny model, voice_quality.py on the demo voice: exact is
+exact, narrower is less so."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import guessed_codes
 import models
 import voice_quality
-from qwen3_tts.recipe import RECIPES
+from guessed_codes import Guess
+from quality import requests
+from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.model import Model
+from qwen3_tts.recipe import FLOAT, RECIPES
+from qwen3_tts.text_tokenizer import TextTokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +44,25 @@ def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_pa
     assert quality["code_kl"] < min(small["code_kl"], phone["code_kl"])
     assert max(small["snr_db"], phone["snr_db"]) < 40 < balanced["snr_db"]
     assert len(done.stdout.splitlines()) == 2 + len(figures)
+
+
+def test_a_guess_that_knows_all_is_the_model(tiny_checkpoint: Callable[[str], Path]) -> None:
+    checkpoint = Checkpoint(tiny_checkpoint("tiny-customvoice"))
+    options = replace(checkpoint.config.sampling, max_new_tokens=9)
+    recorder = guessed_codes.Recorder(Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json), 9)
+    texts = ["One.", "Two and three."]
+    parts = [recorder.record(request, options, 7) for request in requests(checkpoint, texts)]
+    judge = guessed_codes.Judge(guessed_codes.joined(parts), options)
+    for group in range(1, checkpoint.config.num_code_groups):
+        head = recorder.predictor.heads[group - 1]
+        assert judge.agreement(Guess(group, group), head) == (1, 1)
+        likeliest, drawn = judge.agreement(Guess(group - 1, group), head)
+        assert likeliest < 1
+        assert drawn < 1
+
+
+def test_groups_leave_their_first_code_to_the_model() -> None:
+    assert guessed_codes.groups_of(3, 6) == [Guess(1, 2), Guess(1, 3), Guess(4, 5)]
 
 
 def test_recipes_are_one_table(
