@@ -67,7 +67,7 @@ test-service: $(VENV)/.setup-service build/cpu/build.ninja ## Test the server by
 test-proof: $(VENV)/.setup-dev build/cpu/build.ninja ## Prove a tiny model whole, as `make prove` does another one: minutes
 	@scripts/test.sh proof $(JOBS)
 
-test-threads: $(VENV)/.setup-dev build/cpu-threads/build.ninja ## Run the C++ tests of threads under ThreadSanitizer, with long schedules
+test-threads: $(VENV)/.setup-dev build/cpu-threads/build.ninja ## Run the tests of threads and the server under ThreadSanitizer, with long schedules
 	@scripts/test.sh threads $(JOBS)
 
 test-faults: build ## Speak with signals, full disks, little memory and failing allocations at many moments: minutes

@@ -5,7 +5,7 @@
 #            input that is made up
 #   service  the server, by a browser and under load: minutes
 #   proof    benchmarks/prove.py on a tiny model, from the snapshot to the report
-#   threads  the C++ tests of threads under ThreadSanitizer: long schedules, and a race that it must find
+#   threads  the C++ tests of threads and the server under ThreadSanitizer: long schedules, and races that it must find
 #   faults   signals, full disks, little memory and the like at many moments, and every allocation that can fail
 # All stages run even when one fails. The last lines say what each of them cost, and the summaries of ctest and pytest.
 set -euo pipefail
@@ -54,6 +54,20 @@ speak() {
     --max_new_tokens 12 --output "$1/hello.wav" && test -s "$1/hello.wav"
 }
 
+# The server under load with the library of the ThreadSanitizer build: a race ends it, and what was asked is lost.
+server_under_threads() {
+  local python=build/cpu-threads/tests/python_main
+  if [ ! -x "$python" ]; then
+    echo "$python was not built: it needs Python's own library. On Debian: apt-get install libpython3-dev;" \
+      'remove build/cpu-threads and call make again' >&2
+    return 1
+  fi
+  PYTHONPATH=$PYTHONPATH:tests .venv/bin/python -c 'import models; models.exported("demo-balanced")' &&
+    TSAN_OPTIONS="halt_on_error=1 $TSAN_OPTIONS" QWEN3_TTS_LIBRARY_DIR=$PWD/build/cpu-threads \
+      PYTHONPATH=$PYTHONPATH:$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+      "$python" -m pytest -m service tests/test_service_load.py
+}
+
 case $what in
   check)
     stage style scripts/lint.sh style
@@ -89,6 +103,7 @@ case $what in
     export QWEN3_TTS_TEST_STALL_MS=${QWEN3_TTS_TEST_STALL_MS:-10000}
     stage build-threads .venv/bin/cmake --build build/cpu-threads --target threads -j "$jobs"
     cpp_tests ctest-threads build/cpu-threads -L threads
+    stage server server_under_threads
     ;;
   faults)
     stage build .venv/bin/cmake --build build/cpu --target qwen3_tts_runner test_allocation -j "$jobs"

@@ -1,10 +1,9 @@
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <thread>
 
 #include "ops/parallel.h"
 #include "program/thread_pool.h"
+#include "rendezvous.h"
 
 int64_t planted_sum = 0;
 
@@ -13,8 +12,9 @@ int main() {
   if (!qwen3_tts::set_thread_count(2).ok()) {
     return 1;
   }
+  qwen3_tts::testing::Rendezvous both;
   qwen3_tts::parallel_for(64, 1, [&](int64_t begin, int64_t end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    both.wait();
     planted_sum += end - begin;
   });
   std::printf("%lld\n", static_cast<long long>(planted_sum));
