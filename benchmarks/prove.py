@@ -38,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     add("--checkpoint", default=str(DEMO), help=f"folder, hub id, or {RANDOM}SIZE (default: the demo voice)")
     add("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="(default: all)")
     add("--model", action="append", default=[], metavar="RECIPE=FILE", help="an export to prove in place of its own")
+    add("--calibrate", type=Path, metavar="FILE", help="export so, and tell what it changes; a --model was")
     add("--reference", choices=("yes", "no"), default="no", help="compare with the reference package")
     add("--reference-python", type=Path, default=REPOSITORY / ".reference-venv/bin/python", metavar="FILE")
     add("--peer", action="append", default=[], metavar="NAME=CMD", help="another program, as benchmark.py takes it")
@@ -77,6 +78,7 @@ def setting_of(args: argparse.Namespace) -> Setting:
         folder=args.output or REPOSITORY / "build" / "proof" / name,
         recipes=tuple(dict.fromkeys((*args.recipes, *models))),
         models=models,
+        calibration=args.calibrate,
         sentences=args.sentences or (DEMO_SENTENCES if is_demo else REPOSITORY / "benchmarks" / "sentences"),
         max_sentences=args.max_sentences,
         compared=args.compared,

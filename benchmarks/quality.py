@@ -4,6 +4,7 @@
     python benchmarks/quality.py --checkpoint checkpoint                       # every recipe
     python benchmarks/quality.py --checkpoint checkpoint --recipes small --output quality.json
     python benchmarks/quality.py --checkpoint checkpoint --texts demo_voice/eval.txt      # of a voice that knows these
+    python benchmarks/quality.py --checkpoint checkpoint --calibrate texts.txt            # and what that changes
 
 The fp32 model says a few sentences. Each recipe then reads the same prompt and codes, so that one different choice does
 not change what follows (teacher forcing), and decodes the same codes. Everything runs eagerly, as it is exported.
@@ -14,19 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.flags import calibration_texts
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.layers import DecoderStack
-from qwen3_tts.recipe import FLOAT, RECIPES, Recipe
+from qwen3_tts.recipe import FLOAT, RECIPES, Recipe, calibrates
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 TEXTS = {  # languages that every published checkpoint has
@@ -113,7 +116,10 @@ def requests(checkpoint: Checkpoint, english: Sequence[str]) -> list[Request]:
     return [Request(text, language if language in config.languages else "auto", speaker) for language, text in texts]
 
 
-def measure(folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequence[str] = ()) -> dict[str, Quality]:
+def measure(
+    folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequence[str] = (), calibration: Sequence[str] = ()
+) -> dict[str, Quality]:
+    """Of each recipe; with texts to calibrate by, also of each one rounded by them, as "small, calibrated"."""
     checkpoint = Checkpoint(folder)
     report("the fp32 model speaks")
     tokenizer = TextTokenizer(checkpoint.tokenizer_json)
@@ -124,11 +130,21 @@ def measure(folder: Path, recipes: dict[str, Recipe], frames: int, texts: Sequen
     exact = [Listener(synthesizer).hear(*pair) for pair in zip(asked, utterances)]
     del synthesizer
     qualities = {}
-    for name, recipe in recipes.items():
+    for name, model in models(checkpoint, recipes, calibration):
         report(f"{name} listens")
-        listener = Listener(Synthesizer(Model(checkpoint, recipe), tokenizer))
+        listener = Listener(Synthesizer(model, tokenizer))
         qualities[name] = compare(exact, [listener.hear(*pair) for pair in zip(asked, utterances)])
     return qualities
+
+
+def models(
+    checkpoint: Checkpoint, recipes: dict[str, Recipe], calibration: Sequence[str]
+) -> Iterator[tuple[str, Model]]:
+    moments = collect(checkpoint, calibration, lambda what, step: report(f"{step}: {what}")) if calibration else {}
+    for name, recipe in recipes.items():
+        yield name, Model(checkpoint, recipe)
+        if calibration and calibrates(recipe):
+            yield f"{name}, calibrated", Model(checkpoint, recipe, moments=moments)
 
 
 def report(step: str) -> None:
@@ -154,10 +170,13 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="(default: all)")
     parser.add_argument("--frames", type=int, default=48, help="of each utterance, at most (default: %(default)s)")
     parser.add_argument("--texts", type=Path, help="English sentences, one a line, in place of one and a Chinese one")
+    parser.add_argument("--calibrate", type=Path, help="texts, one a line: also measure recipes rounded by them")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
+    calibration = calibration_texts(args.calibrate) if args.calibrate else []
     texts = args.texts.read_text(encoding="utf-8").splitlines() if args.texts else []
-    qualities = measure(args.checkpoint, {name: RECIPES[name] for name in args.recipes}, args.frames, texts)
+    recipes = {name: RECIPES[name] for name in args.recipes}
+    qualities = measure(args.checkpoint, recipes, args.frames, texts, calibration)
     print(table(qualities))
     if args.output:
         args.output.write_text(json.dumps({name: asdict(q) for name, q in qualities.items()}, indent=2) + "\n")

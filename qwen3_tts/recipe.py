@@ -38,6 +38,11 @@ class Recipe:
     group_size: int = 32
 
 
+def calibrates(recipe: Recipe) -> bool:
+    """Whether --calibrate changes anything: linear layers in talker or code predictor are quantized."""
+    return {recipe.talker, recipe.code_predictor, recipe.heads} != {"none"}
+
+
 def code_predictor_choice(qlinear: str) -> str:
     """What --qlinear means for the code predictor: its codes suffer most from int4."""
     return {"8da4w": "8da6w", "4w": "none"}.get(qlinear, qlinear)

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from qwen3_tts.export.packing import linear as packed_weights
-from qwen3_tts.export.quantize.linears import QuantizedLinear, group_scales, lowest_code, quantize_linears
+from qwen3_tts.export.quantize.linears import QuantizedLinear, quantize_linears
+from qwen3_tts.export.quantize.rounding import InputMoments, group_scales, lowest_code, rounded
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 
 BITS = (4, 5, 6, 8)
@@ -69,8 +70,8 @@ def test_error_of_the_weights(bits: int) -> None:
 
     def error(of: torch.Tensor) -> float:
         groups = weight.view(64, -1, 32) / of[..., None]
-        rounded = groups.round().clamp(lowest_code(bits), packed_weights.midpoint(bits) - 1) * of[..., None]
-        return float((rounded.flatten(1) - weight).norm() / weight.norm())
+        near = groups.round().clamp(lowest_code(bits), packed_weights.midpoint(bits) - 1) * of[..., None]
+        return float((near.flatten(1) - weight).norm() / weight.norm())
 
     searched, plain = ERRORS[bits]
     assert error(scales) < searched
@@ -84,8 +85,8 @@ def test_layer_is_near_the_float_layer(bits: int) -> None:
     linear, norm = Linear(128, 64), RMSNorm(128, 1e-6)
     x, residual = torch.randn(5, 128), torch.randn(5, 64)
     exact = linear(x, norm=norm, residual=residual)
-    rounded = QuantizedLinear(linear, bits, 64)(x, norm=norm, residual=residual)
-    error = (rounded - exact).norm() / (exact - residual).norm()
+    near = QuantizedLinear(linear, bits, 64)(x, norm=norm, residual=residual)
+    error = (near - exact).norm() / (exact - residual).norm()
     assert 0.1 * ERRORS[bits][0] < error < 2 * ERRORS[bits][0]
 
 
@@ -94,6 +95,57 @@ def test_neighbours_are_taken_along() -> None:
     nn.init.uniform_(norm.weight)
     x, residual = torch.randn(3, 8), torch.randn(3, 4)
     torch.testing.assert_close(linear(x, norm=norm, residual=residual), residual + linear(norm(x)))
+
+
+def moments_of(rows: torch.Tensor) -> InputMoments:
+    moments = InputMoments(rows.shape[1])
+    for part in rows.split(100):
+        moments.add(part)
+    return moments
+
+
+def output_error(weight: torch.Tensor, bits: int, moments: InputMoments | None, rows: torch.Tensor) -> float:
+    codes, scales = rounded(weight, bits, 32, moments)
+    near = (codes.view(*scales.shape, 32) * scales[..., None]).flatten(1)
+    return float((rows @ (near - weight).t()).norm() / (rows @ weight.t()).norm())
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_weights_rounded_by_their_inputs_change_outputs_less(bits: int) -> None:
+    torch.manual_seed(2)
+    weight, mixing = torch.randn(48, 128), torch.randn(32, 128)
+    rows = torch.randn(400, 32) @ mixing + torch.randn(400, 128)  # inputs that know of each other
+    seen, unseen = rows[:300], rows[300:]
+    by_inputs = output_error(weight, bits, moments_of(seen), unseen)
+    assert by_inputs < 0.75 * output_error(weight, bits, None, unseen)
+
+
+def test_few_rows_of_noise_teach_nothing() -> None:
+    """Where rows are fewer than inputs, and these know nothing of each other, what they seem to say is chance."""
+    torch.manual_seed(3)
+    weight, seen, unseen = torch.randn(48, 256), torch.randn(64, 256), torch.randn(500, 256)
+    by_inputs = output_error(weight, 4, moments_of(seen), unseen)
+    assert by_inputs < 1.02 * output_error(weight, 4, None, unseen)
+
+
+def test_moments_are_those_of_the_inputs() -> None:
+    torch.manual_seed(4)
+    factor = torch.randn(8, 8)
+    estimate = moments_of(torch.randn(100_000, 8) @ factor).estimate()
+    torch.testing.assert_close(estimate.float(), factor.t() @ factor, rtol=0.03, atol=0.1)
+
+
+def test_moments_of_nothing_are_refused() -> None:
+    spoiled = InputMoments(8)
+    spoiled.add(torch.full((1, 8), torch.nan))
+    for moments in (InputMoments(8), spoiled):
+        with pytest.raises(ValueError, match="no inputs, or inputs that are no numbers"):
+            moments.estimate()
+
+
+def test_inputs_of_zero_round_as_none() -> None:
+    weight = torch.randn(16, 64)
+    assert torch.equal(rounded(weight, 4, 32, moments_of(torch.zeros(5, 64)))[0], rounded(weight, 4, 32)[0])
 
 
 def test_only_the_named_part_is_quantized() -> None:

@@ -136,7 +136,7 @@ def all_figures(ledger: Ledger) -> Result:
             "export": {key: export.get(key) for key in ("bytes", "sha256", "export_s", "peak_gb", "is_given")},
             "layers": {"equal": layers["equal"], "differ": len(layers["differences"])} if layers else {},
             "speed": speed_figures(ledger, recipe),
-            "agreement": agreement.get(recipe, {}),
+            **agreement_figures(agreement, recipe),
             "codes": {key: codes[key] for key in ("equal_to_exact", "equal_first_codes_to_exact") if key in codes},
             "reference": reference_figures(ledger, recipe),
             "heard": hearing.get(recipe, {}),
@@ -144,6 +144,12 @@ def all_figures(ledger: Ledger) -> Result:
     if REFERENCE in hearing:
         found[REFERENCE] = {"heard": hearing[REFERENCE]}
     return found
+
+
+def agreement_figures(agreement: Result, recipe: str) -> Result:
+    """Of the recipe as it was exported; where that was calibrated, also as it would be without."""
+    plain, calibrated = agreement.get(recipe, {}), agreement.get(f"{recipe}, calibrated")
+    return {"agreement": plain} if calibrated is None else {"agreement": calibrated, "agreement_uncalibrated": plain}
 
 
 def findings(ledger: Ledger, figures: Result) -> list[str]:

@@ -25,7 +25,9 @@ from torch import Tensor, nn
 from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from proof.ledger import say, write_json
+from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.flags import calibration_texts
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.quantize.embedding import INT4
@@ -69,9 +71,11 @@ class Constant:
     data: bytes
 
 
-def expected_tensors(checkpoint: Path, recipe: str) -> dict[str, Tensor]:
-    """Name -> what the recipe makes of the checkpoint, as the modules hold it."""
-    model = Model(Checkpoint(checkpoint), RECIPES[recipe])
+def expected_tensors(folder: Path, recipe: str, texts: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Name -> what the recipe, calibrated by the texts, makes of the checkpoint, as the modules hold it."""
+    checkpoint = Checkpoint(folder)
+    moments = collect(checkpoint, texts, lambda what, step: say(f"layers: {step}: {what}")) if texts else {}
+    model = Model(checkpoint, RECIPES[recipe], moments=moments)
     found: dict[str, Tensor] = {}
     for stage in STAGES:
         module: nn.Module = getattr(model, stage)
@@ -183,10 +187,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by convert_weights.py")
     parser.add_argument("--model", type=Path, required=True, help="an export of it")
     parser.add_argument("--recipe", choices=RECIPES, required=True, help="that it was exported with")
+    parser.add_argument("--calibrate", type=Path, help="the texts, if it was exported with --calibrate")
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     args = parser.parse_args()
     say(f"layers: {args.recipe} is applied to the checkpoint again")
-    expected = expected_tensors(args.checkpoint, args.recipe)
+    expected = expected_tensors(
+        args.checkpoint, args.recipe, calibration_texts(args.calibrate) if args.calibrate else ()
+    )
     say(f"layers: {len(expected)} tensors are looked for in {args.model.name}")
     write_json(args.output, asdict(compare(expected, ProgramFile(args.model))))
 

@@ -13,6 +13,7 @@ from proof.setting import RANDOM, Known, Setting, call, files_of
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import dialects, supports_instruct
 from qwen3_tts.digest import sha256_of
+from qwen3_tts.recipe import RECIPES, calibrates
 from random_models import REPOSITORY
 
 
@@ -51,7 +52,7 @@ def export(setting: Setting, recipe: str) -> Result:
         return {"file": str(model), "bytes": model.stat().st_size, "sha256": sha256_of(model), "is_given": True}
     model.parent.mkdir(parents=True, exist_ok=True)
     flags = ("--checkpoint", setting.converted.resolve(), "--output", model.resolve(), "--recipe", recipe)
-    step = python("export_unified.py", *flags)
+    step = python("export_unified.py", *flags, *(setting.calibrate() if calibrates(RECIPES[recipe]) else ()))
     manifest = json.loads(manifest_of(model).read_text(encoding="utf-8"))
     return {
         "file": model.name,

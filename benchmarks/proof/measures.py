@@ -10,6 +10,7 @@ from proof.ledger import Ledger, Result
 from proof.programs import python
 from proof.sentences import spread_out
 from proof.setting import Known, Setting, chosen_sentences, speaker_of
+from qwen3_tts.recipe import RECIPES, calibrates
 from random_models import REPOSITORY
 
 RAW = ("warm_runs", "cold_runs")  # of every utterance: their summaries are kept
@@ -72,7 +73,7 @@ def agreement(setting: Setting, ledger: Ledger) -> Result:
         chosen = spread_out(chosen_sentences(setting, known), AGREEMENT_TEXTS)
         texts.write_text("\n".join(sentence.text for sentence in chosen) + "\n", encoding="utf-8")
         words += ["--texts", texts]
-    python("benchmarks/quality.py", *words)
+    python("benchmarks/quality.py", *words, *setting.calibrate())
     return {"recipes": read_json(output)}
 
 
@@ -80,5 +81,6 @@ def layers(setting: Setting, recipe: str) -> Result:
     """What layers.py finds: weights of the export that are not those of its recipe."""
     output = setting.folder / "measured" / f"layers-{recipe}.json"
     words = ("--checkpoint", setting.converted, "--model", setting.model(recipe), "--recipe", recipe)
-    python("benchmarks/proof/layers.py", *words, "--output", output)
+    calibrate = setting.calibrate() if calibrates(RECIPES[recipe]) else ()
+    python("benchmarks/proof/layers.py", *words, "--output", output, *calibrate)
     return read_json(output)

@@ -61,7 +61,8 @@ def identity(setting: Setting) -> Any:
 
 def steps_of(setting: Setting, ledger: Ledger) -> list[Step]:
     """Raises OSError or ValueError for a file that is named and not there."""
-    for file in (setting.runner, setting.sentences, *setting.models.values()):
+    named = (setting.calibration,) if setting.calibration else ()
+    for file in (setting.runner, setting.sentences, *setting.models.values(), *named):
         if not file.exists():
             raise ValueError(f"{file}: there is no such file; `make build` builds the runner")
     reckoned = Estimates(setting)
@@ -115,9 +116,10 @@ def making_steps(setting: Setting, ledger: Ledger, reckoned: Estimates) -> list[
             needs=("convert",),
         ),
     ]  # fmt: skip
+    texts = None if setting.calibration is None else stamp(setting.calibration)
     for recipe in setting.recipes:
         given = stamp(setting.models[recipe]) if recipe in setting.models else None
-        inputs: Result = {"recipe": recipe, "given": given, "sources": sources(*EXPORTED_BY)}
+        inputs: Result = {"recipe": recipe, "given": given, "calibration": texts, "sources": sources(*EXPORTED_BY)}
         what = f"look at the given {recipe}" if given else f"export {recipe}"
         steps.append(
             Step(
@@ -127,6 +129,7 @@ def making_steps(setting: Setting, ledger: Ledger, reckoned: Estimates) -> list[
             )
         )  # fmt: skip
     inputs = {"recipes": setting.recipes, "frames": setting.compared_frames, **sentence_inputs(setting)}
+    inputs["calibration"] = texts
     steps.append(
         Step(
             "agreement", "compare each recipe's choices with fp32",

@@ -162,6 +162,12 @@ def number(value: Any) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.0f}"
 
 
+def shares_of(a: Result) -> Row:
+    """What quality.py found, as cells."""
+    shares = (f"{a['talker_agreement']:.1%}", f"{a['talker_kl']:.4f}", f"{a['code_agreement']:.1%}")
+    return *shares, f"{a['code_kl']:.4f}", f"{a['snr_db']:.1f} dB"
+
+
 def exactness_part(figures: Result) -> list[str]:
     rows: list[Row] = [
         (
@@ -175,12 +181,13 @@ def exactness_part(figures: Result) -> list[str]:
         )
     ]
     for recipe, found in figures.items():
-        a = found.get("agreement")
-        if a:
+        plain = found.get("agreement_uncalibrated")
+        if plain:
+            rows.append((f"`{recipe}`, not calibrated", *shares_of(plain), "–"))
+        if found.get("agreement"):
             equal = found["codes"].get("equal_to_exact")
-            shares = (f"{a['talker_agreement']:.1%}", f"{a['talker_kl']:.4f}", f"{a['code_agreement']:.1%}")
-            rest = (f"{a['code_kl']:.4f}", f"{a['snr_db']:.1f} dB", "–" if equal is None else f"{equal:.1%}")
-            rows.append((f"`{recipe}`", *shares, *rest))
+            name = f"`{recipe}`, calibrated" if plain else f"`{recipe}`"
+            rows.append((name, *shares_of(found["agreement"]), "–" if equal is None else f"{equal:.1%}"))
     intro = "Each recipe reads what fp32 has said and chooses again; the last column is of free speech."
     return ["## What a recipe changes", intro, markdown(*rows)] if len(rows) > 1 else []
 

@@ -26,6 +26,7 @@ class Setting:
     folder: Path  # of everything that is made
     recipes: tuple[str, ...]
     models: dict[str, Path]  # exports that are given, by recipe
+    calibration: Path | None  # texts that exports are calibrated by
     sentences: Path
     max_sentences: int  # of those that are spoken and judged
     compared: int  # sentences of which codes are compared
@@ -52,6 +53,10 @@ class Setting:
 
     def model(self, recipe: str) -> Path:
         return self.models.get(recipe) or self.folder / "models" / f"{recipe}.pte"
+
+    def calibrate(self) -> tuple[str | Path, ...]:
+        """The flag of the programs that round weights."""
+        return () if self.calibration is None else ("--calibrate", self.calibration.resolve())
 
     def speech(self, who: str) -> Path:
         return self.folder / "speech" / who

@@ -11,6 +11,7 @@ from typing import Any
 from qwen3_tts.commands import INSTALLED, Commands, program_name
 from qwen3_tts.config import CODEC_SECTION
 from qwen3_tts.config_file import ConfigError, read_object
+from qwen3_tts.digest import sha256_of
 from qwen3_tts.export.cuda import flags as cuda_flags
 from qwen3_tts.recipe import (
     CONVOLUTION_CHOICES,
@@ -20,6 +21,7 @@ from qwen3_tts.recipe import (
     LINEAR_CHOICES,
     RECIPES,
     Recipe,
+    calibrates,
     code_predictor_choice,
     codec_embedding_choice,
     heads_choice,
@@ -37,6 +39,7 @@ EXAMPLES = """examples:
   {command} --checkpoint checkpoint --output exact.pte        # fp32, exact to the reference
   {command} --checkpoint checkpoint --output model.pte --recipe balanced --qlinear-talker 8da8w
   {command} --checkpoint checkpoint --voice-encoder voice_encoder.pte # Base: to make voices with
+  {command} --checkpoint checkpoint --output model.pte --recipe small --calibrate texts.txt
   {command} --checkpoint checkpoint --recipe small --publish ready    # then: hf upload ORG/NAME ready
 """
 BACKENDS = ("xnnpack", "portable", "cuda")
@@ -44,6 +47,7 @@ GROUP_SIZES = (32, 64, 128, 256)
 SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
 PROMPT_ROWS = 512
 DEFAULT_MAX_SEQ_LEN = SPEECH_FRAMES + PROMPT_ROWS
+CALIBRATION_DIGITS = 12  # of the texts' SHA-256, by which manifests name them
 CUDA_FLAGS = ("dtype", "gpu_arch")
 NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder", "publish")
 
@@ -95,6 +99,13 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         help="rows for text tokens of these scripts and latin alone, such as latin or cyrillic,han; other characters "
         "are spelled in tokens of bytes, and text of these scripts has the tokens it had (default: all). Known: "
         f"{', '.join(SCRIPTS)}",
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="FILE",
+        help="round the linear layers by what they get while the fp32 model says the texts of this file, one a line, "
+        "at most 8 s of each: closer to fp32 with the same bits; 20 lines do. Takes as long as PyTorch takes to speak",
     )
     parser.add_argument(
         "--dtype",
@@ -190,6 +201,8 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
         parser.error("--text-scripts has no effect on voice encoders; give --output, or leave it out")
     if args.text_scripts is not None and args.backend == "cuda":
         parser.error("--text-scripts leaves rows out of a program for CPUs; leave it out for --backend cuda")
+    if args.calibrate is not None:
+        check_calibration(parser, args, recipe)
     if args.max_seq_len < 64:
         parser.error(f"--max-seq-len {args.max_seq_len} leaves no room for a prompt and speech; give at least 64")
     try:
@@ -208,6 +221,31 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, c
     programs = [path for flag, path in outputs.items() if flag != "--publish"]
     if len({manifest_path(path) for path in programs}) < len(programs):
         parser.error(f"--output and --voice-encoder would both write {args.output.stem}: name one of them otherwise")
+
+
+def check_calibration(parser: argparse.ArgumentParser, args: argparse.Namespace, recipe: Recipe) -> None:
+    if args.backend == "cuda":
+        parser.error("--calibrate rounds the linear layers of a program for CPUs; leave it out for --backend cuda")
+    if args.output is None and args.publish is None:
+        parser.error("--calibrate has no effect on voice encoders; give --output, or leave it out")
+    if not calibrates(recipe):
+        parser.error("--calibrate has no effect without quantized linear layers in talker or code predictor")
+    try:
+        calibration_texts(args.calibrate)
+    except (OSError, ValueError) as error:
+        parser.error(f"--calibrate: {error}")
+
+
+def calibration_texts(path: Path) -> list[str]:
+    """The file's lines that are not blank. Raises OSError, or ValueError when there are none or it is no text."""
+    try:
+        texts = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text; save it as such") from None
+    texts = [text for text in texts if text]
+    if not texts:
+        raise ValueError(f"{path} has no text; write some sentences into it, one a line")
+    return texts
 
 
 def unconverted(folder: Path, commands: Commands) -> str | None:
@@ -241,7 +279,10 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def recorded_flags(args: argparse.Namespace) -> dict[str, Any]:
     """The flags that decide what the program that speaks holds, as manifests show them."""
     ignored = NO_MODEL_FLAGS if args.backend == "cuda" else (*NO_MODEL_FLAGS, *CUDA_FLAGS)
-    return {name: value for name, value in vars(args).items() if name not in ignored}
+    flags = {name: value for name, value in vars(args).items() if name not in ignored}
+    if args.calibrate is not None:
+        flags["calibrate"] = sha256_of(args.calibrate)[:CALIBRATION_DIGITS]  # the texts, wherever they lie
+    return flags
 
 
 def manifest_path(output: Path) -> Path:

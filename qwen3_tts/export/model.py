@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.codec import quantize_codec
 from qwen3_tts.export.quantize.embedding import quantize_embedding
-from qwen3_tts.export.quantize.linears import quantize_stage
+from qwen3_tts.export.quantize.linears import NO_MOMENTS, Moments, quantize_stage
 from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, CodePredictorStep, FusedCodePredictor
 from qwen3_tts.export.stages.kept_rows import KeptRows
 from qwen3_tts.export.stages.packed_codec import pack_codec
@@ -29,8 +29,17 @@ class Model:
     max_rows = MAX_ROWS  # that one call of a method takes
     max_decode_frames = MAX_DECODE_FRAMES
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, pruned_ids: Collection[int] = ()):
-        """`pruned_ids`: text ids that get no row (text_scripts.py); asked for one, encode_text fails."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        pruned_ids: Collection[int] = (),
+        moments: Mapping[str, Moments] | None = None,
+    ):
+        """`pruned_ids`: text ids that get no row (text_scripts.py); asked for one, encode_text fails.
+
+        `moments`: by stage, what the inputs of linear layers are, which are rounded by that (calibration.py).
+        """
         self.config: ModelConfig = checkpoint.config
         self.text_embedding: nn.Module = checkpoint.text_embedding()
         if pruned_ids:
@@ -39,17 +48,18 @@ class Model:
         self.talker = checkpoint.talker()
         self.code_predictor = checkpoint.code_predictor()
         self.codec_decoder = checkpoint.codec_decoder()
-        self._quantize(recipe)
+        self._quantize(recipe, moments or {})
 
-    def _quantize(self, recipe: Recipe) -> None:
+    def _quantize(self, recipe: Recipe, moments: Mapping[str, Moments]) -> None:
         size = recipe.group_size
+        of_talker, of_predictor = moments.get("talker", NO_MOMENTS), moments.get("code_predictor", NO_MOMENTS)
         quantize_embedding(self.text_embedding, recipe.text_embedding, size)
         quantize_embedding(self.codec_embedding, recipe.codec_embedding, size)
-        quantize_stage(self.talker, recipe.talker, size, "layers")
-        quantize_stage(self.talker, recipe.heads, size, "head")
-        quantize_stage(self.code_predictor, recipe.code_predictor, size, "projection")
-        quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers")
-        quantize_stage(self.code_predictor, recipe.heads, size, "heads")
+        quantize_stage(self.talker, recipe.talker, size, "layers", of_talker)
+        quantize_stage(self.talker, recipe.heads, size, "head", of_talker)
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "projection", of_predictor)
+        quantize_stage(self.code_predictor, recipe.code_predictor, size, "layers", of_predictor)
+        quantize_stage(self.code_predictor, recipe.heads, size, "heads", of_predictor)
         quantize_stage(self.codec_decoder, recipe.codec, size)
         self.talker.kv_dtype = getattr(torch, KV_CACHE_DTYPES[recipe.kv_cache])
         if recipe.codec_convolutions == "int8":

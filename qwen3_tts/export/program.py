@@ -15,11 +15,12 @@ from torch import Tensor
 from qwen3_tts.atomic_output import AtomicOutput
 from qwen3_tts.config import ModelConfig
 from qwen3_tts.contract import MAX_BATCH, build_contract
+from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import flags as cuda_flags
 from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
 from qwen3_tts.export.file_digests import digested
-from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
+from qwen3_tts.export.flags import calibration_texts, manifest_path, recipe_of, recorded_flags
 from qwen3_tts.export.lowering import Report, lower
 from qwen3_tts.export.manifest import build_manifest
 from qwen3_tts.export.methods import Method
@@ -56,7 +57,11 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
     if args.backend == "cuda":
         return _write_for_cuda(args, checkpoint, constants, report)
     recipe = recipe_of(args)
-    model = Model(checkpoint, recipe, pruned)
+    moments = collect(checkpoint, calibration_texts(args.calibrate), report) if args.calibrate else {}
+    if moments:
+        report("weights", "round")
+    model = Model(checkpoint, recipe, pruned, moments)
+    del moments
     if args.qlinear_group_size is not None:  # a recipe's own may be smaller where a layer wants that
         for stage in (model.talker, model.code_predictor, model.codec_decoder):
             check_group_size(stage, args.qlinear_group_size)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qwen3_tts.export import ops
-from qwen3_tts.export.quantize.linears import group_scales
+from qwen3_tts.export.quantize.rounding import group_scales
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import INT4_GROUP_SIZE
 

@@ -10,7 +10,8 @@ from torchao.quantization import IntxUnpackedToInt8Tensor, quantize_
 from torchao.quantization.granularity import PerAxis, PerGroup
 from torchao.quantization.quant_api import IntxWeightOnlyConfig
 
-from qwen3_tts.export.quantize.linears import fitting_group, group_scales
+from qwen3_tts.export.quantize.linears import fitting_group
+from qwen3_tts.export.quantize.rounding import group_scales
 
 INT4 = torch.int4  # type: ignore[attr-defined]  # torch's stubs lack it
 

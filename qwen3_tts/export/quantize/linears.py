@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from qwen3_tts.export.packing.linear import BLOCK_COLUMNS, PANEL_ROWS, midpoint, pack_codes, pack_scales
+from qwen3_tts.export.quantize.rounding import InputMoments, rounded
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 from qwen3_tts.recipe import LINEAR_BITS
 
-SEARCHED_SHARES = [0.70 + 0.02 * i for i in range(17)]  # of the largest weight that the largest code stands for
-SEARCH_ROWS = 256  # searched at a time, to stay in the cache
-SMALLEST_WEIGHT = 1e-8
+Moments = Mapping[str, InputMoments]  # of a stage's linear layers, by their names
+NO_MOMENTS: Moments = {}
 
 
 class QuantizedLinear(nn.Module):
@@ -23,13 +25,10 @@ class QuantizedLinear(nn.Module):
     codes: Tensor  # [N / 16, K / 32, bytes] uint8
     scales: Tensor  # [N / 16, K / group_size, 16] bfloat16
 
-    def __init__(self, linear: Linear, bits: int, group_size: int):
+    def __init__(self, linear: Linear, bits: int, group_size: int, moments: InputMoments | None = None):
         super().__init__()
-        scales = group_scales(linear.weight, bits, group_size)
-        groups = linear.weight.view(*scales.shape, group_size) / scales[..., None]
-        zero = midpoint(bits)
-        rounded = groups.round_().clamp_(lowest_code(bits), zero - 1).flatten(1)
-        self.register_buffer("codes", pack_codes((rounded + zero).to(torch.uint8), bits))
+        codes, scales = rounded(linear.weight, bits, group_size, moments)
+        self.register_buffer("codes", pack_codes((codes + midpoint(bits)).to(torch.uint8), bits))
         self.register_buffer("scales", pack_scales(scales))
         self.bias = linear.bias
 
@@ -40,16 +39,21 @@ class QuantizedLinear(nn.Module):
         return y
 
 
-def quantize_stage(stage: nn.Module, choice: str, group_size: int, part: str = "") -> None:
+def quantize_stage(
+    stage: nn.Module, choice: str, group_size: int, part: str = "", moments: Moments = NO_MOMENTS
+) -> None:
     """Quantize the linear layers of a stage, or of its part; raises ValueError for a layer that cannot be."""
     if choice != "none":
-        quantize_linears(stage, LINEAR_BITS[choice], group_size, part)
+        quantize_linears(stage, LINEAR_BITS[choice], group_size, part, moments)
 
 
-def quantize_linears(module: nn.Module, bits: int, group_size: int, part: str = "") -> None:
+def quantize_linears(
+    module: nn.Module, bits: int, group_size: int, part: str = "", moments: Moments = NO_MOMENTS
+) -> None:
     """Put a QuantizedLinear in the place of every Linear of `module` whose name begins with `part`.
 
-    Raises ValueError, naming the layer, when its shape cannot be cut into panels and groups.
+    One that `moments` has is rounded by what its inputs are. Raises ValueError, naming the layer, when its shape cannot
+    be cut into panels and groups.
     """
     for name, layer in list(module.named_modules()):
         if not isinstance(layer, Linear) or not name.startswith(part):
@@ -60,7 +64,7 @@ def quantize_linears(module: nn.Module, bits: int, group_size: int, part: str = 
                 f"{name}: {layer.in_features} inputs and {layer.out_features} outputs cannot be cut into groups of "
                 f"{BLOCK_COLUMNS} and panels of {PANEL_ROWS}; leave this stage in fp32 (none)"
             )
-        module.set_submodule(name, QuantizedLinear(layer, bits, size))
+        module.set_submodule(name, QuantizedLinear(layer, bits, size, moments.get(name)))
 
 
 def check_group_size(module: nn.Module, group_size: int) -> None:
@@ -80,34 +84,3 @@ def fitting_group(width: int, group_size: int) -> int | None:
     while group_size >= BLOCK_COLUMNS and width % group_size:
         group_size //= 2
     return group_size if group_size >= BLOCK_COLUMNS else None
-
-
-def lowest_code(bits: int) -> int:
-    """Of the signed codes. At 8 bits both ends are as far from zero, like the inputs'."""
-    return 1 - midpoint(bits) if bits == 8 else -midpoint(bits)
-
-
-@torch.no_grad()
-def group_scales(weight: Tensor, bits: int, group_size: int) -> Tensor:
-    """Scales [N, K / group_size] of `weight` [N, K], held by bfloat16, that give each group the least squared error.
-
-    Clipping the largest weight of a group a little rounds the others less: at 4 bits the error falls by a tenth against
-    scales that reach the largest weight (docs/performance.md).
-    """
-    pieces = [_searched_scales(rows.view(len(rows), -1, group_size), bits) for rows in weight.split(SEARCH_ROWS)]
-    return torch.cat(pieces)
-
-
-def _searched_scales(groups: Tensor, bits: int) -> Tensor:
-    """[rows, groups, group_size] -> [rows, groups]"""
-    largest = groups.abs().amax(-1, keepdim=True).clamp_min(SMALLEST_WEIGHT)
-    best_error = torch.full_like(largest, torch.inf)
-    best = torch.empty_like(largest)
-    for share in SEARCHED_SHARES:
-        scales = (largest * (share / (midpoint(bits) - 1))).bfloat16().float()
-        rounded = torch.round(groups / scales).clamp_(lowest_code(bits), midpoint(bits) - 1).mul_(scales)
-        error = rounded.sub_(groups).square_().sum(-1, keepdim=True)
-        is_better = error < best_error
-        best_error = torch.where(is_better, error, best_error)
-        best = torch.where(is_better, scales, best)
-    return best[..., 0]
