@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_MESSAGE = 1000  # characters
+ITEM = "\n  - "  # begins one of a list
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,16 @@ def program_name(command: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, on one line that a terminal can show.
+    """What an error says, on one line that a terminal can show, or on one for each item of a list.
 
     Names and values in it may come out of a damaged file: characters of control are spelled out, and of a text that
     fills screens the middle is left out, for the beginning names the file and the end says what to do.
     """
-    text = " ".join(str(error).split())
-    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    text = ITEM.join(_printable(" ".join(item.split())) for item in str(error).split(ITEM))
     if len(text) <= MAX_MESSAGE:
         return text
     return f"{text[: MAX_MESSAGE * 2 // 3]} … {text[-MAX_MESSAGE // 3 :]}"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
