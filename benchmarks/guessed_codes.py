@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +23,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from quality import requests
+from quality import report, requests
 from qwen3_tts import sampling
 from qwen3_tts.config import SamplingConfig
 from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.flags import PROMPT_ROWS
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
@@ -55,7 +55,7 @@ class Recorder:
     """Lets a model speak, and keeps what its code predictor knew."""
 
     def __init__(self, model: Model, tokenizer: TextTokenizer, max_frames: int):
-        self.synthesizer = Synthesizer(model, tokenizer, max_seq_len=max_frames + 512)
+        self.synthesizer = Synthesizer(model, tokenizer, max_seq_len=max_frames + PROMPT_ROWS)
         self.predictor: CodePredictor = model.code_predictor
         self.parts: list[Tensor] = []
         self.predictor.register_forward_hook(lambda _module, _inputs, states: self.parts.append(states))
@@ -131,10 +131,6 @@ def groups_of(size: int, num_groups: int) -> list[Guess]:
     """Codes 1 ... G - 1 in groups, each guessed from the state before its first code, which is not a guess itself."""
     firsts = range(1, num_groups, size)
     return [Guess(first, group) for first in firsts for group in range(first + 1, min(first + size, num_groups))]
-
-
-def report(step: str) -> None:
-    print(f"== {step}", file=sys.stderr, flush=True)
 
 
 def measure(folder: Path, texts: Sequence[str], max_frames: int) -> dict[str, dict[str, float]]:

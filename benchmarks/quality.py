@@ -24,7 +24,7 @@ from torch import Tensor
 
 from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.flags import calibration_texts
+from qwen3_tts.export.flags import PROMPT_ROWS, calibration_texts
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
@@ -123,7 +123,7 @@ def measure(
     checkpoint = Checkpoint(folder)
     report("the fp32 model speaks")
     tokenizer = TextTokenizer(checkpoint.tokenizer_json)
-    synthesizer = Synthesizer(Model(checkpoint, FLOAT), tokenizer, max_seq_len=frames + 512)
+    synthesizer = Synthesizer(Model(checkpoint, FLOAT), tokenizer, max_seq_len=frames + PROMPT_ROWS)
     options = replace(checkpoint.config.sampling, max_new_tokens=frames + 1)
     asked = requests(checkpoint, texts)
     utterances = [synthesizer.codes(request, options, seed=1000 + i) for i, request in enumerate(asked)]

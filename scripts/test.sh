@@ -62,9 +62,9 @@ server_under_threads() {
       'remove build/cpu-threads and call make again' >&2
     return 1
   fi
-  PYTHONPATH=$PYTHONPATH:tests .venv/bin/python -c 'import models; models.exported("demo-balanced")' &&
+  PYTHONPATH=$PWD:$PWD/tests .venv/bin/python -c 'import models; models.exported("demo-balanced")' &&
     TSAN_OPTIONS="halt_on_error=1 $TSAN_OPTIONS" QWEN3_TTS_LIBRARY_DIR=$PWD/build/cpu-threads \
-      PYTHONPATH=$PYTHONPATH:$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+      PYTHONPATH=$PWD:$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
       "$python" -m pytest -m service tests/test_service_load.py
 }
 

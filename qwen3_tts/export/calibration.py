@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from qwen3_tts.export.checkpoint import Checkpoint
+from qwen3_tts.export.flags import PROMPT_ROWS
 from qwen3_tts.export.lowering import Report
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
@@ -22,7 +23,6 @@ from qwen3_tts.text_tokenizer import TextTokenizer
 
 STAGES = ("talker", "code_predictor")
 FRAMES = 100  # of a text, at most: 8 s of speech
-PROMPT_ROWS = 512  # beside a text's own
 FIRST_SEED = 1000
 
 
