@@ -127,9 +127,13 @@ class Load:
 class Tester:
     """Requests whose answers are known."""
 
-    def __init__(self, server: Server, voice: str) -> None:
+    def __init__(self, server: Server, voice: str, max_frames: int | None = None) -> None:
         self.server = server
-        self._voice = voice
+        self.always: dict[str, Any] = {"response_format": "pcm"}
+        if voice:
+            self.always["voice"] = voice
+        if max_frames:
+            self.always["max_frames"] = max_frames
         self._expected: dict[tuple[str, int], str] = {}
         self.sample_rate = 24000
 
@@ -145,8 +149,7 @@ class Tester:
         return mean(sizes) / BYTES_PER_SAMPLE / self.sample_rate
 
     def fields(self, text: str, seed: int) -> dict[str, Any]:
-        fields = {"input": text, "seed": seed, "response_format": "pcm"}
-        return {**fields, "voice": self._voice} if self._voice else fields
+        return {"input": text, "seed": seed, **self.always}
 
     def client(self, **how: Any) -> Client:
         return Client(self.server.host, self.server.port, **how)
@@ -240,7 +243,7 @@ async def first_sound(tester: Tester, model: Path, rounds: int) -> tuple[float, 
 
 
 async def measure(server: Server, arguments: argparse.Namespace) -> list[Load]:
-    tester = Tester(server, arguments.voice)
+    tester = Tester(server, arguments.voice, arguments.max_frames)
     length = await tester.learn()
     loads = [await tester.by_clients(arguments.clients, arguments.seconds)]
     capacity = sum(len(answer.content) for answer in loads[0].answers) / BYTES_PER_SAMPLE / tester.sample_rate
@@ -257,8 +260,7 @@ async def measure(server: Server, arguments: argparse.Namespace) -> list[Load]:
     library, http = await first_sound(tester, arguments.model, 30)
     print(f"\nFirst sound, one at a time: {library:.1f} ms by the library, {http:.1f} ms over HTTP.")
     if arguments.peer:
-        voice = {"voice": arguments.voice} if arguments.voice else {}
-        ours = ServerPeer("ours", server.host, server.port, voice)
+        ours = ServerPeer("ours", server.host, server.port, tester.always)
         answers = await by_turns([ours, *arguments.peer], TEXTS, arguments.clients, arguments.seconds)
         print(f"\nBy turns, {arguments.clients} clients:\n\n{table(answers)}")
     return loads
@@ -276,6 +278,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=DEMO, help="model.pte")
     parser.add_argument("--voice", default="lark", help="speaker; empty for a model that has none (default: lark)")
+    parser.add_argument(
+        "--max-frames", type=int, help="longest answer, in frames of 80 ms: random weights seldom stop by themselves"
+    )
     parser.add_argument("--clients", type=int, default=32, help="who ask at once (default: 32)")
     parser.add_argument("--seconds", type=float, default=180, help="under load (default: 180)")
     parser.add_argument(

@@ -7,13 +7,14 @@
 text that is still being written, codes alone. Six threads speak at once. Every fiftieth request all are waited for, and
 anonymous memory, threads and open files are counted. Every twentieth is compared with a process of its own. The first
 300 are the longest there are: in them each thread and each session comes to what it needs at most, and from then on
-memory may not grow by more than 1 %. All threads share one arena of the allocator: with an arena each, as is usual,
-what these keep free grows for thousands of requests, though no more is in use.
+memory may not grow by more than 1 %. The last 300 are the first ones once more, so that their times may be compared.
+The process has one arena of glibc's allocator and no caches of threads: what these usually keep free grows for
+thousands of requests, though no more is in use.
 
 `stream` writes sentence after sentence into one utterance, until it has spoken for so long.
 
-Models are those of tests/models.py. The last lines say what was found. It ends with 1 when memory, threads or files
-grew, or samples differed. Times are told and not judged: they are those of whatever else the machine does.
+Models are those of tests/models.py, or files. The last lines say what was found. It ends with 1 when memory, threads or
+files grew, or samples differed. Times are told and not judged: they are those of whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ ROUND = 50  # requests between two looks at what the process has
 COMPARE_EVERY = 20
 THREADS = 6
 WARM_UP = 300  # requests, the longest there are
+TIMED = 200  # of them
 GROWTH = 0.01  # of anonymous memory behind them
-M_ARENA_MAX = -8  # of glibc's malloc.h
+PLAIN_ALLOCATOR = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"  # which keeps little of what is free
 
 
 @dataclass(frozen=True)
@@ -170,24 +172,31 @@ def in_fresh_process(model: str, order: Order) -> str:
     return done.stdout.strip() if done.returncode == 0 else f"exit {done.returncode}: {done.stderr}"
 
 
+def model_file(model: str) -> Path:
+    return Path(model) if model.endswith(".pte") else models.exported(model)
+
+
 def speak_requests(model: str, count: int, seed: int) -> list[str]:
     """What is wrong."""
     faults = []
     draw = random.Random(seed)
     held: list[Held] = []
-    times: list[float] = []
+    times = np.zeros(count)  # written already: this program may not be what grows
     compared = 0
-    with Engine(models.exported(model)) as engine, ThreadPoolExecutor(THREADS) as pool:
+    with Engine(model_file(model)) as engine, ThreadPoolExecutor(THREADS) as pool:
 
-        def timed(order: Order) -> str:
+        def timed(index: int, order: Order) -> str:
             begin = time.monotonic()
             digest = carry_out(engine, order)
-            times.append(1000 * (time.monotonic() - begin))
+            times[index] = 1000 * (time.monotonic() - begin)
             return digest
 
         for first in range(0, count, ROUND):
-            orders = [draw_order(draw, engine.speakers, first < WARM_UP) for _ in range(min(ROUND, count - first))]
-            digests = list(pool.map(timed, orders))
+            is_longest = first < WARM_UP or first >= count - WARM_UP
+            if first == count - WARM_UP:
+                draw = random.Random(seed)
+            orders = [draw_order(draw, engine.speakers, is_longest) for _ in range(ROUND)]
+            digests = list(pool.map(timed, range(first, first + ROUND), orders))
             held.append(Held.now())
             for index in range(first, first + len(orders)):
                 if index % COMPARE_EVERY == 0:
@@ -197,11 +206,17 @@ def speak_requests(model: str, count: int, seed: int) -> list[str]:
                     if alone != digests[index - first]:
                         faults.append(f"request {index} sounds otherwise in a process of its own: {order}, {alone}")
             print(f"{first + len(orders):5} requests: {held[-1]}", file=sys.stderr, flush=True)
-    first_times, last_times = (np.percentile(part, (50, 95)) for part in (times[:200], times[-200:]))
+    # The same 200 requests, at the beginning and at the end.
+    first_times, last_times = (
+        np.percentile(part, (50, 95)) for part in (times[:TIMED], times[-WARM_UP : TIMED - WARM_UP])
+    )
     warm, later = held[: WARM_UP // ROUND], held[WARM_UP // ROUND :]
     print(f"{count} requests of {len(KINDS)} kinds in {THREADS} threads, {compared} compared, model {model}")
     print(f"after {ROUND}: {held[0]}; after {WARM_UP}: {warm[-1]}; at the end: {held[-1]}")
-    print(f"ms a request, p50 and p95: first 200 {first_times.round(1)}, last 200 {last_times.round(1)}")
+    print(
+        f"ms a request, p50 and p95: first {TIMED} {first_times.round(1)}, "
+        f"the same ones at the end {last_times.round(1)}: {(last_times / first_times).round(3)} times as long"
+    )
     before, after = (max((one.anonymous_kib for one in part), default=0) for part in (warm, later))
     print(f"most anonymous memory: {before} KiB in the first {WARM_UP} requests, {after} KiB behind them")
     if after > before * (1 + GROWTH):
@@ -220,7 +235,7 @@ def speak_stream(model: str, seconds: float, seed: int) -> list[str]:
         while heard < seconds:
             yield " ".join(draw.choices(WORDS, k=draw.randrange(4, 14))).capitalize() + ". "
 
-    with Engine(models.exported(model)) as engine:
+    with Engine(model_file(model)) as engine:
         started = time.monotonic()
         chunks = 0
         next_look = seconds / 20
@@ -254,15 +269,18 @@ def main() -> None:
     parser.add_argument("what", choices=("requests", "stream", "one"), help="one: what `requests` calls")
     parser.add_argument("--count", type=int, default=2000, help="requests (2000)")
     parser.add_argument("--seconds", type=float, default=3600, help="of speech in the stream (3600)")
-    parser.add_argument("--model", help="a row of models.EXPORTS")
+    parser.add_argument("--model", help="a row of models.EXPORTS, or a .pte")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn (1)")
     parser.add_argument("--order", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.count % ROUND or args.count < 2 * WARM_UP:
+        parser.error(f"--count is a multiple of {ROUND}, and at least {2 * WARM_UP}: {args.count} is not")
     if args.what == "one":
-        with Engine(models.exported(args.model)) as engine:
+        with Engine(model_file(args.model)) as engine:
             print(carry_out(engine, Order(**json.loads(args.order))))
         return
-    LIBC.mallopt(M_ARENA_MAX, 1)
+    if os.environ.get("GLIBC_TUNABLES") != PLAIN_ALLOCATOR:
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "GLIBC_TUNABLES": PLAIN_ALLOCATOR})
     if args.what == "requests":
         faults = speak_requests(args.model or "tiny-customvoice-small", args.count, args.seed)
     else:
