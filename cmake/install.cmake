@@ -10,8 +10,9 @@
 #   static       both libraries as static ones, where the build makes shared ones, too
 #   executorch   ExecuTorch's shared libraries
 #   python       both shared libraries as the Python package has them: under plain names, since a wheel has no links
+#   java         the library qwen3_tts_jni, and the class that loads it as a source
 #
-# The last three are only installed when they are named. What is installed finds ExecuTorch's libraries beside itself or
+# The last four are only installed when they are named. What is installed finds ExecuTorch's libraries beside itself or
 # else in the wheel that it was built with: the component executorch makes a prefix that needs no wheel to run.
 
 if(PROJECT_IS_TOP_LEVEL)
@@ -79,3 +80,8 @@ foreach(library IN ITEMS qwen3_tts qwen3_tts_audio)
   endif()
 endforeach()
 install(IMPORTED_RUNTIME_ARTIFACTS ${executorch_targets} COMPONENT executorch EXCLUDE_FROM_ALL)
+if(TARGET qwen3_tts_jni)
+  install(TARGETS qwen3_tts_jni COMPONENT java EXCLUDE_FROM_ALL)
+  install(DIRECTORY bindings/java/src/ DESTINATION "${CMAKE_INSTALL_DATADIR}/java/qwen3_tts" COMPONENT java
+          EXCLUDE_FROM_ALL)
+endif()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,25 +17,29 @@ from runner_program import speak
 Pte = Callable[[str], Path]
 Java = Callable[..., list[str]]
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = (ROOT / "bindings/java/src/qwen3tts/Qwen3Tts.java", ROOT / "tests/java/Speaking.java")
 
 
 @pytest.fixture(scope="module")
 def java(build_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Java:
-    """Runs tests/java/Speaking.java with the given words, and gives the lines that it prints."""
+    """Runs tests/java/Speaking.java with the given words by what `cmake --install` gives, and gives the lines that it
+    prints."""
     if shutil.which("javac") is None or shutil.which("java") is None:
         pytest.skip("there is no JDK; Debian's is openjdk-17-jdk-headless")
     if not (build_dir / "libqwen3_tts_jni.so").exists():
         pytest.skip(f"{build_dir} has no libqwen3_tts_jni.so: it was configured before there was a JDK, or not built")
-    classes = tmp_path_factory.mktemp("classes")
-    subprocess.run(["javac", "--release", "8", "-Xlint:all,-options", "-Werror", "-d", classes, *SOURCES], check=True)
+    prefix, classes = tmp_path_factory.mktemp("prefix"), tmp_path_factory.mktemp("classes")
+    cmake = Path(sys.executable).with_name("cmake")
+    install: list[str | Path] = [cmake, "--install", build_dir, "--component", "java", "--prefix", prefix]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+    sources = (prefix / "share/java/qwen3_tts/qwen3tts/Qwen3Tts.java", ROOT / "tests/java/Speaking.java")
+    subprocess.run(["javac", "--release", "8", "-Xlint:all,-options", "-Werror", "-d", classes, *sources], check=True)
 
     def run(*words: str | Path) -> list[str]:
         command: list[str | Path] = [
             "java",
             "-Xcheck:jni",
             "-Dfile.encoding=UTF-8",
-            f"-Djava.library.path={build_dir}",
+            f"-Djava.library.path={prefix / 'lib'}",
             "-cp",
             classes,
         ]
