@@ -1,7 +1,8 @@
 """Quantization as data: which stage gets which weights, and what of qwen3_tts/export does it.
 
 8da4w / 8da5w / 8da6w / 8da8w: linear layers with weights of 4 to 8 bits, and activations quantized to int8 while
-running; groups of a row share a scale (quantize/linears.py). 4w: linear layers for a GPU, int4 (cuda/linear.py). int8:
+running; groups of a row share a scale (quantize/linears.py). xnnpack-8da4w / xnnpack-8da8w: the same by XNNPACK's
+own kernels (quantize/xnnpack_linear.py). 4w: linear layers for a GPU, int4 (cuda/linear.py). int8:
 the codec decoder's convolutions with int8 or wider weights and signals (quantize/codec.py). 4w / 8w of embeddings: rows
 with int4 (per group) / int8 (per row) weights (quantize/embedding.py). fp16: the talker's keys and values in half of
 the memory.
@@ -12,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 LINEAR_BITS = {"8da4w": 4, "8da5w": 5, "8da6w": 6, "8da8w": 8}
-LINEAR_CHOICES = ("none", *LINEAR_BITS, "4w")
+XNNPACK_BITS = {"xnnpack-8da4w": 4, "xnnpack-8da8w": 8}  # all that it has
+LINEAR_CHOICES = ("none", *LINEAR_BITS, *XNNPACK_BITS, "4w")
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
 INT4_GROUP_SIZE = 32  # of 4w in linear layers: what the mat-vec kernel of ExecuTorch's CUDA backend reads
@@ -45,11 +47,13 @@ def calibrates(recipe: Recipe) -> bool:
 
 def code_predictor_choice(qlinear: str) -> str:
     """What --qlinear means for the code predictor: its codes suffer most from int4."""
-    return {"8da4w": "8da6w", "4w": "none"}.get(qlinear, qlinear)
+    return {"8da4w": "8da6w", "xnnpack-8da4w": "xnnpack-8da8w", "4w": "none"}.get(qlinear, qlinear)
 
 
 def heads_choice(qlinear: str) -> str:
     """What --qlinear means for the heads, which are small and choose the codes."""
+    if qlinear in XNNPACK_BITS:
+        return "xnnpack-8da8w"
     return "none" if qlinear in ("none", "4w") else "8da8w"
 
 
@@ -68,4 +72,5 @@ RECIPES = {
     "balanced": _BALANCED,
     "small": _SMALL,
     "phone": replace(_SMALL, heads="8da6w", codec_embedding="4w", group_size=64),
+    "xnnpack-8da4w": replace(_BALANCED, talker="xnnpack-8da4w", code_predictor="xnnpack-8da8w", heads="xnnpack-8da8w"),
 }

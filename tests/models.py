@@ -69,6 +69,7 @@ EXPORTS = {
     "tiny-customvoice-small": Export("tiny-customvoice", ("--recipe", "small")),
     "tiny-customvoice-balanced": Export("tiny-customvoice", ("--recipe", "balanced")),
     "tiny-customvoice-phone": Export("tiny-customvoice", ("--recipe", "phone", "--text-scripts", "latin")),
+    "tiny-customvoice-xnnpack-8da4w": Export("tiny-customvoice", ("--recipe", "xnnpack-8da4w")),
     "demo-exact": Export(DEMO, ("--recipe", "exact")),
     "demo-quality": Export(DEMO, ("--recipe", "quality")),
     "demo-balanced": Export(DEMO, ("--recipe", "balanced")),

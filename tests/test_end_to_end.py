@@ -130,14 +130,15 @@ def test_portable_kernels_say_the_same(runner: Path, tiny_pte: Pte, tmp_path: Pa
     np.testing.assert_allclose(portable.samples, xnnpack.samples, rtol=0, atol=WAVEFORM_TOLERANCE)
 
 
+@pytest.mark.parametrize("recipe", ["balanced", "xnnpack-8da4w"])
 def test_quantized_model_says_what_its_eager_stages_say(
-    runner: Path, tiny_pte: Pte, tiny_checkpoint: Pte, tmp_path: Path
+    runner: Path, tiny_pte: Pte, tiny_checkpoint: Pte, tmp_path: Path, recipe: str
 ) -> None:
     """Where sums differ in their last bits, an input may be rounded to another code: where the eager model hesitates,
     the choice may then differ, and everything behind it does."""
     checkpoint = Checkpoint(tiny_checkpoint("tiny-customvoice"))
     config = checkpoint.config
-    synthesizer = Synthesizer(Model(checkpoint, RECIPES["balanced"]), TextTokenizer(checkpoint.tokenizer_json))
+    synthesizer = Synthesizer(Model(checkpoint, RECIPES[recipe]), TextTokenizer(checkpoint.tokenizer_json))
     options = replace(config.sampling, **GREEDY, repetition_penalty=1.0, max_new_tokens=41)
     num_equal = 0
     for text in ("A quarter of the memory, the same words.", "Six bits will do.", "Who is there?"):
@@ -147,7 +148,7 @@ def test_quantized_model_says_what_its_eager_stages_say(
         logits = [heard.talker_logits[:, None, : config.code_vocab_size], heard.code_logits]
         margins = torch.cat([best.topk(2).values.diff().abs() for best in logits], dim=1).flatten()
         flags = {"repetition_penalty": 1.0, "max_new_tokens": 41, "text_layout": "full", **GREEDY}
-        run = speak(runner, tiny_pte("tiny-customvoice-balanced"), tmp_path, **flags, text=text, speaker="ryan")
+        run = speak(runner, tiny_pte(f"tiny-customvoice-{recipe}"), tmp_path, **flags, text=text, speaker="ryan")
         frames = min(len(run.codes), len(eager.codes))
         differs = (run.codes[:frames] != eager.codes[:frames].numpy()).ravel()
         equal = int(differs.argmax()) if differs.any() else differs.size

@@ -36,12 +36,13 @@ def test_figures_follow_the_width(tiny_checkpoint: Callable[[str], Path], tmp_pa
     done = run(command)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "quality.json").read_text())
-    exact, quality, balanced, small, phone = figures.values()
+    exact, quality, balanced, small, phone, xnnpack = figures.values()
     assert list(figures) == list(RECIPES)
     assert (exact["talker_agreement"], exact["code_agreement"]) == (1, 1)
     assert exact["talker_kl"] == exact["code_kl"] == 0
     assert 0 < quality["talker_kl"] < balanced["talker_kl"]
     assert quality["code_kl"] < min(small["code_kl"], phone["code_kl"])
+    assert quality["talker_kl"] < xnnpack["talker_kl"]
     assert max(small["snr_db"], phone["snr_db"]) < 40 < balanced["snr_db"]
     assert len(done.stdout.splitlines()) == 2 + len(figures)
 

@@ -31,6 +31,7 @@ from qwen3_tts.export.flags import calibration_texts
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.quantize.embedding import INT4
+from qwen3_tts.export.quantize.xnnpack_linear import XnnpackLinear
 from qwen3_tts.recipe import RECIPES
 
 STAGES = ("text_embedding", "codec_embedding", "talker", "code_predictor", "codec_decoder")
@@ -81,6 +82,9 @@ def expected_tensors(folder: Path, recipe: str, texts: Sequence[str] = ()) -> di
         module: nn.Module = getattr(model, stage)
         for name, tensor in module.state_dict().items():
             found |= {f"{stage}.{name}{end}": part for end, part in plain_parts(tensor)}
+        for name, layer in module.named_modules():
+            if isinstance(layer, XnnpackLinear):
+                found |= {f"{stage}.{name}.{part}": tensor for part, tensor in layer.stored().items()}
     return {name: tensor for name, tensor in found.items() if tensor.numel() >= SMALLEST}
 
 

@@ -89,7 +89,8 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         default="exact",
         help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
         "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too; phone: also heads 6 bits, code "
-        "rows 4, and 64 weights a scale (default: %(default)s). The flags below change single stages",
+        "rows 4, and 64 weights a scale; xnnpack-8da4w: like balanced, code predictor 8, by XNNPACK's own kernels "
+        "(default: %(default)s). The flags below change single stages",
     )
     add_recipe_flags(parser)
     parser.add_argument(
@@ -133,7 +134,8 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         "--qlinear",
         choices=LINEAR_CHOICES,
         help="linear layers: 8da4w = int4 talker, int6 code predictor, int8 heads; 8da5w, 8da6w = both int5 or "
-        "int6, int8 heads; 8da8w = int8; 4w (cuda) = int4 talker, the others in bf16; none = --dtype",
+        "int6, int8 heads; 8da8w = int8; xnnpack-8da4w, xnnpack-8da8w = int4 talker or int8, the others int8, by "
+        "XNNPACK's kernels; 4w (cuda) = int4 talker, the others in bf16; none = --dtype",
     )
     parser.add_argument(
         "--qlinear-group-size",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim
 
 from qwen3_tts.config import ModelConfig
@@ -15,6 +15,7 @@ from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.codec import quantize_codec
 from qwen3_tts.export.quantize.embedding import quantize_embedding
 from qwen3_tts.export.quantize.linears import NO_MOMENTS, Moments, quantize_stage
+from qwen3_tts.export.quantize.xnnpack_linear import XnnpackLinear
 from qwen3_tts.export.stages.code_predictor import CodePredictorHeads, CodePredictorStep, FusedCodePredictor
 from qwen3_tts.export.stages.kept_rows import KeptRows
 from qwen3_tts.export.stages.packed_codec import pack_codec
@@ -152,4 +153,11 @@ class Model:
 
 def weight_bytes(stage: nn.Module) -> int:
     """Of all its weights, as they are stored."""
-    return sum(tensor.nbytes for tensor in (*stage.parameters(), *stage.buffers()))
+    return sum(tensor.nbytes for module in stage.modules() for tensor in _stored_tensors(module))
+
+
+def _stored_tensors(module: nn.Module) -> list[Tensor]:
+    """A module's own, without those of its parts."""
+    if isinstance(module, XnnpackLinear):
+        return [*module.stored().values(), *module.parameters()]
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]

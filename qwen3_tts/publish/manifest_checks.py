@@ -14,7 +14,7 @@ from qwen3_tts.config_file import Section
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(r"\w[\w.+-]{0,199}")
 FLAG = re.compile(r"[a-z][a-z0-9_]*")
-WIDTH = re.compile(r"none|int[0-9]+|[0-9a-z]*[0-9][a-z]")  # of a stage: "8da4w"
+WIDTH = re.compile(r"none|int[0-9]+|(?:xnnpack-)?[0-9a-z]*[0-9][a-z]")  # of a stage: "8da4w"
 MAX_BYTES = 2**63 - 1
 # Of the contract and the recipe in it, by the kind of the program.
 _COMMON_SIZES = ("hidden_size", "num_code_groups", "code_vocab_size", "text_vocab_size", "sample_rate")

@@ -279,7 +279,7 @@ void add_run_flags(CLI::App& app, CommandLine& line) {
       ->type_name("N")
       ->group(group);
   app.add_option("--weight_cache", options.engine.weight_cache,
-                 "File that keeps the packed weights of an fp32 model: the next start is faster")
+                 "File that keeps the weights that XNNPACK packs (exact, xnnpack-8da4w): the next start is faster")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--verify", line.verify,

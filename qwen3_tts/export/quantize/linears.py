@@ -1,4 +1,4 @@
-"""Linear layers quantized to 4, 5, 6 or 8 bits: one operator each, qwen3_tts::linear."""
+"""Linear layers quantized to 4, 5, 6 or 8 bits: one operator each, qwen3_tts::linear, or a product of XNNPACK's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from qwen3_tts.export.packing.linear import BLOCK_COLUMNS, PANEL_ROWS, midpoint, pack_codes, pack_scales
 from qwen3_tts.export.quantize.rounding import InputMoments, rounded
+from qwen3_tts.export.quantize.xnnpack_linear import XnnpackLinear
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
-from qwen3_tts.recipe import LINEAR_BITS
+from qwen3_tts.recipe import LINEAR_BITS, XNNPACK_BITS
 
 Moments = Mapping[str, InputMoments]  # of a stage's linear layers, by their names
 NO_MOMENTS: Moments = {}
@@ -27,6 +28,7 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, linear: Linear, bits: int, group_size: int, moments: InputMoments | None = None):
         super().__init__()
+        self.group_size = group_size
         codes, scales = rounded(linear.weight, bits, group_size, moments)
         self.register_buffer("codes", pack_codes((codes + midpoint(bits)).to(torch.uint8), bits))
         self.register_buffer("scales", pack_scales(scales))
@@ -43,14 +45,21 @@ def quantize_stage(
     stage: nn.Module, choice: str, group_size: int, part: str = "", moments: Moments = NO_MOMENTS
 ) -> None:
     """Quantize the linear layers of a stage, or of its part; raises ValueError for a layer that cannot be."""
-    if choice != "none":
+    if choice in XNNPACK_BITS:
+        quantize_linears(stage, XNNPACK_BITS[choice], group_size, part, moments, XnnpackLinear)
+    elif choice != "none":
         quantize_linears(stage, LINEAR_BITS[choice], group_size, part, moments)
 
 
 def quantize_linears(
-    module: nn.Module, bits: int, group_size: int, part: str = "", moments: Moments = NO_MOMENTS
+    module: nn.Module,
+    bits: int,
+    group_size: int,
+    part: str = "",
+    moments: Moments = NO_MOMENTS,
+    kind: type[QuantizedLinear] | type[XnnpackLinear] = QuantizedLinear,
 ) -> None:
-    """Put a QuantizedLinear in the place of every Linear of `module` whose name begins with `part`.
+    """Put one of `kind` in the place of every Linear of `module` whose name begins with `part`.
 
     One that `moments` has is rounded by what its inputs are. Raises ValueError, naming the layer, when its shape cannot
     be cut into panels and groups.
@@ -64,19 +73,17 @@ def quantize_linears(
                 f"{name}: {layer.in_features} inputs and {layer.out_features} outputs cannot be cut into groups of "
                 f"{BLOCK_COLUMNS} and panels of {PANEL_ROWS}; leave this stage in fp32 (none)"
             )
-        module.set_submodule(name, QuantizedLinear(layer, bits, size, moments.get(name)))
+        module.set_submodule(name, kind(layer, bits, size, moments.get(name)))
 
 
 def check_group_size(module: nn.Module, group_size: int) -> None:
     """Raises ValueError, naming the layer, when one of `module` has smaller groups than somebody asked for."""
     for name, layer in module.named_modules():
-        if isinstance(layer, QuantizedLinear):
-            width = layer.codes.shape[1] * BLOCK_COLUMNS
-            if width != layer.scales.shape[1] * group_size:
-                raise ValueError(
-                    f"{name}: {width} inputs cannot be cut into groups of {group_size}; choose another "
-                    "--qlinear-group-size, or leave it out"
-                )
+        if isinstance(layer, (QuantizedLinear, XnnpackLinear)) and layer.group_size not in (group_size, None):
+            raise ValueError(
+                f"{name} cannot be cut into groups of {group_size} inputs, but of {layer.group_size}; choose another "
+                "--qlinear-group-size, or leave it out"
+            )
 
 
 def fitting_group(width: int, group_size: int) -> int | None:
