@@ -17,12 +17,14 @@ from typing import Any
 
 from qwen3_tts_runtime.server import cli
 
+MAX_BATCH = 8  # utterances at once, unless a flag says otherwise: Ray counts places before a replica has a model
+
 
 def build(words: list[str], num_replicas: int, cores: int) -> Any:
     """The application for serve.run(). `words`: flags of qwen3-tts-server, which are checked here first."""
     from ray import serve
 
-    arguments = cli.parse(words)
+    arguments = cli.parse(["--max-batch", str(MAX_BATCH), *words])
     cli.read_settings(arguments)
 
     def app() -> Any:
