@@ -1,4 +1,4 @@
-"""Damages a model, its weight cache and a voice file, and speaks: a clean error or exactly the right samples.
+"""Damages a model, its weights, a weight cache and a voice file, and speaks: an error or exactly the right samples.
 
     python tests/mutations.py --runner build/cpu/qwen3_tts_runner [--count 500] [--seed 26] [--only model ...]
 
@@ -123,14 +123,15 @@ def speak(runner: Path, arguments: tuple[str, ...]) -> tuple[int | None, bytes, 
 
 
 def make_targets(runner: Path, folder: Path) -> dict[str, Target]:
-    """What is damaged: a model of the demo voice, the weight cache of one in fp32, a voice file for a tiny model."""
+    """What is damaged: a model of the demo voice, the weight cache of one in fp32, a voice file for a tiny model, the
+    weights (.ptd) of a tiny one made like those for a GPU."""
     exact, cache = models.exported("demo-exact"), folder / "weights.cache"
     speak(runner, ("--model_path", str(exact), "--weight_cache", str(cache), "--speaker", "lark"))
     draw = np.random.default_rng(0)
     codes = draw.integers(0, 256, (12, 16), dtype=np.int32)
     x_vector = draw.normal(size=64).astype(np.float32)
     Voice("Ann", "english", "base", x_vector, codes, np.arange(40, 60, dtype=np.int32)).save(folder / "ann.voice")
-    base = str(models.exported("tiny-base"))
+    base, gpu = str(models.exported("tiny-base")), models.gpu_program("tiny-customvoice-gpu")
     return {
         "model": Target(
             models.exported("demo-small").read_bytes(), lambda file: ("--model_path", str(file), "--speaker", "lark")
@@ -140,6 +141,10 @@ def make_targets(runner: Path, folder: Path) -> dict[str, Target]:
             lambda file: ("--model_path", str(exact), "--weight_cache", str(file), "--speaker", "lark"),
         ),
         "voice": Target((folder / "ann.voice").read_bytes(), lambda file: ("--model_path", base, "--voice", str(file))),
+        "weights": Target(
+            gpu.with_suffix(".ptd").read_bytes(),
+            lambda file: ("--model_path", str(gpu), "--data_path", str(file), "--speaker", "ryan"),
+        ),
     }
 
 
@@ -167,7 +172,7 @@ def main() -> None:
     parser.add_argument("--runner", type=Path, default=models.REPOSITORY / "build" / "cpu" / "qwen3_tts_runner")
     parser.add_argument("--count", type=int, default=500, help="mutations of each file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=26)
-    parser.add_argument("--only", nargs="+", choices=("model", "cache", "voice"), help="these files")
+    parser.add_argument("--only", nargs="+", choices=("model", "cache", "voice", "weights"), help="these files")
     args = parser.parse_args()
     faults = []
     with tempfile.TemporaryDirectory() as name:
