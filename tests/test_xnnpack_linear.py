@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,15 @@ from executorch.runtime import Runtime
 from torch import Tensor, nn
 from torch.export import Dim
 
+from proof.layers import bytes_of
+from qwen3_tts.export.flags import manifest_path
 from qwen3_tts.export.lowering import lower
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.quantize.linears import check_group_size, quantize_stage
 from qwen3_tts.export.quantize.xnnpack_linear import XnnpackLinear
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
+from qwen3_tts.publish.index import read_manifest
 from runner_program import call
 
 Pte = Callable[[str], Path]
@@ -81,11 +83,10 @@ def test_one_delegate_takes_all_of_it(program: Path) -> None:
 
 
 def test_the_program_holds_what_stored_says(choice: str, program: Path) -> None:
-    held = {hashlib.sha256(weight).digest() for weight in ProgramFile(program).weights()}
+    held = set(ProgramFile(program).weights())
     for layer in layers(choice).modules():
         if isinstance(layer, XnnpackLinear):
-            for tensor in layer.stored().values():
-                assert hashlib.sha256(tensor.contiguous().view(torch.uint8).numpy().tobytes()).digest() in held
+            assert {bytes_of(tensor) for tensor in layer.stored().values()} <= held
 
 
 def test_the_program_says_what_the_layers_say_and_of_every_row_the_same_as_alone(choice: str, program: Path) -> None:
@@ -102,6 +103,11 @@ def test_groups_are_of_four_bits_alone() -> None:
     check_group_size(layers("xnnpack-8da8w"), 64)
     with pytest.raises(ValueError, match="up cannot be cut into groups of 64 inputs, but of 32"):
         check_group_size(layers("xnnpack-8da4w"), 64)
+
+
+def test_its_manifest_may_be_published(tiny_pte: Pte) -> None:
+    recipe = read_manifest(manifest_path(tiny_pte("tiny-customvoice-xnnpack-8da4w")))["contract"]["recipe"]
+    assert (recipe["talker"], recipe["code_predictor"]) == tuple(CHOICES)
 
 
 def test_a_batch_says_of_each_line_what_it_says_alone(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
         default="exact",
         help="exact: fp32, the reference's codes; quality: 8 bits, codec fp32; balanced: talker and text rows 4 bits, "
         "code predictor 6, codec fp32; small: code predictor 5 bits and codec int8 too; phone: also heads 6 bits, code "
-        "rows 4, and 64 weights a scale; xnnpack-8da4w: like balanced, code predictor 8, by XNNPACK's own kernels "
+        "rows 4, and 64 weights a scale; xnnpack-8da4w: balanced by XNNPACK's kernels, code predictor 8 "
         "(default: %(default)s). The flags below change single stages",
     )
     add_recipe_flags(parser)

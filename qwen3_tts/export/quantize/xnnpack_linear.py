@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  (registers the operators that XNNPACK looks for)
 
+from qwen3_tts.export.packing.linear import midpoint
 from qwen3_tts.export.quantize.rounding import InputMoments, rounded
 from qwen3_tts.export.stages.linear import Linear, RMSNorm
 
 _LOWEST, _HIGHEST = -128, 127  # of an input's code
+_HALF = midpoint(4)  # of the codes of 4 bits, which are stored from 0 on
 
 
 class XnnpackLinear(nn.Module):
@@ -45,7 +47,7 @@ class XnnpackLinear(nn.Module):
         """Codes and scales as a program holds them: of 4 bits two codes a byte, the even column in the low half."""
         if self.group_size is None:
             return {"codes": self.codes, "scales": self.scales}
-        low, high = ((self.codes[:, part::2] + 8).to(torch.uint8) for part in (0, 1))
+        low, high = ((self.codes[:, part::2] + _HALF).to(torch.uint8) for part in (0, 1))
         return {"codes": low | high << 4, "scales": self.scales.bfloat16()}
 
     def _rounded(self, x: Tensor) -> Tensor:
@@ -64,5 +66,6 @@ class XnnpackLinear(nn.Module):
         if self.group_size is None:
             weight = ops.dequantize_per_channel.default(*parts, 0, _LOWEST, _HIGHEST, torch.int8)
         else:
-            weight = ops.dequantize_per_channel_group.default(*parts, -8, 7, torch.int8, self.group_size, torch.float32)
+            limits = (-_HALF, _HALF - 1, torch.int8)
+            weight = ops.dequantize_per_channel_group.default(*parts, *limits, self.group_size, torch.float32)
         return weight
