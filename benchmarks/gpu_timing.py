@@ -43,33 +43,40 @@ def milliseconds(run: Callable[[], Any], device: str, rounds: int) -> float:
     return median(taken)
 
 
-def example_inputs(config: ModelConfig, device: str, number: int = MAX_ROWS) -> dict[str, tuple[Tensor, ...]]:
-    """Inputs of the measured methods that an utterance could have at position `number`; other rows for each."""
+def example_inputs(
+    config: ModelConfig, device: str, number: int = MAX_ROWS, batch: int = 1
+) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of the measured methods that an utterance could have at position `number`; other rows for each number.
+
+    `frame` gets the same row for each of `batch` utterances.
+    """
     generator = torch.Generator().manual_seed(number)
     hidden, groups = config.talker.hidden_size, config.num_code_groups
     position, row = torch.tensor([number]), torch.randn(1, hidden, generator=generator)
+    slot = torch.tensor([batch - 1])
     settings, uniforms = torch.tensor([0.9, 50.0, 1.0]), torch.rand(groups, generator=generator)
     codes = torch.randint(0, config.code_vocab_size, (CHUNK_FRAMES, groups), generator=generator)
     frame = FrameInput(
         text_row=row,
-        uniforms=uniforms,
-        sampling=settings.repeat(2),
-        position=position,
-        last_token=codes[0, :1],
-        may_end=torch.zeros(1),
-        repetition_penalty=torch.full((1,), 1.05),
+        uniforms=uniforms[None],
+        sampling=settings.repeat(2)[None],
+        position=position[None],
+        last_token=codes[:1, :1],
+        may_end=torch.zeros(1, 1),
+        repetition_penalty=torch.full((1, 1), 1.05),
     )
     inputs = {
         "talker_prefill": (
             torch.randn(MAX_ROWS, hidden, generator=generator),
             torch.tensor([number]),
             torch.tensor([MAX_ROWS]),
+            slot,
         ),
-        "talker": (row, position),
-        "frame": (frame.packed(),),
-        "cp_generate": (row, codes[0, :1], uniforms[1:], settings),
-        "decode_audio": (codes[:1], position),
-        "decode_chunk": (codes, position + torch.arange(CHUNK_FRAMES)),
+        "talker": (row, position, slot),
+        "frame": (frame.packed().repeat(batch, 1),),
+        "cp_generate": (row, codes[0, :1], uniforms[1:], settings, slot),
+        "decode_audio": (codes[:1], position, slot),
+        "decode_chunk": (codes, position + torch.arange(CHUNK_FRAMES), slot),
     }
     return {name: tuple(tensor.to(device) for tensor in tensors) for name, tensors in inputs.items()}
 

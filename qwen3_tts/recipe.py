@@ -18,6 +18,7 @@ LINEAR_CHOICES = ("none", *LINEAR_BITS, *XNNPACK_BITS, "4w")
 CONVOLUTION_CHOICES = ("none", "int8")
 EMBEDDING_CHOICES = ("none", "4w", "8w")
 INT4_GROUP_SIZE = 32  # of 4w in linear layers: what the mat-vec kernel of ExecuTorch's CUDA backend reads
+MAX_GPU_BATCH = 32  # utterances that a program for a GPU speaks at once, as it is exported
 GPU_DTYPES = {"fp32": "float32", "bf16": "bfloat16"}  # torch's names, as those below
 KV_CACHE_DTYPES = {"none": "float32", "fp16": "float16"}
 

@@ -97,7 +97,8 @@ def check_flavour(checkpoint: Checkpoint) -> None:
 
 def check_lowering(checkpoint: Checkpoint) -> None:
     """The static check is a part of the export."""
-    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": gpu_program.GPU_ARCH, "max_seq_len": MAX_SEQ_LEN}
+    arch = gpu_program.GPU_ARCH
+    flags = {"backend": "cuda", "dtype": "bf16", "gpu_arch": arch, "max_seq_len": MAX_SEQ_LEN, "batch": None}
     versions = {"gpu": "none", "cuda": "none", "triton": "none"}
     with (
         tempfile.TemporaryDirectory(dir=REPOSITORY / "build") as folder,

@@ -1,10 +1,10 @@
 """A model for a GPU whose methods run on a CPU: the same modules, contract and files, but ExecuTorch's plain kernels.
 
-    python tests/gpu_program.py --checkpoint DIR --output OUT.pte --two-calls OUT.pte
+    python tests/gpu_program.py --checkpoint DIR --output OUT.pte [--two-calls OUT.pte] [--batch N]
 
 The runner is tested with it, all but the CUDA backend: caches stay in the program and are shared by its methods, the
-weights come in a .ptd. It has the code groups of cuda_models.py. Of the second program a frame takes two calls: it has
-some of the first one's methods.
+weights come in a .ptd. It has the code groups of cuda_models.py, and speaks N utterances at once. Of the program that
+--two-calls names a frame takes two calls: it has some of the first one's methods.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ COMPILE_CONFIG = EdgeCompileConfig(_check_ir_validity=False, _skip_dim_order=Tru
 OF_TWO_CALLS = ("encode_text", "codec_embed", "talker_prefill", "talker", "cp_generate", "decode_audio", "decode_chunk")
 
 
-def constants(checkpoint: SmallerCheckpoint) -> dict[str, Any]:
+def constants(checkpoint: SmallerCheckpoint, batch: int = 1) -> dict[str, Any]:
     """The constant methods of any program for a GPU, but `cuda`."""
     contract = build_contract(
         checkpoint.config,
         TextTokenizer(checkpoint.tokenizer_json),
         max_seq_len=MAX_SEQ_LEN,
-        max_batch=1,
+        max_batch=batch,
         max_decode_frames=CHUNK_FRAMES,
         recipe=FLOAT,
         backend="cuda",
@@ -56,9 +56,9 @@ def constants(checkpoint: SmallerCheckpoint) -> dict[str, Any]:
     return constants_of(contract, checkpoint.tokenizer_json)
 
 
-def of_gpu(methods: list[Method]) -> dict[str, str]:
+def of_gpu(methods: list[Method], batch: int = 1) -> dict[str, str]:
     """The constant method `cuda`."""
-    return {"cuda": json.dumps(cuda_contract(methods, gpu_arch=GPU_ARCH, dtype="fp32"))}
+    return {"cuda": json.dumps(cuda_contract(methods, gpu_arch=GPU_ARCH, dtype="fp32", batch=batch))}
 
 
 def without_unused_caches(program: ExportedProgram) -> ExportedProgram:
@@ -99,24 +99,26 @@ def write(programs: dict[str, ExportedProgram], constants: dict[str, Any], outpu
         program.write_to_file(digested_file)
 
 
-def write_both(checkpoint: SmallerCheckpoint, output: Path, output_of_two_calls: Path) -> None:
-    methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN))
+def write_programs(checkpoint: SmallerCheckpoint, output: Path, output_of_two_calls: Path | None, batch: int) -> None:
+    methods = build_methods(load_stages(checkpoint, FLOAT, FP32, MAX_SEQ_LEN, batch))
     some = [method for method in methods if method.name in OF_TWO_CALLS]
     with torch.no_grad(), warnings.catch_warnings(), lean_tracing():
         warnings.simplefilter("ignore")
         programs = lower(methods)
-        programs_of_two_calls = copy.deepcopy({method.name: programs[method.name] for method in some})
-        write(programs_of_two_calls, constants(checkpoint) | of_gpu(some), output_of_two_calls)
-        write(programs, constants(checkpoint) | of_gpu(methods), output)
+        if output_of_two_calls is not None:
+            copies = copy.deepcopy({method.name: programs[method.name] for method in some})
+            write(copies, constants(checkpoint, batch) | of_gpu(some, batch), output_of_two_calls)
+        write(programs, constants(checkpoint, batch) | of_gpu(methods, batch), output)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--two-calls", required=True, type=Path, help="the program whose frames take two calls")
+    parser.add_argument("--two-calls", type=Path, help="the program whose frames take two calls")
+    parser.add_argument("--batch", type=int, default=1, help="utterances at once (default: %(default)s)")
     args = parser.parse_args()
-    write_both(SmallerCheckpoint(args.checkpoint), args.output, args.two_calls)
+    write_programs(SmallerCheckpoint(args.checkpoint), args.output, args.two_calls, args.batch)
 
 
 if __name__ == "__main__":

@@ -102,9 +102,9 @@ def of_draws() -> Iterator[tuple[int, int]]:
 
 
 def _draw(logits: np.ndarray, settings: list[float], uniform: float, table: Tensor, total: Tensor | None) -> int:
-    uniforms = torch.tensor([0.0, uniform])
+    uniforms = torch.tensor([[0.0, uniform]])
     code, row, sums = draws.run_draw(
-        torch.from_numpy(logits)[None], uniforms, 1, torch.tensor(settings), table, PAST, total
+        torch.from_numpy(logits)[None], uniforms, 1, torch.tensor([settings]), table, PAST, total
     )
     expected = table[max(int(code), 0) + PAST]
     assert torch.equal(row[0], expected)

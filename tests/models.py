@@ -81,13 +81,15 @@ VOICE_ENCODERS = {
     "tiny-base-voice-encoder": Export("tiny-base", (), "--voice-encoder"),
     "tiny-base-voice-encoder-8da8w": Export("tiny-base", ("--qlinear-voice-encoder", "8da8w"), "--voice-encoder"),
 }
-GPU_PROGRAMS = ("tiny-customvoice-gpu", "tiny-customvoice-gpu-two-calls")  # a frame takes one call, or two
+# A frame takes one call, or two; or GPU_BATCH utterances share one.
+GPU_PROGRAMS = ("tiny-customvoice-gpu", "tiny-customvoice-gpu-two-calls", "tiny-customvoice-gpu-batch")
+GPU_BATCH = 3
 
 
 @cache
 def root() -> Path:
     """Folder of the models that belong to the sources as they are now."""
-    digest = hashlib.sha256(repr((EXPORTS, VOICE_ENCODERS, GPU_PROGRAMS)).encode())
+    digest = hashlib.sha256(repr((EXPORTS, VOICE_ENCODERS, GPU_PROGRAMS, GPU_BATCH)).encode())
     for path in sorted(path for pattern in SOURCES for path in REPOSITORY.glob(pattern) if path.is_file()):
         digest.update(f"\n{path.relative_to(REPOSITORY)}\n".encode())
         digest.update(path.read_bytes())
@@ -125,15 +127,15 @@ def exported(name: str) -> Path:
 
 
 def gpu_program(name: str) -> Path:
-    """The .pte called `name`, one of GPU_PROGRAMS. The first call makes both and takes a minute."""
-    first, second = (root() / f"{program}.pte" for program in GPU_PROGRAMS)
+    """The .pte called `name`, one of GPU_PROGRAMS. The first call takes a minute, and makes both of one utterance."""
+    first, second, batch = (root() / f"{program}.pte" for program in GPU_PROGRAMS)
 
     def write(out: Path) -> None:
         folder = checkpoint("tiny-customvoice")
-        files = ("--output", out, "--two-calls", out.with_name(second.name))
-        warm_process.run("tests/gpu_program.py", "--checkpoint", folder, *files)
+        flags = ("--batch", str(GPU_BATCH)) if out.name == batch.name else ("--two-calls", out.with_name(second.name))
+        warm_process.run("tests/gpu_program.py", "--checkpoint", folder, "--output", out, *flags)
 
-    _make(first, write)
+    _make(batch if name == GPU_PROGRAMS[2] else first, write)
     return root() / f"{name}.pte"
 
 
@@ -141,7 +143,7 @@ def make_all(jobs: int, *, with_demo: bool = True) -> Path:
     """The folder with every row of the tables in it, or all but the demo voice's, `jobs` of them made at a time."""
     exports = VOICE_ENCODERS | EXPORTS
     with ThreadPoolExecutor(jobs) as pool:  # those that take longest first
-        made = [pool.submit(gpu_program, GPU_PROGRAMS[0])]
+        made = [pool.submit(gpu_program, GPU_PROGRAMS[0]), pool.submit(gpu_program, GPU_PROGRAMS[2])]
         made += [pool.submit(exported, name) for name in exports if with_demo or exports[name].size != DEMO]
         for future in made:
             future.result()

@@ -67,7 +67,7 @@ def some_methods(stages: Stages) -> list[Method]:
 def made(checkpoint: SmallerCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Export:
     """A real export but for the kernels, which are compiled for the CPU. Takes two minutes."""
     path = tmp_path_factory.mktemp("cuda") / "model.pte"
-    flags = {"backend": "cuda", "dtype": "fp32", "gpu_arch": "sm_90", "max_seq_len": MAX_SEQ_LEN}
+    flags = {"backend": "cuda", "dtype": "fp32", "gpu_arch": "sm_90", "max_seq_len": MAX_SEQ_LEN, "batch": None}
     compiled, names = Kept(slow_cpu_kernels), []  # type: tuple[Kept, list[str]]
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -104,12 +104,12 @@ def test_one_delegate_a_method_and_only_copies_outside(made: Export) -> None:
 def test_signatures(made: Export) -> None:
     """A runner's view: only what changes from call to call, all of it in fp32 or int64, no caches."""
     methods = made.manifest["methods"]
-    assert methods["talker_prefill"]["inputs"] == ["float[128, 64]", "long[1]", "long[1]"]
+    assert methods["talker_prefill"]["inputs"] == ["float[128, 64]", "long[1]", "long[1]", "long[1]"]
     assert methods["talker"]["outputs"] == ["float[1, 1280]", "float[1, 64]"]
-    assert methods["frame"]["inputs"] == [f"float[{64 + GROUPS + 10}]"]
-    assert methods["frame"]["outputs"] == [f"long[{GROUPS}]"]
-    assert methods["decode_audio"]["inputs"] == [f"long[1, {GROUPS}]", "long[1]"]
-    assert methods["decode_chunk"]["inputs"] == [f"long[4, {GROUPS}]", "long[4]"]
+    assert methods["frame"]["inputs"] == [f"float[1, {64 + GROUPS + 10}]"]
+    assert methods["frame"]["outputs"] == [f"long[1, {GROUPS}]"]
+    assert methods["decode_audio"]["inputs"] == [f"long[1, {GROUPS}]", "long[1]", "long[1]"]
+    assert methods["decode_chunk"]["inputs"] == [f"long[4, {GROUPS}]", "long[4]", "long[1]"]
     assert methods["encode_text"]["inputs"] == ["long[<=128]"]
 
 
@@ -136,7 +136,7 @@ def test_a_runner_without_cuda_says_so(made: Export, runner: Path, tmp_path: Pat
     assert "--backend xnnpack" in said
     info = call(runner, model_path=made.path, info=True).stdout.decode()
     assert "NVIDIA GPUs of sm_90" in info
-    assert f"frame\n      (float[{64 + GROUPS + 10}])" in info
+    assert f"frame\n      (float[1, {64 + GROUPS + 10}])" in info
 
 
 def written_buffers(module: torch.fx.GraphModule) -> set[str]:
@@ -232,15 +232,16 @@ def test_caches_are_shared_by_name_and_no_further(containers: Containers) -> Non
     """What one stage stores is poisoned: the other says what it said before, and it itself does not."""
     hidden = containers.tensors["last.embedding"].shape[1]
     rows = torch.randn(128, hidden, generator=torch.Generator().manual_seed(1))
-    row, position, count = rows[:1], torch.tensor([100]), torch.tensor([100])
-    containers("talker_prefill", rows, torch.tensor([0]), count)
+    row, position, count, slot = rows[:1], torch.tensor([100]), torch.tensor([100]), torch.tensor([0])
+    containers("talker_prefill", rows, torch.tensor([0]), count, slot)
 
     def talker() -> torch.Tensor:
-        return containers("talker", row, position)[0].clone()
+        return containers("talker", row, position, slot)[0].clone()
 
     def codes() -> torch.Tensor:
         settings = torch.tensor([0.9, 50.0, 1.0])
-        embedding = containers("cp_generate", row, torch.tensor([3]), torch.full((GROUPS - 1,), 0.5), settings)[1]
+        uniforms = torch.full((GROUPS - 1,), 0.5)
+        embedding = containers("cp_generate", row, torch.tensor([3]), uniforms, settings, slot)[1]
         return embedding.clone()
 
     said, generated = talker(), codes()

@@ -14,7 +14,7 @@ import torch
 from qwen3_tts import sampling
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.cuda.convolution import ColumnConv
+from qwen3_tts.export.cuda.convolution import Before, ColumnConv
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.sampling import pick, process_talker_logits
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
@@ -121,17 +121,18 @@ def test_rewritten_convolution(name: str, count: int) -> None:
     for parameter in (*conv.parameters(), *snake.parameters()):
         parameter.data = torch.randn(parameter.shape, generator=generator)
     history = torch.zeros(conv.offset + conv.in_channels * conv.length)
-    rewritten = ColumnConv(conv)
+    rewritten, slot = ColumnConv(conv, 1), torch.tensor([0])
     with torch.no_grad():
         for piece in range(3):
             x = torch.randn(count, 6, generator=generator)
             expected = conv(x, history, snake)
-            torch.testing.assert_close(rewritten(x, torch.tensor([piece > 0]), snake), expected, rtol=0, atol=1e-5)
+            found = rewritten(x, Before(torch.tensor([piece > 0]), slot), snake)
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def drawn(logits: np.ndarray, temperature: float, top_k: int, top_p: float, uniform: float) -> int:
-    settings = (torch.tensor(float(value)) for value in (temperature, top_k, top_p, uniform))
-    return int(pick(torch.from_numpy(logits), *settings))
+    settings = (torch.tensor([[float(value)]]) for value in (temperature, top_k, top_p, uniform))
+    return int(pick(torch.from_numpy(logits)[None], *settings))
 
 
 def test_pick_follows_the_definition() -> None:
@@ -183,9 +184,9 @@ def test_talker_logits_are_processed_alike(count: int) -> None:
     expected = sampling.process_talker_logits(
         logits, generated=generated, repetition_penalty=1.05, min_new_tokens=2, **rows
     )
-    seen = torch.zeros(3072)
-    seen[generated] = 1
-    may_end, penalty = torch.tensor([float(count >= 2)]), torch.tensor([1.05])
+    seen = torch.zeros(1, 3072)
+    seen[:, generated] = 1
+    may_end, penalty = torch.tensor([[float(count >= 2)]]), torch.tensor([[1.05]])
     found = process_talker_logits(torch.from_numpy(logits)[None], seen, may_end, penalty, **rows)
     np.testing.assert_array_equal(found[0].numpy(), expected)
 

@@ -121,7 +121,7 @@ def by_own_attention(x: Tensor, size: int) -> Tensor:
 
 def by_own_draw(x: Tensor, vocabulary: int) -> Tensor:
     logits = x.reshape(1, -1).repeat(1, 40)[:, :vocabulary]
-    _, row, _ = draw(logits.contiguous(), x[0, 0, :1], 0, x[0, 0, :3].contiguous(), torch.ones(8192, 4), 0, None)
+    _, row, _ = draw(logits.contiguous(), x[0, :1, :1], 0, x[0, :1, :3].contiguous(), torch.ones(8192, 4), 0, None)
     return row.sum() + x
 
 

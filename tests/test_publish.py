@@ -228,6 +228,8 @@ def test_base_models_bring_their_voice_encoder(tmp_path: Path) -> None:
         ({"recipe": "small", "max_seq_len": 1024}, "small-max-seq-len-1024"),
         ({"backend": "cuda", "recipe": "exact", "qlinear": "4w", "dtype": "bf16", "gpu_arch": "sm_80"},
          "cuda/sm_80/bf16-qlinear-4w"),
+        ({"backend": "cuda", "recipe": "exact", "dtype": "bf16", "gpu_arch": "sm_80", "batch": 8},
+         "cuda/sm_80/bf16-batch-8"),
     ],
 )  # fmt: skip
 def test_names_say_what_flags_change_of_a_recipe(flags: dict[str, Any], key: str) -> None:

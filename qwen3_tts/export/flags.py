@@ -19,6 +19,7 @@ from qwen3_tts.recipe import (
     GPU_DTYPES,
     KV_CACHE_DTYPES,
     LINEAR_CHOICES,
+    MAX_GPU_BATCH,
     RECIPES,
     Recipe,
     calibrates,
@@ -48,7 +49,7 @@ SPEECH_FRAMES = 2048  # of room in the default cache, beside a prompt
 PROMPT_ROWS = 512
 DEFAULT_MAX_SEQ_LEN = SPEECH_FRAMES + PROMPT_ROWS
 CALIBRATION_DIGITS = 12  # of the texts' SHA-256, by which manifests name them
-CUDA_FLAGS = ("dtype", "gpu_arch")
+CUDA_FLAGS = ("dtype", "gpu_arch", "batch")
 NO_MODEL_FLAGS = ("checkpoint", "output", "voice_encoder", "qlinear_voice_encoder", "publish")
 
 
@@ -115,6 +116,13 @@ def parse_args(arguments: Sequence[str] | None = None, commands: Commands = INST
     )
     parser.add_argument(
         "--gpu-arch", metavar="SM", help="cuda: refuse to export unless the GPU here is of this kind, such as sm_90"
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help=f"cuda: utterances that are spoken at once, 1 to {MAX_GPU_BATCH} (default: 1); each takes a cache of "
+        "--max-seq-len positions. Programs for CPUs need no such flag",
     )
     parser.add_argument(
         "--max-seq-len",

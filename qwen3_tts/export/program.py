@@ -36,7 +36,7 @@ def contract_of(args: argparse.Namespace, config: ModelConfig, tokenizer: TextTo
         config,
         tokenizer,
         max_seq_len=args.max_seq_len,
-        max_batch=1 if args.backend == "cuda" else MAX_BATCH,
+        max_batch=cuda_flags.batch_of(args) if args.backend == "cuda" else MAX_BATCH,
         max_decode_frames=CHUNK_FRAMES if args.backend == "cuda" else MAX_DECODE_FRAMES,
         recipe=recipe_of(args),
         backend=args.backend,
@@ -78,6 +78,8 @@ def _write_for_cuda(
     from qwen3_tts.export.cuda.program import write_cuda_program  # needs triton
 
     flags = recorded_flags(args) | {"dtype": cuda_flags.dtype_of(args), "gpu_arch": args.gpu_arch}
+    if cuda_flags.batch_of(args) == 1:
+        flags["batch"] = None  # as where the flag is not given: folders of ready models are named after such flags
     manifest = write_cuda_program(checkpoint, recipe_of(args), constants, args.output, flags, report)
     return write_manifest(manifest, checkpoint, args.output)
 

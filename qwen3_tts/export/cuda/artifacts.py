@@ -13,7 +13,7 @@ from qwen3_tts.digest import sha256_of
 from qwen3_tts.export.manifest import ProgramFile, build_manifest
 from qwen3_tts.export.methods import Method
 
-CUDA_CONTRACT_VERSION = 2
+CUDA_CONTRACT_VERSION = 3
 _MAGIC = b"ETCUDAFQN3"
 
 
@@ -101,12 +101,13 @@ def cuda_methods(file: ProgramFile) -> dict[str, CudaMethod]:
     }
 
 
-def cuda_contract(methods: list[Method], *, gpu_arch: str, dtype: str) -> dict[str, Any]:
+def cuda_contract(methods: list[Method], *, gpu_arch: str, dtype: str, batch: int) -> dict[str, Any]:
     """The JSON object in the constant method `cuda`: what a runner must know beside the contract (docs/design.md)."""
     return {
         "version": CUDA_CONTRACT_VERSION,
         "gpu_arch": gpu_arch,
         "dtype": dtype,
+        "batch": batch,  # utterances at once
         "static_methods": [method.name for method in methods if not method.dynamic],  # a CUDA graph may cover these
     }
 

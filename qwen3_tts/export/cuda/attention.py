@@ -16,17 +16,21 @@ from qwen3_tts.config import TransformerConfig
 from qwen3_tts.export import ops
 from qwen3_tts.export.stages.layers import Attention
 
-LEAST_SLOTS_TO_SPLIT = 256  # from here on the backend itself splits (triton/replacement_pass.py)
+LEAST_PLACES_TO_SPLIT = 256  # from here on the backend itself splits (triton/replacement_pass.py)
 
 
 class Places(NamedTuple):
-    """What all layers of a stack need to know of the rows' positions."""
+    """What all layers of a stack need to know of the rows' positions.
+
+    Rows [S] are of B utterances with S / B rows each: row r * B + i is row r of utterance i.
+    """
 
     rotation: Tensor  # [S, head_dim], cosines then sines
-    slots: Tensor  # [S] int64: where in the cache the rows' keys and values go
-    visible: Tensor  # [1, 1, S, slots] bool: which slots a row sees
-    length: Tensor  # [1] int64: no row sees a slot from here on
-    first: Tensor | None  # [1] int64, or 0; plus `offset` it is the position of the first of consecutive rows
+    stored_at: Tensor  # [S] int64: where in their slot the rows' keys and values go
+    slot: Tensor | None  # [1] int64: the slot of the one utterance; None: utterance i is in slot i
+    visible: Tensor  # [B, 1, S / B, places] bool: which places a row sees
+    length: Tensor  # [1] int64: no row sees a place from here on
+    positions: Tensor | None  # [S] int64; None: row r of each utterance is at offset + r
     offset: int
     frequencies: Tensor  # [head_dim / 2], of the rotation
 
@@ -35,40 +39,47 @@ Attend = Callable[[Tensor, Tensor, Tensor, Places], Tensor]
 
 
 class CachePlaces(nn.Module):
-    """Places of rows: of the position [1] of the first one, or of that of every row, [S], -1 for padding. Instead of
-    the first one's position there may be a number, `offset`, that is known when a program is made.
+    """Places of rows [S] that are of `utterances` utterances: of their positions [S], -1 for padding and for rows of
+    nobody; or, in place of these, of a number `offset` that is known when a program is made, where each utterance's
+    first row stands. `slot` [1] is that of the only utterance; without it they are in slots 0 and up.
 
-    Without a window slot i holds position i; padding goes to `spare_rows` more slots that no row sees, and sees slot 0,
-    which is finite. With one, the cache is a ring of window - 1 + `max_rows` slots.
+    Each of `batch` slots has the same places. Without a window place i holds position i; padding goes to `spare_rows`
+    more places that no row sees, and sees place 0, which is finite. With one, the places are a ring of window - 1 +
+    `max_rows`, and there is one utterance a call.
     """
 
     frequencies: Tensor  # [head_dim / 2]
 
-    def __init__(self, config: TransformerConfig, capacity: int, max_rows: int, spare_rows: int = 0):
+    def __init__(self, config: TransformerConfig, capacity: int, max_rows: int, spare_rows: int = 0, batch: int = 1):
         super().__init__()
-        self.window, self.capacity = config.window, capacity
+        self.window, self.capacity, self.batch = config.window, capacity, batch
         self.size = config.window - 1 + max_rows if config.window else capacity + spare_rows
         half = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
         self.register_buffer("frequencies", 1.0 / (config.rope_theta**half))
 
-    def forward(self, x: Tensor, position: Tensor | None, offset: int = 0) -> Places:
+    def forward(
+        self, x: Tensor, positions: Tensor | None, offset: int = 0, slot: Tensor | None = None, utterances: int = 1
+    ) -> Places:
         rows = torch.arange(x.shape[0], device=x.device)
-        positions = rows + offset if position is None else position if len(position) == len(x) else position + rows
-        angles = positions.float()[:, None] * self.frequencies
-        slots, visible, length = self._ring(positions) if self.window else self._line(positions, rows)
+        at = rows // utterances + offset if positions is None else positions
+        angles = at.float()[:, None] * self.frequencies
+        stored_at, visible, length = self._ring(at) if self.window else self._line(at, rows)
         rotation = torch.cat([angles.cos(), angles.sin()], dim=1)
-        return Places(rotation, slots, visible[None, None], length, position, offset, self.frequencies)
+        visible = visible.view(-1, utterances, self.size).transpose(0, 1)[:, None]
+        slot = None if self.batch == 1 else slot
+        return Places(rotation, stored_at, slot, visible, length, positions, offset, self.frequencies)
 
     def _line(self, positions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        slots = torch.where(positions < 0, self.capacity + rows, positions)
+        stored_at = torch.where(positions < 0, self.capacity + rows, positions)
         held = torch.arange(self.size, device=positions.device)
-        return slots, held <= positions.clamp(min=0)[:, None], positions[-1:] + 1
+        last = positions[-1:] if self.batch == 1 else positions.amax(0, keepdim=True).clamp(min=0)
+        return stored_at, held <= positions.clamp(min=0)[:, None], last + 1
 
     def _ring(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Remainders are of numbers >= 0 only: Inductor's CUDA code truncates where it should round down."""
         newest = positions[-1:]
         age = (newest + self.size - torch.arange(self.size, device=positions.device)) % self.size
-        held = (newest - age)[None]  # the position in each slot; negative: none yet
+        held = (newest - age)[None]  # the position in each place; negative: none yet
         rows = positions[:, None]
         visible = (held >= 0) & (held <= rows) & (held > rows - self.window)
         return positions % self.size, visible, torch.full_like(newest, self.size)
@@ -82,10 +93,10 @@ def attention_of_the_backend() -> Attend:
 
 
 def _device_attention(q: Tensor, keys: Tensor, values: Tensor, places: Places) -> Tensor:
-    """[1, heads, S, D]. One row over a long cache is split among many blocks; it sees all that is read, so it needs no
-    mask."""
-    mask = None if q.shape[2] == 1 else places.visible
-    splits = q.shape[2] == 1 and keys.shape[2] >= LEAST_SLOTS_TO_SPLIT
+    """[B, heads, S / B, D]. One row over a long cache is split among many blocks; alone it sees all that is read, so it
+    needs no mask."""
+    mask = None if q.shape[0] == q.shape[2] == 1 else places.visible
+    splits = q.shape[2] == 1 and keys.shape[2] >= LEAST_PLACES_TO_SPLIT
     attended: Tensor
     if splits:
         attended = torch.ops.triton.sdpa_decode_splitk(q, keys, values, mask, enable_gqa=True, kv_len=places.length)
@@ -110,17 +121,17 @@ def plain_attention(q: Tensor, keys: Tensor, values: Tensor, places: Places) -> 
 
 
 class CachedAttention(nn.Module):
-    """An Attention with its own keys and values, [1, kv heads, slots, head_dim] in `kv_dtype`."""
+    """An Attention with its own keys and values, [slots, kv heads, places, head_dim] in `kv_dtype`."""
 
     keys: Tensor
     values: Tensor
 
-    def __init__(self, attention: Attention, slots: int, kv_dtype: torch.dtype, attend: Attend):
+    def __init__(self, attention: Attention, places: CachePlaces, kv_dtype: torch.dtype, attend: Attend):
         super().__init__()
         self.config, self.attend = attention.config, attend
         self.norm, self.qkv_proj, self.o_proj = attention.norm, attention.qkv_proj, attention.o_proj
         self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
-        shape = (1, self.config.num_kv_heads, slots, self.config.head_dim)
+        shape = (places.batch, self.config.num_kv_heads, places.size, self.config.head_dim)
         self.register_buffer("keys", torch.zeros(shape, dtype=kv_dtype))
         self.register_buffer("values", torch.zeros(shape, dtype=kv_dtype))
 
@@ -132,11 +143,26 @@ class CachedAttention(nn.Module):
         q, k, v = qkv.split(sizes, dim=1)
         q = ops.rotate(ops.rms_norm(q, self.q_norm, config.rms_norm_eps), places.rotation)
         k = ops.rotate(ops.rms_norm(k, self.k_norm, config.rms_norm_eps), places.rotation)
-        keys = self.keys.index_copy_(2, places.slots, self._stored(k))
-        values = self.values.index_copy_(2, places.slots, self._stored(v))
-        attended = self.attend(self._stored(q), keys, values, places)
-        return self.o_proj(attended[0].transpose(0, 1).reshape(x.shape[0], -1).float(), residual=x)
+        dtype = self.keys.dtype
+        keys = stored(self.keys, k.to(dtype), places)
+        values = stored(self.values, v.to(dtype), places)
+        utterances = places.visible.shape[0]
+        q = q.to(dtype).unflatten(0, (-1, utterances)).permute(1, 2, 0, 3)
+        attended = self.attend(q, keys, values, places).permute(2, 0, 1, 3)
+        return self.o_proj(attended.reshape(x.shape[0], -1).float(), residual=x)
 
-    def _stored(self, x: Tensor) -> Tensor:
-        """[S, heads, D] -> [1, heads, S, D] in the caches' type."""
-        return x.transpose(0, 1)[None].to(self.keys.dtype)
+
+def stored(cache: Tensor, rows: Tensor, places: Places) -> Tensor:
+    """Writes rows [S, kv heads, D] to their places of `cache`; what it then holds of their utterances, [B, …].
+
+    One utterance of many is read by a copy: the backend's kernels know no slots.
+    """
+    if cache.shape[0] == 1:
+        return cache.index_copy_(2, places.stored_at, rows.transpose(0, 1)[None])
+    utterances = places.visible.shape[0]
+    if places.slot is None:
+        slots = torch.arange(rows.shape[0], device=rows.device) % utterances
+    else:
+        slots = places.slot.expand(rows.shape[0])
+    torch.ops.aten.index_put_(cache, [slots, None, places.stored_at], rows)
+    return cache[:utterances] if places.slot is None else cache.index_select(0, places.slot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from qwen3_tts.recipe import INT4_GROUP_SIZE, Recipe
+from qwen3_tts.recipe import INT4_GROUP_SIZE, MAX_GPU_BATCH, Recipe
 
 _GPU_CHOICES = {"none", "4w"}
 # Flags that decide what a CPU's program holds; of the GPU's, text and code rows are in --dtype and the codec is fp32.
@@ -29,6 +29,8 @@ def conflict(args: argparse.Namespace, recipe: Recipe) -> str | None:
         return "--dtype fp32 with --qlinear 4w: the int4 kernels multiply in bfloat16; leave --dtype out"
     if args.voice_encoder is not None:
         return "--voice-encoder makes a program for CPUs, needed once a voice: export it without --backend cuda"
+    if not 1 <= batch_of(args) <= MAX_GPU_BATCH:
+        return f"--batch {args.batch}: a program for a GPU speaks 1 to {MAX_GPU_BATCH} utterances at once"
     if args.output is not None and args.output.suffix == ".ptd":
         return f"--output {args.output.name}: that is the name of the weights; call the program {args.output.stem}.pte"
     return None
@@ -37,6 +39,11 @@ def conflict(args: argparse.Namespace, recipe: Recipe) -> str | None:
 def _without_cuda(args: argparse.Namespace, linear: set[str]) -> str | None:
     if "4w" in linear:
         return f"--qlinear 4w is for --backend cuda; --backend {args.backend} has 8da4w"
+    if args.batch is not None:
+        return (
+            f"--batch {args.batch} is for --backend cuda; every program for CPUs speaks several utterances at once, as "
+            "many as the runner's --batch says: leave it out"
+        )
     for flag in ("dtype", "gpu_arch"):
         if getattr(args, flag) is not None:
             return f"--{flag.replace('_', '-')} has no effect without --backend cuda"
@@ -46,3 +53,8 @@ def _without_cuda(args: argparse.Namespace, linear: set[str]) -> str | None:
 def dtype_of(args: argparse.Namespace) -> str:
     """ "fp32" or "bf16", the default: nobody has measured yet that int4 is faster."""
     return args.dtype or "bf16"
+
+
+def batch_of(args: argparse.Namespace) -> int:
+    """How many utterances a program for a GPU speaks at once."""
+    return 1 if args.batch is None else int(args.batch)

@@ -34,14 +34,18 @@ def write_cuda_program(
     flags: dict[str, Any],
     report: Report,
 ) -> dict[str, Any]:
-    """Write both files; returns the manifest. flags: as it shows them, with dtype, gpu_arch and max_seq_len."""
+    """Write both files; returns the manifest.
+
+    flags: as it shows them, with dtype, gpu_arch, max_seq_len and batch, which is None for one utterance at a time.
+    """
+    batch = flags["batch"] or 1
     flavour = Flavour(getattr(torch, GPU_DTYPES[flags["dtype"]]), kernels=True)
-    stages = load_stages(checkpoint, recipe, flavour, flags["max_seq_len"])
+    stages = load_stages(checkpoint, recipe, flavour, flags["max_seq_len"], batch)
     skipped = stages.skipped
     if skipped:
         report(f"in {flags['dtype']}, their inputs are no multiple of 256: {', '.join(skipped)}", "keep")
     methods = build_methods(stages)
-    of_gpu = cuda_contract(methods, gpu_arch=flags["gpu_arch"], dtype=flags["dtype"])
+    of_gpu = cuda_contract(methods, gpu_arch=flags["gpu_arch"], dtype=flags["dtype"], batch=batch)
     del stages  # the methods alone hold the weights now, and lower() lets them go
     program = lower(methods, constants | {"cuda": json.dumps(of_gpu)}, report)
     report(output.name, "write")

@@ -59,7 +59,7 @@ class RowAttention(CachedAttention):
         self.register_buffer("values", plain.values)
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
-        if not takes_attention(x.shape[0], self.keys):
+        if self.keys.shape[0] > 1 or not takes_attention(x.shape[0], self.keys):
             return super().forward(x, places)
         attended = attention(
             self.qkv_proj(x, norm=self.norm),
@@ -68,7 +68,7 @@ class RowAttention(CachedAttention):
             self.keys,
             self.values,
             places.frequencies,
-            places.first,
+            places.positions,
             places.offset,
             self.config.rms_norm_eps,
         )

@@ -1,11 +1,11 @@
 """Text to samples through the methods: the executable specification of what a runner does with them.
 
-`call(method, *inputs)` runs one, be it a module or a compiled container.
+`call(method, *inputs)` runs one, be it a module or a compiled container. (batch_speaking.py has many at once.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qwen3_tts import sampling
 from qwen3_tts.config import ModelConfig, SamplingConfig
 from qwen3_tts.contract import MAX_ROWS, MIN_NEW_TOKENS
-from qwen3_tts.export.cuda.frame_input import FrameInput
+from qwen3_tts.export.cuda.frame_input import FrameInput, idle
 from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.prompt import Prompt, PromptBuilder, Request
@@ -43,11 +43,22 @@ class Speech:
     codes: Tensor  # [T, G]
 
 
-class Speaker:
-    """One utterance at a time: the state is in the methods."""
+@dataclass
+class Speaking:
+    """An utterance that has begun: what a runner knows of it, while its keys and values are in the program's slot."""
 
-    def __init__(self, config: ModelConfig, tokenizer_json: str, call: Call):
-        self.config, self.call = config, call
+    slot: int
+    options: SamplingConfig
+    seed: int
+    tokens: list[int]  # code 0 of every frame so far, and the token that ended them
+    steps: Iterator[tuple[Tensor, Tensor]]  # of the talker, that are left: position [1] and text row [1, H]
+
+
+class Speaker:
+    """Speaks with a program of `batch` slots, one utterance at a time unless step() gets several."""
+
+    def __init__(self, config: ModelConfig, tokenizer_json: str, call: Call, batch: int = 1):
+        self.config, self.call, self.batch = config, call, batch
         tokenizer = TextTokenizer(tokenizer_json)
         self.prompts = PromptBuilder(config, tokenizer, self._rows("encode_text"), self._rows("codec_embed"))
 
@@ -57,58 +68,79 @@ class Speaker:
     def prompt(self, request: Request) -> Prompt:
         return self.prompts.build(request)
 
-    def prefill(self, rows: Tensor, start: int = 0) -> Outputs:
+    def prefill(self, rows: Tensor, start: int = 0, slot: int = 0) -> Outputs:
         """Logits [1, V] and hidden [1, H] after rows [S, H] from position `start` on."""
         padding = torch.zeros(MAX_ROWS, rows.shape[1])
         for first in range(0, len(rows), MAX_ROWS):
             part = rows[first : first + MAX_ROWS]
             padded = torch.cat([padding[len(part) :], part])
-            answer = self.call("talker_prefill", padded, torch.tensor([start + first]), torch.tensor([len(part)]))
+            numbers = (torch.tensor([number]) for number in (start + first, len(part), slot))
+            answer = self.call("talker_prefill", padded, *numbers)
         return answer
 
-    def stream(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Iterator[Tensor]:
+    def begin(self, prompt: Prompt, options: SamplingConfig, seed: int, slot: int = 0) -> tuple[Speaking, Tensor]:
+        """The utterance and the codes [G] of its first frame, from the prompt's logits."""
+        logits, hidden = self.prefill(prompt.rows, slot=slot)
+        tokens = [self._pick(logits, [], options, seed)]
+        uniforms = self._uniforms(seed, 0, 1)
+        given = (hidden, torch.tensor(tokens), uniforms, _subtalker(options), torch.tensor([slot]))
+        codes = self.call("cp_generate", *given)[0].cpu()
+        return Speaking(slot, options, seed, tokens, self._steps(prompt)), codes
+
+    def step(self, utterances: Sequence[Speaking]) -> list[Tensor]:
+        """The next frame of each, [G], by one call; they are in slots of their own. The others' slots are idle.
+
+        Codes that are NOTHING_TO_DRAW say that a stage of this utterance broke.
+        """
+        packed = idle(self.batch, self.config.talker.hidden_size, self.config.num_code_groups)
+        for utterance in utterances:
+            packed[utterance.slot] = self._frame_input(utterance).packed()[0]
+        codes = self.call("frame", packed)[0].cpu()
+        frames = [codes[utterance.slot] for utterance in utterances]
+        for utterance, frame in zip(utterances, frames):
+            utterance.tokens.append(int(frame[0]))
+        return frames
+
+    def is_over(self, utterance: Speaking) -> bool:
+        return self._is_over(utterance.tokens, utterance.options)
+
+    def stream(self, prompt: Prompt, options: SamplingConfig, seed: int, slot: int = 0) -> Iterator[Tensor]:
         """Codes [G] of frame after frame, the last of which only say that the speech is over: the first by
-        `cp_generate`, from the prompt's logits, and one call of `frame` for each other.
+        `cp_generate`, and one call of `frame` for each other.
 
         Raises ValueError when a stage says nothing that could be drawn from.
         """
-        logits, hidden = self.prefill(prompt.rows)
-        tokens = [self._pick(logits, [], options, seed)]
-        uniforms = self._uniforms(seed, 0, 1)
-        yield self.call("cp_generate", hidden, torch.tensor(tokens), uniforms, _subtalker(options))[0].cpu()
-        for position, text_row in self._steps(prompt):
-            if self._is_over(tokens, options):
-                return
-            packed = self._frame_input(text_row, position, tokens, options, seed).packed()
-            codes = self.call("frame", packed)[0].cpu()
+        utterance, codes = self.begin(prompt, options, seed, slot)
+        yield codes
+        while not self.is_over(utterance):
+            (codes,) = self.step([utterance])
             if (codes == sampling.NOTHING_TO_DRAW).any():
-                raise ValueError(f"frame {len(tokens)}: the logits hold nothing to draw from")
-            tokens.append(int(codes[0]))
+                raise ValueError(f"frame {len(utterance.tokens) - 1}: the logits hold nothing to draw from")
             yield codes
 
-    def _frame_input(
-        self, text_row: Tensor, position: Tensor, tokens: list[int], options: SamplingConfig, seed: int
-    ) -> FrameInput:
+    def _frame_input(self, utterance: Speaking) -> FrameInput:
+        options, tokens = utterance.options, utterance.tokens
+        position, text_row = next(utterance.steps)
         talker = torch.tensor([options.temperature, options.top_k, options.top_p], dtype=torch.float32)
         return FrameInput(
             text_row=text_row,
-            uniforms=self._uniforms(seed, len(tokens), 0),
-            sampling=torch.cat([talker, _subtalker(options)]),
-            position=position,
-            last_token=torch.tensor(tokens[-1:]),
-            may_end=torch.tensor([len(tokens) >= MIN_NEW_TOKENS]),
-            repetition_penalty=torch.tensor([options.repetition_penalty]),
+            uniforms=self._uniforms(utterance.seed, len(tokens), 0)[None],
+            sampling=torch.cat([talker, _subtalker(options)])[None],
+            position=position[:, None],
+            last_token=torch.tensor([tokens[-1:]]),
+            may_end=torch.tensor([[len(tokens) >= MIN_NEW_TOKENS]]),
+            repetition_penalty=torch.tensor([[options.repetition_penalty]]),
         )
 
-    def frames(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Speech:
+    def frames(self, prompt: Prompt, options: SamplingConfig, seed: int, slot: int = 0) -> Speech:
         """One call for each frame."""
-        streamed = list(self.stream(prompt, options, seed))
-        return self._speech([int(codes[0]) for codes in streamed], streamed[:-1])
+        streamed = list(self.stream(prompt, options, seed, slot))
+        return self.speech([int(codes[0]) for codes in streamed], streamed[:-1])
 
-    def frames_by_two_methods(self, prompt: Prompt, options: SamplingConfig, seed: int) -> Speech:
+    def frames_by_two_methods(self, prompt: Prompt, options: SamplingConfig, seed: int, slot: int = 0) -> Speech:
         """The same with `talker` and `cp_generate`, code 0 drawn outside."""
-        logits, hidden = self.prefill(prompt.rows)
-        settings = _subtalker(options)
+        logits, hidden = self.prefill(prompt.rows, slot=slot)
+        settings, place = _subtalker(options), torch.tensor([slot])
         tokens: list[int] = []
         frames: list[Tensor] = []
         for position, text_row in self._steps(prompt):
@@ -116,22 +148,27 @@ class Speaker:
             if self._is_over(tokens, options):
                 break
             uniforms = self._uniforms(seed, len(frames), 1)
-            codes, embedding = self.call("cp_generate", hidden, torch.tensor(tokens[-1:]), uniforms, settings)
+            codes, embedding = self.call("cp_generate", hidden, torch.tensor(tokens[-1:]), uniforms, settings, place)
             frames.append(codes.cpu())
-            logits, hidden = self.call("talker", embedding.cpu() + text_row, position)
-        return self._speech(tokens, frames)
+            logits, hidden = self.call("talker", embedding.cpu() + text_row, position, place)
+        return self.speech(tokens, frames)
 
-    def decode(self, codes: Tensor) -> Tensor:
+    def decode(self, codes: Tensor, slot: int = 0) -> Tensor:
         """Samples of codes [T, G]: chunks, then the frames that are left one by one."""
+        pieces = list(self.decoded(codes, slot))
+        return torch.cat(pieces) if pieces else torch.empty(0)
+
+    def decoded(self, codes: Tensor, slot: int = 0) -> Iterator[Tensor]:
+        """The same, call by call: others may decode in other slots in between."""
         whole = len(codes) - len(codes) % CHUNK_FRAMES
-        pieces, position = [], 0
+        position = 0
         for part in [*codes[:whole].split(CHUNK_FRAMES), *codes[whole:].split(1)]:
             if len(part) == 0:  # what split() makes of nothing
                 continue
             method = "decode_chunk" if len(part) == CHUNK_FRAMES else "decode_audio"
-            pieces.append(self.call(method, part, torch.arange(position, position + len(part)))[0].cpu())
+            positions = torch.arange(position, position + len(part))
+            yield self.call(method, part, positions, torch.tensor([slot]))[0].cpu()
             position += len(part)
-        return torch.cat(pieces) if pieces else torch.empty(0)
 
     def _steps(self, prompt: Prompt) -> Iterator[tuple[Tensor, Tensor]]:
         """Position [1] and text row [1, H] of every talker step behind the prompt, without end."""
@@ -162,7 +199,7 @@ class Speaker:
     def _is_over(self, tokens: list[int], options: SamplingConfig) -> bool:
         return tokens[-1] == self.config.token_ids.codec_eos or len(tokens) == options.max_new_tokens
 
-    def _speech(self, tokens: list[int], frames: list[Tensor]) -> Speech:
+    def speech(self, tokens: list[int], frames: list[Tensor]) -> Speech:
         empty = torch.empty(0, self.config.num_code_groups, dtype=torch.int64)
         return Speech(tokens, torch.stack(frames) if frames else empty)
 

@@ -31,9 +31,9 @@ class PlainMLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, layer: DecoderLayer, slots: int, kv_dtype: torch.dtype, attend: Attend):
+    def __init__(self, layer: DecoderLayer, places: CachePlaces, kv_dtype: torch.dtype, attend: Attend):
         super().__init__()
-        self.attention = CachedAttention(layer.attention, slots, kv_dtype, attend)
+        self.attention = CachedAttention(layer.attention, places, kv_dtype, attend)
         self.mlp = PlainMLP(layer.mlp)
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
@@ -41,17 +41,22 @@ class Layer(nn.Module):
 
 
 class Stack(nn.Module):
-    """All layers, with keys and values in `kv_dtype`."""
+    """All layers, with keys and values in `kv_dtype`, of as many utterances as `places` has slots.
+
+    Rows, positions, offset, slot and utterances are as CachePlaces takes them.
+    """
 
     def __init__(self, stack: DecoderStack, places: CachePlaces, kv_dtype: torch.dtype, attend: Attend):
         super().__init__()
         self.rope = places
         layers: Iterable[Any] = stack.layers
-        self.layers = nn.ModuleList(Layer(layer, places.size, kv_dtype, attend) for layer in layers)
+        self.layers = nn.ModuleList(Layer(layer, places, kv_dtype, attend) for layer in layers)
 
-    def through_layers(self, x: Tensor, position: Tensor | None, offset: int = 0) -> Tensor:
-        """x [S, hidden]; position and offset as CachePlaces takes them."""
-        places = self.rope(x, position, offset)
+    def through_layers(
+        self, x: Tensor, positions: Tensor | None, offset: int = 0, slot: Tensor | None = None, utterances: int = 1
+    ) -> Tensor:
+        """[S, hidden] -> [S, hidden]."""
+        places = self.rope(x, positions, offset, slot, utterances)
         for layer in self.layers:
             x = layer(x, places)
         return x
@@ -62,9 +67,11 @@ class TalkerStack(Stack):
         super().__init__(talker, places, kv_dtype, attend)
         self.norm, self.head = talker.norm, talker.head
 
-    def forward(self, rows: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [1, V] and hidden [1, H], after the final norm, of the last of rows [S, H]."""
-        hidden = self.norm(self.through_layers(rows, position)[-1:])
+    def forward(
+        self, rows: Tensor, positions: Tensor, slot: Tensor | None = None, utterances: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Logits [B, V] and hidden [B, H], after the final norm, of the last of each utterance's rows [S, H]."""
+        hidden = self.norm(self.through_layers(rows, positions, 0, slot, utterances)[-utterances:])
         return self.head(hidden), hidden
 
 
@@ -73,12 +80,15 @@ class PredictorStack(Stack):
         super().__init__(predictor, places, kv_dtype, attend)
         self.projection, self.norm, self.heads = predictor.projection, predictor.norm, predictor.heads
 
-    def forward(self, rows: Tensor, position: Tensor | None, offset: int = 0) -> Tensor:
-        """Hidden [1, Hcp], before the final norm, of the last of rows [S, H]."""
-        return self.through_layers(self.projection(rows), position, offset)[-1:]
+    def forward(self, rows: Tensor, positions: Tensor | None, offset: int = 0, utterances: int = 1) -> Tensor:
+        """Hidden [B, Hcp], before the final norm, of the last of each utterance's rows [S, H].
+
+        Keys and values are those of a frame, so utterance i may have slot i, whichever is its own elsewhere.
+        """
+        return self.through_layers(self.projection(rows), positions, offset, None, utterances)[-utterances:]
 
     def logits(self, group: int, hidden: Tensor) -> Tensor:
-        """Of code `group`, [1, Vc], from hidden [1, Hcp]."""
+        """Of code `group`, [B, Vc], from hidden [B, Hcp]."""
         logits: Tensor = self.heads[group - 1](hidden, norm=self.norm)
         return logits
 
@@ -88,7 +98,7 @@ class CodecStack(Stack):
         super().__init__(transformer, places, kv_dtype, attend)
         self.input_proj, self.norm, self.output_proj = transformer.input_proj, transformer.norm, transformer.output_proj
 
-    def forward(self, x: Tensor, position: Tensor, *_of_cpu: None) -> Tensor:
-        """[T, latent] -> [T, latent]. The codec decoder passes what a CPU's stack needs besides."""
-        hidden: Tensor = self.norm(self.through_layers(self.input_proj(x), position))
+    def forward(self, x: Tensor, positions: Tensor, slot: Tensor) -> Tensor:
+        """[T, latent] -> [T, latent]. The codec decoder passes the slot where a CPU's stack takes keys and values."""
+        hidden: Tensor = self.norm(self.through_layers(self.input_proj(x), positions, 0, slot))
         return self.output_proj(hidden)

@@ -43,9 +43,10 @@ class Flavour:
 
 @dataclass
 class Stages:
-    """All stages of a checkpoint, for the GPU. Their state is in them: one utterance at a time."""
+    """All stages of a checkpoint, for the GPU. Their state is in them, of an utterance in each of `batch` slots."""
 
     config: ModelConfig
+    batch: int
     text_embedding: nn.Module
     codec_embedding: nn.Module
     talker: TalkerStack
@@ -57,14 +58,15 @@ class Stages:
 
 
 @torch.no_grad()
-def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_seq_len: int) -> Stages:
+def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_seq_len: int, batch: int = 1) -> Stages:
     """The stages of a checkpoint. Talker, code predictor and heads may be "4w"; the rest is not quantized."""
     config = checkpoint.config
     attend = attention_of_the_backend() if flavour.kv_dtype == torch.bfloat16 else masked_attention
-    positions = CachePlaces(config.talker, max_seq_len, MAX_ROWS, MAX_ROWS)
-    groups = CachePlaces(config.code_predictor, config.num_code_groups, 2)
+    positions = CachePlaces(config.talker, max_seq_len, MAX_ROWS, MAX_ROWS, batch)
+    groups = CachePlaces(config.code_predictor, config.num_code_groups, 2, batch=batch)
     stages = Stages(
         config,
+        batch,
         NarrowEmbedding(checkpoint.text_embedding(), flavour.dtype),
         NarrowEmbedding(checkpoint.codec_embedding(), flavour.dtype),
         TalkerStack(checkpoint.talker(), positions, flavour.kv_dtype, attend),
@@ -72,7 +74,7 @@ def load_stages(checkpoint: Checkpoint, recipe: Recipe, flavour: Flavour, max_se
         checkpoint.codec_decoder(),
     )
     _convert_linears(stages, recipe, flavour)
-    _convert_codec(stages.codec)
+    _convert_codec(stages.codec, batch)
     if flavour.kernels:
         _use_kernels(stages)
     return stages
@@ -117,16 +119,17 @@ def _use_kernels(stages: Stages) -> None:
         _replace(stage, NarrowLinear, row_layers.RowLinear)
         _replace(stage, CachedAttention, row_layers.RowAttention)
         _replace(stage, PlainMLP, row_layers.RowMLP)
-    stages.draw, stages.settle = row_layers.draw, row_layers.settle
+    if stages.batch == 1:
+        stages.draw, stages.settle = row_layers.draw, row_layers.settle
 
 
-def _convert_codec(codec: CodecDecoder) -> None:
+def _convert_codec(codec: CodecDecoder, batch: int) -> None:
     """Its attention is in fp32: the window is too short for a kernel to matter, and bfloat16 would be heard."""
     config = codec.config.transformer
-    places = CachePlaces(config, config.window, CHUNK_FRAMES)
+    places = CachePlaces(config, config.window, CHUNK_FRAMES, batch=batch)
     codec.set_submodule("transformer", CodecStack(codec.transformer, places, torch.float32, plain_attention))
     _replace(codec, RMSNorm, MeanNorm)
-    _replace(codec, CausalConv, ColumnConv)
+    _replace(codec, CausalConv, lambda conv: ColumnConv(conv, batch))
 
 
 def _replace(root: nn.Module, kind: type[Leaf], make: Callable[[Leaf], nn.Module]) -> None:

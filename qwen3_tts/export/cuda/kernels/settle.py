@@ -10,9 +10,9 @@ from qwen3_tts.export.cuda.kernels.settle_kernel import settle_kernel
 
 
 def run_settle(x: Tensor) -> Tensor:
-    """A copy of a few numbers [N]."""
+    """A copy of a few numbers [N], or [N, …] that are contiguous."""
     out = torch.empty_like(x)
-    wrap_triton(settle_kernel)[(1,)](x, out, x.shape[0], BLOCK=1 << (x.shape[0] - 1).bit_length())
+    wrap_triton(settle_kernel)[(1,)](x, out, x.numel(), BLOCK=1 << (x.numel() - 1).bit_length())
     return out
 
 
