@@ -4,7 +4,8 @@
 |---|---|---|---|
 | encode_text | ids [S] | | rows [S, H] |
 | codec_embed | ids [S], rows of the stacked code embedding table | | rows [S, H] |
-| talker_prefill * | rows [MAX_ROWS, H], position [1], count [1], slot [1] | kv | logits [1, V], hidden [1, H] of the last row |
+| talker_prefill * | rows [MAX_ROWS, H], position [1], count [1], slot [1] | kv | logits [1, V], \
+hidden [1, H] of the last row |
 | talker | rows [S, H], positions [S], slots [S], outputs [M] | kv | logits [M, V], hidden [M, H] of these rows |
 | frame * | packed [N, H + G + 10] (cuda/frame_input.py) | kv, last | codes [N, G] |
 | cp_generate | hidden [B, H], code 0 [B], uniforms [B, G - 1], sampling [B, 3], slots [B] | kv | codes [B, G], \
