@@ -2,8 +2,9 @@
 
     TRITON_INTERPRET=1 python tests/interpreted_kernels.py
 
-One JSON object: differences of products and of attention by case, and codes drawn beside those of the definition. The
-interpreter has to be chosen before Triton is imported, so this is a process of its own (test_cuda_kernels.py).
+One JSON object: differences of products and of attention by case, codes drawn beside those of the definition, and what
+of a row depends on the rows beside it. The interpreter has to be chosen before Triton is imported, so this is a process
+of its own (test_cuda_kernels.py).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def largest(found: Tensor, expected: Tensor) -> float:
 
 def of_products() -> Iterator[tuple[str, float]]:
     """Rows, outputs and inputs that are and are not whole blocks, with and without neighbours."""
-    for rows, outputs, inputs in ((1, 24, 64), (2, 9, 1040)):
+    for rows, outputs, inputs in ((1, 24, 64), (2, 9, 1040), (3, 20, 200), (33, 16, 128)):
         x, weight = torch.randn(rows, inputs), torch.randn(outputs, inputs)
         norm, bias, residual = torch.rand(inputs), torch.randn(outputs), torch.randn(rows, outputs)
         for name, neighbours in (
@@ -68,13 +69,92 @@ def of_attention() -> Iterator[tuple[str, float]]:
         norms = (torch.rand(size), torch.rand(size))
         frequencies = 1e4 ** -(torch.arange(8) / 8)
         place = None if position is None else torch.tensor([position])
-        found = attention.run_attention(qkv, *norms, *poisoned, frequencies, place, offset, NORM_EPS)
-        expected = attention.attention(qkv, *norms, keys, values, frequencies, place, offset, NORM_EPS)
+        found = attention.run_attention(qkv, *norms, *poisoned, frequencies, place, offset, None, 1, NORM_EPS)
+        expected = attention.attention(qkv, *norms, keys, values, frequencies, place, offset, None, 1, NORM_EPS)
         end = first + rows
         written = max(largest(cache[:, :, :end], right[:, :, :end]) for cache, right in zip(poisoned, (keys, values)))
         untouched = all(bool(cache[:, :, end:].isnan().all()) for cache in poisoned)
         name = f"{rows} at {first} of {slots}"
         yield name, max(largest(found, expected), written, 0.0 if untouched else 1.0)
+
+
+def of_attention_of_many() -> Iterator[tuple[str, float]]:
+    """Utterances at places of their own (-1: nobody), two rows of each, and one in a slot. What no row reads is poison,
+    also all of a slot in which nobody speaks, and stays it."""
+    for places, rows, firsts, slot in (
+        (16, 2, (0, 0, 0), None),
+        (16, 1, (4, -1, 15), None),
+        (300, 1, (0, 250, -1), None),
+        (300, 1, (-1, -1, 17), 2),
+    ):
+        size, kv_heads, heads = 16, 2, 4
+        spoken = [number for number, first in enumerate(firsts) if first >= 0]
+        utterances = len(firsts) if slot is None else 1
+        keys, values = torch.randn(2, len(firsts), kv_heads, places, size)
+        poisoned = [keys.clone(), values.clone()]
+        for number, first in enumerate(firsts):
+            for cache in poisoned:
+                cache[number, :, max(first, 0) :] = torch.nan
+        qkv = torch.randn(rows * utterances, (heads + 2 * kv_heads) * size)
+        norms, frequencies = (torch.rand(size), torch.rand(size)), 1e4 ** -(torch.arange(8) / 8)
+        positions = torch.tensor(firsts if slot is None else firsts[slot : slot + 1])
+        given = (None if rows > 1 else positions, 0, None if slot is None else torch.tensor([slot]), utterances)
+        found = attention.run_attention(qkv, *norms, poisoned[0], poisoned[1], frequencies, *given, NORM_EPS)
+        expected = attention.attention(qkv, *norms, keys, values, frequencies, *given, NORM_EPS)
+        asked = spoken if slot is None else [0]
+        error = largest(*(out.view(rows, utterances, -1)[:, asked] for out in (found, expected)))
+        for cache, right in zip(poisoned, (keys, values)):
+            for number, first in enumerate(firsts):
+                right[number, :, first + rows if first >= 0 else 0 :] = torch.nan
+            is_right = torch.allclose(cache, right, rtol=0, atol=1e-5, equal_nan=True)
+            error = max(error, 0.0 if is_right and bool(found.isfinite().all()) else 1.0)
+        yield f"{rows} of each at {firsts} of {places}", error
+
+
+def of_neighbours() -> Iterator[tuple[str, bool]]:
+    """Whether a row is the same to the last bit beside other rows."""
+    rows, inputs, outputs, row = 5, 200, 20, 3
+    x, weight, both = torch.randn(rows, inputs), torch.randn(outputs, inputs), torch.randn(2 * outputs, inputs)
+    other = 3 * torch.randn(rows, inputs)
+    other[row] = x[row]
+    norm, residual = torch.rand(inputs), torch.randn(rows, outputs)
+    made = [products.run_product(given, weight, norm, NORM_EPS, None, residual)[row] for given in (x, other)]
+    yield "product", bool(torch.equal(*made))
+    made = [products.run_gated_product(given, both, norm, NORM_EPS)[row] for given in (x, other)]
+    yield "gated product", bool(torch.equal(*made))
+    caches = torch.randn(2, rows, 1, 100, 16)
+    qkv, norms = torch.randn(rows, 4 * 16), (torch.rand(16), torch.rand(16))
+    made = []
+    for positions, scale in (((9, 5, 0, 70, 3), 1.0), ((50, -1, 99, 70, 20), 2.0)):
+        held, given = caches * scale, qkv * scale
+        held[:, row], given[row] = caches[:, row], qkv[row]
+        at, frequencies = torch.tensor(positions), 1e4 ** -(torch.arange(8) / 8)
+        out = attention.run_attention(given, *norms, held[0], held[1], frequencies, at, 0, None, rows, NORM_EPS)
+        made.append(out[row])
+    yield "attention", bool(torch.equal(*made))
+    logits, uniforms = torch.randn(rows, 50), torch.rand(rows, 3)
+    made = []
+    for scale in (1.0, 2.0):
+        given, settings = logits * scale, torch.tensor([[0.9 * scale, 7, 0.9]]).repeat(rows, 1)
+        given[row], settings[row] = logits[row], torch.tensor([0.9, 7, 0.9])
+        code, embedding, _ = draws.run_draw(given, uniforms, 1, settings, torch.arange(100.0).view(50, 2), 0, None)
+        made.append(torch.cat([code[row : row + 1].float(), embedding[row]]))
+    yield "draw", bool(torch.equal(*made))
+
+
+def of_draws_of_many() -> tuple[list[int], list[int]]:
+    """Codes of several rows, each with its own settings, and those of the definition; one has nothing to draw from."""
+    rows, size = 6, 60
+    logits = torch.randn(rows, size) * 3
+    logits[4, 7] = torch.nan
+    uniforms = torch.rand(rows, 4)
+    settings = torch.tensor([[0, 0, 1], [0.9, 50, 1], [0.9, 3, 1], [1.7, 0, 0.9], [1, 0, 1], [1, 9, 0.5]])
+    table, total = torch.randn(PAST + size, HIDDEN), torch.randn(rows, HIDDEN)
+    given = (logits, uniforms, 2, settings, table, PAST, total)
+    (codes, embeddings, sums), expected = draws.run_draw(*given), draws.draw(*given)
+    assert torch.equal(embeddings, expected[1])
+    assert torch.equal(sums, expected[2])
+    return codes.tolist(), expected[0].tolist()
 
 
 def of_draws() -> Iterator[tuple[int, int]]:
@@ -119,10 +199,13 @@ def main() -> None:
     with ExitStack() as stack:
         for module in (attention, draws, products, settle):
             stack.enter_context(patch.object(module, "wrap_triton", lambda kernel: kernel))
-        numbers = torch.randn(5)
+        numbers = torch.randn(2, 5)
         report: dict[str, Any] = {
             "products": dict(of_products()),
             "attention": dict(of_attention()),
+            "attention of many": dict(of_attention_of_many()),
+            "neighbours": dict(of_neighbours()),
+            "draws of many": of_draws_of_many(),
             "draws": list(of_draws()),
             "settled": bool(torch.equal(settle.run_settle(numbers), numbers)),
         }

@@ -26,6 +26,7 @@ from qwen3_tts.export.cuda.in_place import FUNCTIONAL, write_in_place
 from qwen3_tts.export.cuda.kernels.attention import attention
 from qwen3_tts.export.cuda.kernels.attention_kernel import attention_kernel
 from qwen3_tts.export.cuda.kernels.draw_kernel import draw_kernel
+from qwen3_tts.export.cuda.kernels.rows_kernel import rows_kernel
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules, Speaker
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
@@ -33,6 +34,7 @@ from qwen3_tts.export.cuda.static_check import problems
 from qwen3_tts.export.lowering import export_methods
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.recipe import FLOAT, Recipe
+from qwen3_tts.sampling import NOTHING_TO_DRAW
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +52,9 @@ def interpreted() -> dict[str, Any]:
     return report
 
 
-@pytest.mark.parametrize("kind", ["products", "attention"])
+@pytest.mark.parametrize("kind", ["products", "attention", "attention of many"])
 def test_kernels_compute_what_defines_them(interpreted: dict[str, Any], kind: str) -> None:
-    assert len(interpreted[kind]) >= 5
+    assert len(interpreted[kind]) >= 4
     assert {name: error for name, error in interpreted[kind].items() if error > 1e-5} == {}
 
 
@@ -61,27 +63,55 @@ def test_kernel_draws_what_the_runner_draws(interpreted: dict[str, Any]) -> None
     assert len({code for code, _ in drawn}) > 20
     assert [code for code, _ in drawn] == [expected for _, expected in drawn]
     assert interpreted["settled"]
+    drawn, expected = interpreted["draws of many"]
+    assert drawn == expected
+    assert len(set(drawn)) > 3 and drawn[4] == NOTHING_TO_DRAW
+
+
+def test_a_row_depends_on_no_other(interpreted: dict[str, Any]) -> None:
+    """To the last bit."""
+    assert set(interpreted["neighbours"]) == {"product", "gated product", "attention", "draw"}
+    assert {name for name, is_same in interpreted["neighbours"].items() if not is_same} == set()
 
 
 def test_kernels_are_code_for_sm_90() -> None:
     """At the sizes of a published model, down to the machine code."""
     sizes: dict[str, Any] = {
-        "KV_HEADS": 8, "GROUP": 2, "GROUP_BLOCK": 2, "D": 128, "HAS_POSITION": True, "ROWS": 2, "SPLITS": 1, "BLOCK": 16
+        "KV_HEADS": 8, "GROUP": 2, "GROUP_BLOCK": 2, "D": 128, "HAS_POSITION": True, "HAS_SLOT": False,
+        "ROWS": 2, "UTTERANCES": 1, "SPLITS": 1, "BLOCK": 16,
     }  # fmt: skip
     types = dict.fromkeys(("qkv", "q_norm", "k_norm", "frequencies", "out", "peaks", "totals"), "*fp32")
-    types |= {"keys": "*bf16", "values": "*bf16", "position": "*i64"}
-    types |= {"offset": "i32", "slots": "i32", "eps": "fp32", "scale": "fp32"}
+    types |= {"keys": "*bf16", "values": "*bf16", "position": "*i64", "slot": "*i64"}
+    types |= {"offset": "i32", "places": "i32", "eps": "fp32", "scale": "fp32"}
     assert code_of(attention_kernel, types, sizes)
-    sizes = {"BLOCK_V": 2048, "BLOCK_H": 1024, "HAS_TOTAL": True, "NOTHING_TO_DRAW": -1}
+    sizes = {
+        "BLOCK_V": 2048,
+        "BLOCK_H": 1024,
+        "HAS_TOTAL": True,
+        "NOTHING_TO_DRAW": -1,
+        "UTTERANCES": 1,
+        "UNIFORMS": 16,
+    }
     types = dict.fromkeys(("logits", "uniforms", "sampling", "total", "row_out", "total_out"), "*fp32")
     types |= {"table": "*bf16", "code_out": "*i64", "index": "i32", "first_row": "i32", "V": "i32", "H": "i32"}
     assert code_of(draw_kernel, types, sizes)
 
 
-def code_of(kernel: Any, types: dict[str, str], sizes: dict[str, Any]) -> bytes:
+@pytest.mark.parametrize("gated", [False, True])
+def test_products_of_a_batch_are_code_for_sm_90(gated: bool) -> None:
+    """Of the code predictor's first pass, where each of 32 utterances has two rows."""
+    sizes = {
+        "ROWS": 64, "K": 1024, "BLOCK_M": 64, "BLOCK_N": 16, "BLOCK_K": 128,
+        "HAS_NORM": True, "HAS_BIAS": False, "HAS_RESIDUAL": not gated, "GATED": gated,
+    }  # fmt: skip
+    types = dict.fromkeys(("x", "norm", "residual", "out"), "*fp32")
+    types |= {"weight": "*bf16", "bias": "*bf16", "eps": "fp32", "N": "i32"}
+    assert code_of(rows_kernel, types, sizes)
+
+
+def code_of(kernel: Any, types: dict[str, str], sizes: dict[str, Any], form: str = "cubin") -> Any:
     signature = {name: "constexpr" if name in sizes else types[name] for name in kernel.arg_names}
-    made: bytes = compile(ASTSource(kernel, signature=signature, constexprs=sizes), target=SM_90).asm["cubin"]
-    return made
+    return compile(ASTSource(kernel, signature=signature, constexprs=sizes), target=SM_90).asm[form]
 
 
 def test_launches_of_a_frame(tiny_checkpoint: Callable[[str], Path]) -> None:
@@ -122,9 +152,9 @@ class Writing(nn.Module):
 
     def forward(self, qkv: Tensor) -> Tensor:
         given = (self.ones, self.ones, self.keys, self.values, self.ones[:8], None)
-        y = attention(qkv, *given, 0, 1e-6)
+        y = attention(qkv, *given, 0, None, 1, 1e-6)
         between = self.keys.sum()
-        y = y + attention(torch.cat([y, y], 1), *given, 1, 1e-6)
+        y = y + attention(torch.cat([y, y], 1), *given, 1, None, 1, 1e-6)
         return y + between
 
 

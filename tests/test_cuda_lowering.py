@@ -115,7 +115,9 @@ def attend(x: Tensor, dtype: torch.dtype, mask: Tensor) -> Tensor:
 
 def by_own_attention(x: Tensor, size: int) -> Tensor:
     cache, ones = torch.zeros(1, 1, 8, size), torch.ones(size)
-    attended = attention(x.reshape(1, -1)[:, : 3 * size], ones, ones, cache, cache.clone(), ones, None, 0, 1e-6)
+    attended = attention(
+        x.reshape(1, -1)[:, : 3 * size], ones, ones, cache, cache.clone(), ones, None, 0, None, 1, 1e-6
+    )
     return attended.sum() + x
 
 

@@ -1,4 +1,4 @@
-"""Layers that take a row or two by the project's own Triton kernels, and more rows as the plain ones do.
+"""Layers that take the rows of a frame by the project's own Triton kernels, and more rows as the plain ones do.
 
 This is the one place that needs Triton to be imported.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from qwen3_tts.export.cuda.attention import CachedAttention, Places
 from qwen3_tts.export.cuda.kernels.attention import attention, takes_attention
 from qwen3_tts.export.cuda.kernels.draws import draw
-from qwen3_tts.export.cuda.kernels.products import MAX_ROWS, gated_product, product
+from qwen3_tts.export.cuda.kernels.products import MOST_ROWS, gated_product, product
 from qwen3_tts.export.cuda.kernels.settle import settle
 from qwen3_tts.export.cuda.linear import NarrowLinear
 from qwen3_tts.export.cuda.stacks import PlainMLP
@@ -27,7 +27,7 @@ class RowLinear(NarrowLinear):
         self.weight, self.bias = plain.weight, plain.bias
 
     def forward(self, x: Tensor, norm: nn.Module | None = None, residual: Tensor | None = None) -> Tensor:
-        if x.shape[0] > MAX_ROWS:
+        if x.shape[0] > MOST_ROWS:
             return super().forward(x, norm, residual)
         weight, eps = (None, 0.0) if norm is None else (norm.weight, norm.eps)
         y: Tensor = product(x, self.weight, weight, eps, self.bias, residual)
@@ -42,7 +42,7 @@ class RowMLP(PlainMLP):
 
     def forward(self, x: Tensor) -> Tensor:
         whole: Any = self.gate_up_proj
-        if x.shape[0] > MAX_ROWS or not isinstance(whole, RowLinear):
+        if x.shape[0] > MOST_ROWS or not isinstance(whole, RowLinear):
             return super().forward(x)
         y: Tensor = self.down_proj(gated_product(x, whole.weight, self.norm.weight, self.norm.eps), residual=x)
         return y
@@ -59,7 +59,8 @@ class RowAttention(CachedAttention):
         self.register_buffer("values", plain.values)
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
-        if self.keys.shape[0] > 1 or not takes_attention(x.shape[0], self.keys):
+        utterances = places.visible.shape[0]
+        if not takes_attention(x.shape[0] // utterances, self.keys):
             return super().forward(x, places)
         attended = attention(
             self.qkv_proj(x, norm=self.norm),
@@ -70,6 +71,8 @@ class RowAttention(CachedAttention):
             places.frequencies,
             places.positions,
             places.offset,
+            places.slot,
+            utterances,
             self.config.rms_norm_eps,
         )
         y: Tensor = self.o_proj(attended, residual=x)

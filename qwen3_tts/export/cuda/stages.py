@@ -119,8 +119,7 @@ def _use_kernels(stages: Stages) -> None:
         _replace(stage, NarrowLinear, row_layers.RowLinear)
         _replace(stage, CachedAttention, row_layers.RowAttention)
         _replace(stage, PlainMLP, row_layers.RowMLP)
-    if stages.batch == 1:
-        stages.draw, stages.settle = row_layers.draw, row_layers.settle
+    stages.draw, stages.settle = row_layers.draw, row_layers.settle
 
 
 def _convert_codec(codec: CodecDecoder, batch: int) -> None:

@@ -26,11 +26,12 @@ def attention_kernel(
     values,
     frequencies,
     position,
+    slot,
     out,
     peaks,
     totals,
     offset,
-    slots,
+    places,
     eps,
     scale,
     KV_HEADS: tl.constexpr,
@@ -38,38 +39,54 @@ def attention_kernel(
     GROUP_BLOCK: tl.constexpr,
     D: tl.constexpr,
     HAS_POSITION: tl.constexpr,
+    HAS_SLOT: tl.constexpr,
     ROWS: tl.constexpr,
+    UTTERANCES: tl.constexpr,
     SPLITS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Row r of qkv stands at position + offset + r and sees what is in the cache up to there, itself included.
+    """Row r of an utterance stands at position + offset + r and sees what is in its slot up to there, itself included.
 
-    A program has one head of keys, the GROUP heads of queries that go with it, and one of SPLITS parts of what came
-    before. Part 0 has the row's own key, which it takes from registers, and writes it. Without parts out is [ROWS,
-    heads * D]; with them it is [heads, SPLITS, D], sums to be divided, and peaks and totals are [heads, SPLITS].
+    Rows of qkv [ROWS, UTTERANCES, …] are of utterances in slots 0 and up, or of the only one in `slot`. One at a
+    negative position is nobody's: nothing is read or written for it but its output.
+
+    A program has one utterance, one head of keys, the GROUP heads of queries that go with it, and one of SPLITS parts
+    of what came before. Part 0 has the row's own key, which it takes from registers, and writes it. Without parts out
+    is [ROWS, UTTERANCES, heads * D]; with them it is [UTTERANCES, heads, SPLITS, D], sums to be divided, and peaks and
+    totals are [UTTERANCES, heads, SPLITS].
     """
     HEADS: tl.constexpr = KV_HEADS * GROUP
     kv_head = tl.program_id(0)
     part = tl.program_id(1)
+    utterance = 0
+    if UTTERANCES > 1:
+        utterance = tl.program_id(2)
     group = tl.arange(0, GROUP_BLOCK)
     head = kv_head * GROUP + group
     is_head = (group < GROUP)[:, None]
     half = tl.arange(0, D // 2)[None, :]
     whole = tl.arange(0, D)[None, :]
-    cache = kv_head.to(tl.int64) * slots * D
+    cache = kv_head.to(tl.int64)
+    if HAS_SLOT:
+        cache += tl.load(slot) * KV_HEADS
+    elif UTTERANCES > 1:
+        cache += utterance * KV_HEADS
+    cache = cache * places * D
     for row in tl.static_range(ROWS):
         place = offset + row
         if HAS_POSITION:
-            place += tl.load(position).to(tl.int32)
+            place += tl.load(position + utterance).to(tl.int32)
         angles = tl.cast(place, tl.float32) * tl.load(frequencies + half)
         cosines, sines = tl.cos(angles), tl.sin(angles)
-        here = qkv + row * (HEADS + 2 * KV_HEADS) * D
+        here = qkv + (row * UTTERANCES + utterance) * (HEADS + 2 * KV_HEADS) * D
         qa, qb = _normed_and_rotated(here + head[:, None] * D, q_norm, cosines, sines, half, is_head, eps, D)
         own = here + (HEADS + kv_head + 0 * group[:, None]) * D
         ka, kb = _normed_and_rotated(own, k_norm, cosines, sines, half, is_head, eps, D)
         ka, kb = ka.to(keys.dtype.element_ty), kb.to(keys.dtype.element_ty)
         v = tl.load(own + KV_HEADS * D + whole).to(values.dtype.element_ty)
-        first = (group == 0)[:, None] & (part == 0) & (place < slots)
+        first = (group == 0)[:, None] & (part == 0) & (place < places)
+        if UTTERANCES > 1:
+            first = first & (place >= 0)
         tl.store(keys + cache + place * D + half + 0 * group[:, None], ka, mask=first)
         tl.store(keys + cache + place * D + D // 2 + half + 0 * group[:, None], kb, mask=first)
         tl.store(values + cache + place * D + whole + 0 * group[:, None], v, mask=first)
@@ -95,10 +112,10 @@ def attention_kernel(
             total = total * faded + tl.sum(weights, axis=1)
             peak = higher
         if SPLITS == 1:
-            to = out + (row * HEADS + head[:, None]) * D + whole
+            to = out + ((row * UTTERANCES + utterance) * HEADS + head[:, None]) * D + whole
             tl.store(to, sums / total[:, None], mask=is_head)
         else:
-            to = head * SPLITS + part
+            to = (utterance * HEADS + head) * SPLITS + part
             tl.store(out + to[:, None] * D + whole, sums, mask=is_head)
             tl.store(peaks + to, peak, mask=group < GROUP)
             tl.store(totals + to, total, mask=group < GROUP)
@@ -108,8 +125,8 @@ def attention_kernel(
 
 @triton.jit
 def merge_kernel(sums, peaks, totals, out, D: tl.constexpr, SPLITS: tl.constexpr):
-    """out [heads * D] of the parts of a head's attention: what attention_kernel leaves of one row."""
-    head = tl.program_id(0)
+    """out [utterances * heads * D] of the parts of a head's attention: what attention_kernel leaves of one row each."""
+    head = tl.program_id(0)  # of all utterances
     part = tl.arange(0, SPLITS)
     whole = tl.arange(0, D)
     peak = tl.load(peaks + head * SPLITS + part)

@@ -31,11 +31,23 @@ def draw_kernel(
     BLOCK_H: tl.constexpr,
     HAS_TOTAL: tl.constexpr,
     NOTHING_TO_DRAW: tl.constexpr,
+    UTTERANCES: tl.constexpr,
+    UNIFORMS: tl.constexpr,
 ):
-    """pick() of cuda/sampling.py from logits [V]: by bisection over all fp32 numbers, where that compares pairs.
+    """pick() of cuda/sampling.py from logits [UTTERANCES, V]: by bisection over all fp32 numbers, where that compares
+    pairs. A program draws one code, with uniforms [UTTERANCES, UNIFORMS] and sampling [UTTERANCES, 3].
 
-    The row of the code in `table` goes to row_out [H], and added to `total` to total_out.
+    The row of the code in `table` goes to row_out [UTTERANCES, H], and added to `total` to total_out.
     """
+    if UTTERANCES > 1:
+        utterance = tl.program_id(0)
+        logits += utterance * V
+        uniforms += utterance * UNIFORMS
+        sampling += utterance * 3
+        total += utterance * H
+        code_out += utterance
+        row_out += utterance * H
+        total_out += utterance * H
     ids = tl.arange(0, BLOCK_V)
     exists = ids < V
     logit = tl.load(logits + ids, mask=exists, other=-float("inf"))

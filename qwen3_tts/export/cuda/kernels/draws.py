@@ -15,10 +15,10 @@ def run_draw(
     logits: Tensor, uniforms: Tensor, index: int, settings: Tensor, table: Tensor, first_row: int, total: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """draw() of cuda/sampling.py, of as many logits as static_check.py lets one block have."""
-    vocabulary, width = logits.shape[1], table.shape[1]
-    code = torch.empty(1, dtype=torch.int64, device=logits.device)
-    row, sums = logits.new_empty(1, width), logits.new_empty(1, width)
-    wrap_triton(draw_kernel)[(1,)](
+    (utterances, vocabulary), width = logits.shape, table.shape[1]
+    code = torch.empty(utterances, dtype=torch.int64, device=logits.device)
+    row, sums = logits.new_empty(utterances, width), logits.new_empty(utterances, width)
+    wrap_triton(draw_kernel)[(utterances,)](
         logits,
         uniforms,
         settings,
@@ -35,6 +35,8 @@ def run_draw(
         BLOCK_H=1 << (width - 1).bit_length(),
         HAS_TOTAL=total is not None,
         NOTHING_TO_DRAW=NOTHING_TO_DRAW,
+        UTTERANCES=utterances,
+        UNIFORMS=uniforms.shape[1],
     )
     return code, row, row.clone() if total is None else sums
 

@@ -1,4 +1,4 @@
-"""Operators of product_kernel.py."""
+"""Operators of product_kernel.py and rows_kernel.py."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from torch.library import triton_op, wrap_triton
 
 from qwen3_tts.export import ops
 from qwen3_tts.export.cuda.kernels.product_kernel import product_kernel
+from qwen3_tts.export.cuda.kernels.rows_kernel import rows_kernel
+from qwen3_tts.recipe import MAX_GPU_BATCH
 
-MAX_ROWS = 2  # every row reads all weights; the code predictor begins with two
+MAX_ROWS = 2  # of product_kernel, where every row reads all weights; the code predictor begins with two
+MOST_ROWS = 2 * MAX_GPU_BATCH  # of rows_kernel, which has all of them in a block
 _BLOCK_SIZES = (4, 8)  # outputs of a program
 _LEAST_PROGRAMS = 264  # two for every multiprocessor of an H100
 _LARGEST_BLOCK = 1024  # inputs that a program has at once: 16 bytes of weights for each of 128 threads
+# Of rows_kernel: a dot takes 16 rows and outputs at the least. Every program reads all rows, so it makes more outputs
+# where the programs still keep an H100 busy.
+_SMALLEST_DOT = 16
+_BLOCK_SIZES_OF_ROWS = (16, 32)
+_LEAST_PROGRAMS_OF_ROWS = 128
+_INPUTS_OF_ROWS = 128
 
 
 def run_product(
     x: Tensor, weight: Tensor, norm: Tensor | None, eps: float, bias: Tensor | None, residual: Tensor | None
 ) -> Tensor:
-    """residual + W norm(x) + bias [S, N] of x [S, K], norm [K] and residual [S, N] in fp32, S up to MAX_ROWS."""
+    """residual + W norm(x) + bias [S, N] of x [S, K], norm [K] and residual [S, N] in fp32, S up to MOST_ROWS."""
     out = x.new_empty(x.shape[0], weight.shape[0])
     _launch(x, weight, norm, eps, bias, residual, out, gated=False)
     return out
@@ -63,9 +72,7 @@ def _launch(
     gated: bool,
 ) -> None:
     rows, outputs = out.shape
-    blocks = [size for size in _BLOCK_SIZES if outputs >= size * _LEAST_PROGRAMS]
-    block = max(blocks, default=_BLOCK_SIZES[0])
-    wrap_triton(product_kernel)[(-(-outputs // block), rows)](
+    given = (
         x.contiguous(),
         weight,
         x if norm is None else norm,
@@ -74,14 +81,33 @@ def _launch(
         out,
         eps,
         outputs,
-        K=x.shape[1],
-        BLOCK_N=block,
-        BLOCK_K=_block_of_inputs(x.shape[1], gated),
-        HAS_NORM=norm is not None,
-        HAS_BIAS=bias is not None,
-        HAS_RESIDUAL=residual is not None,
-        GATED=gated,
     )
+    has = {
+        "HAS_NORM": norm is not None,
+        "HAS_BIAS": bias is not None,
+        "HAS_RESIDUAL": residual is not None,
+        "GATED": gated,
+    }
+    if rows <= MAX_ROWS:
+        block = _block_of_outputs(outputs, _BLOCK_SIZES, _LEAST_PROGRAMS)
+        wrap_triton(product_kernel)[(-(-outputs // block), rows)](
+            *given, K=x.shape[1], BLOCK_N=block, BLOCK_K=_block_of_inputs(x.shape[1], gated), **has
+        )
+        return
+    block = _block_of_outputs(outputs, _BLOCK_SIZES_OF_ROWS, _LEAST_PROGRAMS_OF_ROWS)
+    wrap_triton(rows_kernel)[(-(-outputs // block),)](
+        *given,
+        ROWS=rows,
+        K=x.shape[1],
+        BLOCK_M=max(_SMALLEST_DOT, 1 << (rows - 1).bit_length()),
+        BLOCK_N=block,
+        BLOCK_K=_INPUTS_OF_ROWS,
+        **has,
+    )
+
+
+def _block_of_outputs(outputs: int, sizes: tuple[int, ...], least_programs: int) -> int:
+    return max((size for size in sizes if outputs >= size * least_programs), default=sizes[0])
 
 
 def _block_of_inputs(inputs: int, gated: bool) -> int:
