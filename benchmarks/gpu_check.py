@@ -33,6 +33,7 @@ SIZES = ("tiny-customvoice", "0.6b-customvoice")
 VARIANTS = ("bf16", "4w")
 METHODS = ("talker", "decode_audio", "decode_chunk", "cp_generate", "frame", "talker_prefill")  # the quick ones first
 BASELINES = ("eager", "graph", "compile")
+MOST_AT_ONCE = 32  # recipe.MAX_GPU_BATCH, which is not imported before the flags are read
 OLDEST_TORCH = (2, 11)
 # What the steps import and no other of these brings along.
 DISTRIBUTIONS = (
@@ -61,6 +62,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--methods", type=names(METHODS), default=list(METHODS), help="(default: %(default)s)")
     parser.add_argument("--groups", type=int, help="the first code groups alone: less to compile (default: all)")
     parser.add_argument("--layers", type=int, help="the first layers of talker and code predictor alone, likewise")
+    parser.add_argument("--batch", type=int, default=1, help="utterances that share a frame (default: %(default)s)")
     parser.add_argument(
         "--baselines", type=names(BASELINES), default=["eager", "graph"],
         help="eager,graph,compile: PyTorch, a CUDA graph of that, torch.compile (default: eager,graph)",
@@ -76,6 +78,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.speech and args.device == "cpu":
         parser.error("--speech is for a GPU: the rehearsal on a CPU has no whole program")
+    if not 1 <= args.batch <= MOST_AT_ONCE:
+        parser.error(f"--batch {args.batch}: a program speaks 1 to {MOST_AT_ONCE} utterances at once")
+    if args.speech and args.batch > 1:
+        parser.error("--speech has one utterance at a time: leave out --batch, or --speech")
     return args
 
 
@@ -249,6 +255,7 @@ class Steps:
         output = self.folder / (step.name.replace(" ", "-") + ".json")
         args = self.args
         flags = ["--output", output, "--folder", self.folder, "--device", args.device, "--rounds", args.rounds]
+        flags += ["--batch", args.batch]
         flags += ["--groups", args.groups] if args.groups else []
         flags += ["--layers", args.layers] if args.layers else []
         runner = args.runner or (RUNNER if RUNNER.exists() else None)

@@ -21,17 +21,17 @@ CODEC_FRAMES = 16
 CALLS = 4
 
 
-def method_parity(compiled: Call, eager: Call, name: str, config: ModelConfig) -> dict[str, Any]:
+def method_parity(compiled: Call, eager: Call, name: str, config: ModelConfig, batch: int = 1) -> dict[str, Any]:
     """Of one method with state, over some calls from position 0 on: the smallest cosine of its rows, the largest error
     of its samples, how many codes are equal; under "failed", what is beyond its limit. Codes are told, not judged."""
     cosine, error, equal = 1.0, 0.0, []
     for number in range(CALLS):
-        inputs = gpu_timing.example_inputs(config, "cpu", number)[name]
-        answers = ([tensor.float().cpu() for tensor in call(name, *inputs)] for call in (compiled, eager))
+        inputs = gpu_timing.example_inputs(config, "cpu", number, batch)[name]
+        answers = ([tensor.cpu() for tensor in call(name, *inputs)] for call in (compiled, eager))
         for found, expected in zip(*answers):
             if name.startswith("decode"):
                 error = max(error, float((found - expected).abs().max()))
-            elif expected.dim() == 1:  # codes
+            elif not expected.is_floating_point():  # codes
                 equal.append(float((found == expected).float().mean()))
             else:
                 cosine = min(cosine, float(F.cosine_similarity(found, expected).min()))

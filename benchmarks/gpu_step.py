@@ -58,6 +58,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--method")
     parser.add_argument("--groups", type=int)
     parser.add_argument("--layers", type=int)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--runner", type=Path)
@@ -73,7 +74,7 @@ def methods_of(args: argparse.Namespace, *, kernels: bool = False) -> tuple[Rand
     checkpoint = RandomCheckpoint(args.size, args.groups, args.layers)
     on_cpu = args.device == "cpu"
     flavour = Flavour(torch.float32, torch.float32) if on_cpu else Flavour(torch.bfloat16, kernels=kernels)
-    methods = build_methods(load_stages(checkpoint, RECIPES[args.variant], flavour, MAX_SEQ_LEN))
+    methods = build_methods(load_stages(checkpoint, RECIPES[args.variant], flavour, MAX_SEQ_LEN, args.batch))
     return checkpoint, [method for method in methods if method.name == args.method]
 
 
@@ -88,8 +89,9 @@ def eager(args: argparse.Namespace) -> dict[str, Any]:
     register_int4()
     checkpoint, methods = methods_of(args)
     call = Modules(methods, args.device)
-    times = gpu_timing.method_time(call, args.method, checkpoint.config, args.device, args.rounds, args.graph)
-    return times | with_memory(args.device) | gpu_timing.kernels_of(call, args.method, checkpoint.config, args.device)
+    measured = (call, args.method, gpu_timing.example_inputs(checkpoint.config, args.device, batch=args.batch))
+    times = gpu_timing.method_time(*measured, args.device, args.rounds, args.graph)
+    return times | with_memory(args.device) | gpu_timing.kernels_of(*measured, args.device)
 
 
 def torch_compile(args: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +103,8 @@ def torch_compile(args: argparse.Namespace) -> dict[str, Any]:
         name: torch.compile(module, mode="reduce-overhead")  # type: ignore[misc]
         for name, module in call.modules.items()
     }
-    return gpu_timing.method_time(call, args.method, checkpoint.config, args.device, args.rounds, False)
+    inputs = gpu_timing.example_inputs(checkpoint.config, args.device, batch=args.batch)
+    return gpu_timing.method_time(call, args.method, inputs, args.device, args.rounds, False)
 
 
 def export(args: argparse.Namespace) -> dict[str, Any]:
@@ -169,10 +172,11 @@ def compiled(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         call = Containers(*paths(args), Path(folder), args.device)
         found: dict[str, Any] = {
-            "parity": gpu_parity.method_parity(call, Modules(methods, args.device), args.method, config)
+            "parity": gpu_parity.method_parity(call, Modules(methods, args.device), args.method, config, args.batch)
         }
-        found |= gpu_timing.method_time(call, args.method, config, args.device, args.rounds, True)
-        return found | with_memory(args.device) | gpu_timing.kernels_of(call, args.method, config, args.device)
+        measured = (call, args.method, gpu_timing.example_inputs(config, args.device, batch=args.batch))
+        found |= gpu_timing.method_time(*measured, args.device, args.rounds, True)
+        return found | with_memory(args.device) | gpu_timing.kernels_of(*measured, args.device)
 
 
 def speech(args: argparse.Namespace) -> dict[str, Any]:

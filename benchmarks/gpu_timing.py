@@ -81,12 +81,13 @@ def example_inputs(
     return {name: tuple(tensor.to(device) for tensor in tensors) for name, tensors in inputs.items()}
 
 
-def method_time(call: Call, name: str, config: ModelConfig, device: str, rounds: int, graph: bool) -> dict[str, Any]:
-    """ "ms", and with `graph` also "graph_ms", or why there is none under "graph_error"."""
-    inputs = example_inputs(config, device)[name]
+def method_time(
+    call: Call, name: str, inputs: dict[str, tuple[Tensor, ...]], device: str, rounds: int, graph: bool
+) -> dict[str, Any]:
+    """ "ms", and with `graph` also "graph_ms", or why there is none under "graph_error"; inputs: example_inputs()."""
 
     def run() -> Any:
-        return call(name, *inputs)
+        return call(name, *inputs[name])
 
     times: dict[str, Any] = {"ms": milliseconds(run, device, rounds)}
     return times | _graph_time(run, rounds) if graph and device == "cuda" else times
@@ -94,7 +95,8 @@ def method_time(call: Call, name: str, config: ModelConfig, device: str, rounds:
 
 def method_times(call: Call, config: ModelConfig, device: str, rounds: int) -> dict[str, dict[str, Any]]:
     """Method -> its times, of all that a GPU's program is measured by."""
-    return {name: method_time(call, name, config, device, rounds, True) for name in example_inputs(config, device)}
+    inputs = example_inputs(config, device)
+    return {name: method_time(call, name, inputs, device, rounds, True) for name in inputs}
 
 
 def _graph_time(run: Callable[[], Any], rounds: int) -> dict[str, Any]:
@@ -107,15 +109,14 @@ def _graph_time(run: Callable[[], Any], rounds: int) -> dict[str, Any]:
     return {"graph_ms": milliseconds(graph.replay, "cuda", rounds)}
 
 
-def kernels_of(call: Call, name: str, config: ModelConfig, device: str) -> dict[str, Any]:
+def kernels_of(call: Call, name: str, inputs: dict[str, tuple[Tensor, ...]], device: str) -> dict[str, Any]:
     """How many kernels one call launches, their milliseconds together, and which take longest. Nothing on a CPU."""
     if device != "cuda":
         return {}
-    inputs = example_inputs(config, device)[name]
-    call(name, *inputs)
+    call(name, *inputs[name])
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
-        call(name, *inputs)
+        call(name, *inputs[name])
         torch.cuda.synchronize()
     taken: Counter[str] = Counter()
     calls: Counter[str] = Counter()
