@@ -155,9 +155,30 @@ FAULTS = (
     Fault(
         "frames of a batch share their scratch",
         "code_predictor.cpp",
-        ("slots_[frames.size() + i] = static_cast<int64_t>(i);",),
-        "slots_[frames.size() + i] = 0;",
+        ("slots_[frames.size() + i] = kv_ ? static_cast<int64_t>(i)",),
+        "slots_[frames.size() + i] = kv_ ? 0",
         "test_batch",
+    ),
+    Fault(
+        "who is silent speaks on in a GPU",
+        "device_frames.cpp",
+        ("constexpr float kIdle = -1.0F;",),
+        "constexpr float kIdle = 0.0F;",
+        "test_gpu_batch",
+    ),
+    Fault(
+        "utterances share the codec's slot in a GPU",
+        "codec_decoder.cpp",
+        ("int64_t slot = state.place ? state.place->value() : 0;",),
+        "int64_t slot = 0;",
+        "test_gpu_batch",
+    ),
+    Fault(
+        "an utterance that has failed keeps its place",
+        "frame_loop.cpp",
+        ("if (piece->has_ended || !piece->status.ok()) {",),
+        "if (piece->has_ended) {",
+        "test_places",
     ),
     Fault(
         "a batch may be larger",

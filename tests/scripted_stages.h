@@ -85,12 +85,25 @@ class ScriptedFrames : public FrameMaker {
  public:
   ScriptedFrames(Script& script, const ModelMetadata& metadata) : script_(script), metadata_(metadata) {}
 
-  int64_t max_streams() const override { return INT64_MAX; }
+  int64_t max_streams() const override { return num_places; }
+  int64_t slice_rows() const override { return 3; }
 
   Result<std::unique_ptr<FrameStream>> create_stream() override {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++num_streams;
     return std::unique_ptr<FrameStream>(std::make_unique<FrameStream>());
+  }
+
+  bool take_place(FrameStream& stream) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (static_cast<int64_t>(placed.size()) < num_places) {
+      placed.insert(&stream);
+    }
+    return placed.count(&stream) > 0;
+  }
+  void leave_place(FrameStream& stream) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    placed.erase(&stream);
   }
 
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override {
@@ -101,7 +114,10 @@ class ScriptedFrames : public FrameMaker {
     rows_read.push_back(0);
   }
 
-  Status read(FrameStream& /*stream*/, const float* /*rows*/, int64_t num_rows) override {
+  Status read(FrameStream& stream, const float* /*rows*/, int64_t num_rows) override {
+    if (!has_place(stream)) {
+      return Error{ErrorCode::kExecution, "it has no place"};
+    }
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       rows_read.back() += num_rows;
@@ -114,6 +130,10 @@ class ScriptedFrames : public FrameMaker {
     most_in_a_call = std::max(most_in_a_call, streams.size());
     for (FrameStream* stream : streams) {
       drawn_with = stream->draw;
+      if (!has_place(*stream)) {
+        stream->status = Error{ErrorCode::kExecution, "it has no place"};
+        continue;
+      }
       const bool is_broken =
           broken_at == static_cast<int64_t>(stream->tokens.size()) && stream->draw.seed == broken_seed;
       stream->status = is_broken ? Status(Error{ErrorCode::kExecution, "logits are not numbers"}) : Status();
@@ -142,6 +162,7 @@ class ScriptedFrames : public FrameMaker {
   void rest(FrameStream& stream) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     awake.erase(&stream);
+    placed.erase(&stream);
   }
 
   std::vector<std::vector<int64_t>> pieces;
@@ -151,11 +172,18 @@ class ScriptedFrames : public FrameMaker {
   std::vector<int64_t> rows_read;    ///< Of each.
   int64_t rows_restored = 0;
   std::set<FrameStream*> awake;  ///< Begun, and not resting.
+  int64_t num_places = INT64_MAX;
+  std::set<FrameStream*> placed;  ///< Who has one.
   int64_t num_streams = 0;
   size_t most_in_a_call = 0;  ///< Utterances that shared one.
   DrawOptions drawn_with{};   ///< How the last token was to be drawn.
 
  private:
+  bool has_place(FrameStream& stream) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return placed.count(&stream) > 0;
+  }
+
   int64_t scripted(size_t piece, size_t index) const {
     return piece < pieces.size() && index < pieces[piece].size() ? pieces[piece][index] : 1;
   }

@@ -27,7 +27,7 @@ class CodecDecoderTest : public ::testing::TestWithParam<const char*> {
     register_ops();
     program_ = must(Program::create(testing::model_path(GetParam())));
     metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
-    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, false);
+    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, nullptr);
     state_ = must(decoder_->create_state());
     for (int64_t i = 0; i < kFrames * metadata_.num_code_groups; ++i) {
       codes_.push_back(i * 7919 % metadata_.code_vocab_size);

@@ -28,7 +28,7 @@ class DecodePoolTest : public ::testing::Test {
     program_ = must(Program::create(testing::model_path("tiny-base")));
     metadata_ = must(ModelMetadata::parse(must(program_->read_string(contract::kContractMethod))));
     other_program_ = must(Program::create(testing::model_path("tiny-base")));
-    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, false);
+    decoder_ = std::make_unique<CodecDecoder>(*program_, metadata_, nullptr);
   }
 
   /// Codes of one frame.
@@ -51,7 +51,7 @@ class DecodePoolTest : public ::testing::Test {
             return Error{ErrorCode::kExecution, "no more decoders"};
           }
           Program& program = num_decoders_ == 1 ? *program_ : *other_program_;
-          return std::unique_ptr<FrameDecoder>(std::make_unique<CodecDecoder>(program, metadata_, false));
+          return std::unique_ptr<FrameDecoder>(std::make_unique<CodecDecoder>(program, metadata_, nullptr));
         },
         [this] {
           const std::lock_guard<std::mutex> lock(mutex_);

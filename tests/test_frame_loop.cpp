@@ -32,6 +32,7 @@ class FrameLoopTest : public ::testing::Test {
     auto piece = std::make_unique<SpokenPiece>(frames_.create_stream().value());
     piece->stream->draw.seed = seed;
     piece->begin(kMaxTokens);
+    frames_.take_place(*piece->stream);
     frames_.begin(*piece->stream, index, kMaxTokens);
     return piece;
   }

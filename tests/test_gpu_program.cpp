@@ -147,11 +147,13 @@ TEST_F(GpuProgramTest, WarmingUpDoesNotChangeTheSpeech) {
 
 TEST_F(GpuProgramTest, OneSessionAProcess) {
   const auto other = testing::make_engine(kTwoCalls);
-  for (Engine* engine : {engine_, other.get()}) {
+  const std::pair<Engine*, const char*> refusing[] = {{engine_, "1 utterance at once"},
+                                                      {other.get(), "another engine"}};
+  for (const auto& [engine, words] : refusing) {
     const auto second = engine->create_session();
     ASSERT_FALSE(second.ok());
     EXPECT_EQ(second.error().code, ErrorCode::kInvalidState);
-    EXPECT_NE(second.error().message.find("one utterance at a time"), std::string::npos) << second.error().message;
+    EXPECT_NE(second.error().message.find(words), std::string::npos) << second.error().message;
   }
   ASSERT_TRUE(engine_->preload(Workload::kSpeech).ok());  // That of the session beside it is not disturbed.
   EXPECT_EQ(engine_->capacity().max_sessions, 1);
@@ -215,7 +217,7 @@ TEST(GpuProgramFilesTest, InfoNeedsNeitherWeightsNorGpu) {
   const auto frame = std::find_if(info.methods.begin(), info.methods.end(),
                                   [](const MethodInfo& method) { return method.name == "frame"; });
   ASSERT_NE(frame, info.methods.end());
-  EXPECT_EQ(frame->inputs, std::vector<std::string>{"float[77]"});  // A row of 64, 3 random numbers, 10 others.
+  EXPECT_EQ(frame->inputs, std::vector<std::string>{"float[1, 77]"});  // A row of 64, 3 random numbers, 10 others.
   EXPECT_TRUE(must(read_model_info(model_path("tiny-customvoice"))).gpu_arch.empty());
 }
 

@@ -376,7 +376,9 @@ Result<RunnerOptions> finish(CommandLine line) {
   }
   ASSIGN_OR_RETURN(options.ref_recording, line.ref.options());
   choose_output(options);
-  options.engine.max_batch = std::max(options.engine.max_batch, static_cast<int32_t>(options.batch));
+  if (options.batch > EngineOptions::kUsualBatch) {
+    options.engine.max_batch = static_cast<int32_t>(options.batch);
+  }
   RETURN_IF_ERROR(check_outputs(options));
   return options;
 }

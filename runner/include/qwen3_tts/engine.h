@@ -32,7 +32,8 @@ class SynthesisSession;
 /// How many sessions an engine can have, and what one takes.
 struct EngineCapacity {
   /// Utterances that there is a place for: sessions, and the pieces that they speak ahead (SynthesisOptions::ahead).
-  /// 1, in all engines of the process, where a GPU keeps their state.
+  /// Of a model for a GPU as many as it was exported for; one engine of a process has sessions then. Pieces ahead take
+  /// none of the sessions' places there, but only what these leave free.
   int64_t max_sessions;
   int64_t max_batch;     ///< Utterances that share a call; more take turns (EngineOptions::max_batch).
   int64_t num_sessions;  ///< Those that exist.

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace qwen3_tts {
@@ -45,8 +46,10 @@ struct EngineOptions {
   /// With two, sessions decode on a thread of their own, beside the other stages.
   int32_t num_threads = 0;
   /// Utterances that share a call: threads that are in next() of their sessions at once read the weights once for all,
-  /// and each says the same bytes as alone. More wait for their turn. 1: one after the other.
-  int32_t max_batch = 8;
+  /// and each says the same bytes as alone. More wait for their turn. 1: one after the other. Unset: as many as is
+  /// usual, and of a model for a GPU as many as it was exported for.
+  std::optional<int32_t> max_batch;
+  static constexpr int32_t kUsualBatch = 8;
   /// As few calls a frame as the model has methods for: cp_generate, and on a GPU frame. false: code_predictor and
   /// cp_head for every code, same codes.
   bool fused_code_predictor = true;

@@ -1,5 +1,7 @@
 #include "program/cuda_contract.h"
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "base/try.h"
@@ -8,7 +10,9 @@ namespace qwen3_tts {
 namespace {
 
 /// Of the keys, of the methods of such a program, and of what they take and give.
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
+
+constexpr int64_t kMaxBatch = 32;
 
 Error invalid(const std::string& what) {
   return Error{ErrorCode::kInvalidModel, "the model's constant 'cuda': " + what + kReexport + " --backend cuda"};
@@ -26,6 +30,15 @@ Result<std::string> read_text(const Json& object, const std::string& key) {
     return invalid("'" + key + "' must be a non-empty string");
   }
   return *text;
+}
+
+Result<int64_t> read_batch(const Json& object) {
+  const auto entry = object.find("batch");
+  const auto batch = entry == object.end() ? std::nullopt : integer_in(*entry, 1, kMaxBatch);
+  if (!batch.has_value()) {
+    return invalid("'batch' must be a whole number from 1 to " + std::to_string(kMaxBatch));
+  }
+  return *batch;
 }
 
 Result<std::vector<std::string>> read_methods(const Json& object, const std::string& key) {
@@ -60,6 +73,7 @@ Result<CudaContract> CudaContract::parse(std::string_view json) {
   CudaContract contract;
   ASSIGN_OR_RETURN(contract.gpu_arch, read_text(object, "gpu_arch"));
   ASSIGN_OR_RETURN(contract.dtype, read_text(object, "dtype"));
+  ASSIGN_OR_RETURN(contract.batch, read_batch(object));
   ASSIGN_OR_RETURN(contract.static_methods, read_methods(object, "static_methods"));
   return contract;
 }

@@ -76,6 +76,12 @@ Result<ModelFile> open(const EngineOptions& options, Extent extent) {
   ASSIGN_OR_RETURN(auto metadata, read_object<ModelMetadata>(*program, contract::kContractMethod));
   RETURN_IF_ERROR(require_digests(source, options.verify));
   ASSIGN_OR_RETURN(auto cuda, read_cuda(*program, methods));
+  if (cuda && cuda->batch != metadata.max_batch) {
+    return Error{ErrorCode::kInvalidModel, "'" + source.name() + "': its contract says that " +
+                                               std::to_string(metadata.max_batch) +
+                                               " utterances share a call, and its constant 'cuda' " +
+                                               std::to_string(cuda->batch) + kReexport + " --backend cuda"};
+  }
   return ModelFile{std::move(program), std::move(metadata), std::move(cuda), {options.profile, "", false}};
 }
 

@@ -308,7 +308,7 @@ Status Program::run(const std::string& method, const std::vector<et::EValue>& in
   return {};
 }
 
-Status Program::run_on_ones(const std::string& method) {
+Status Program::run_on_ones(const std::string& method, bool has_slot) {
   ASSIGN_OR_RETURN(const MethodSpec spec, method_spec(method));
   std::vector<executorch::extension::TensorPtr> tensors;
   std::vector<et::EValue> inputs;
@@ -318,6 +318,11 @@ Status Program::run_on_ones(const std::string& method) {
     }
     tensors.push_back(executorch::extension::ones(input->sizes, input->type));
     inputs.emplace_back(*tensors.back());
+  }
+  if (has_slot) {  // The last input. Of a program for one utterance there is no slot 1.
+    const TensorSpec& slot = *spec.inputs.back();
+    tensors.push_back(executorch::extension::zeros(slot.sizes, slot.type));
+    inputs.back() = *tensors.back();
   }
   return execute(method, inputs, {});
 }

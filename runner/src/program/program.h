@@ -91,8 +91,9 @@ class Program {
   Status execute(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
                  std::initializer_list<OutputBuffer> outputs);
 
-  /// Runs a method on ones and drops what it gives. State that it keeps is then of no utterance, but finite.
-  Status run_on_ones(const std::string& method);
+  /// Runs a method on ones, and on slot 0 where `has_slot`, and drops what it gives. State that it keeps is then of no
+  /// utterance, but finite.
+  Status run_on_ones(const std::string& method, bool has_slot = false);
 
   /// Forgets what was recorded so far. A program that is not profiled has nothing to forget.
   void start_profile();

@@ -61,18 +61,24 @@ std::vector<Signature> gpu_signatures(const ModelMetadata& metadata) {
   const int64_t width = metadata.hidden_size;
   const int64_t groups = metadata.num_code_groups;
   const Sizes number = {1};
+  const Sizes slot = {1};
   const Sizes row = {1, width};
   return {
       {contract::kEncodeText, {{rows}}, {}, 1, 1},
       {contract::kCodecEmbed, {{rows}}, {}, 1, 1},
-      {contract::kTalkerPrefill, {{rows, width}, number, number}, {}},
-      {contract::kTalker, {row, number}, {}},
-      {contract::kFrame, {{width + groups + kFrameNumbers}}, {}},
-      {contract::kCpGenerate, {row, number, {groups - 1}, {3}}, {}},
+      {contract::kTalkerPrefill, {{rows, width}, number, number, slot}, {}, 0, 0, true},
+      {contract::kTalker, {row, number, slot}, {}, 0, 0, true},
+      {contract::kFrame, {{metadata.max_batch, width + groups + kFrameNumbers}}, {}},
+      {contract::kCpGenerate, {row, number, {groups - 1}, {3}, slot}, {}, 0, 0, true},
       {contract::kCodePredictor, {row, number}, {}},
       {contract::kCpHead, {{1, metadata.code_predictor_hidden_size}}, {}},
-      {contract::kDecodeAudio, {{1, groups}, number}, {}},
-      {contract::kDecodeChunk, {{metadata.max_decode_frames, groups}, {metadata.max_decode_frames}}, {}},
+      {contract::kDecodeAudio, {{1, groups}, number, slot}, {}, 0, 0, true},
+      {contract::kDecodeChunk,
+       {{metadata.max_decode_frames, groups}, {metadata.max_decode_frames}, slot},
+       {},
+       0,
+       0,
+       true},
   };
 }
 

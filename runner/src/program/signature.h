@@ -22,10 +22,12 @@ struct Signature {
   /// and of so many first outputs.
   size_t num_dynamic_inputs = 0;
   size_t num_dynamic_outputs = 0;
+  bool has_slot = false;  ///< The last of the inputs is the number of a slot of the program's state.
 };
 
 /// The methods that speak, in the order of the data flow; no file has all of them. Those of a program that keeps the
-/// state itself take none, and read one row at a time after the prompt.
+/// state itself take none but the number of the utterance's slot, and read one row of an utterance at a time after the
+/// prompt.
 std::vector<Signature> speaking_signatures(const ModelMetadata& metadata, bool program_keeps_state);
 
 /// kInvalidModel unless the program's method has these inputs. Loads nothing.

@@ -1,22 +1,27 @@
 #include "program/state_lease.h"
 
-#include <atomic>
+#include <cstdint>
+#include <mutex>
 #include <utility>
 
 namespace qwen3_tts {
 namespace {
 
-std::atomic<bool> is_taken{false};
+std::mutex mutex;  // Of what follows.
+const void* owner = nullptr;
+int64_t num_leases = 0;
 
 }  // namespace
 
-Result<StateLease> StateLease::take() {
-  if (is_taken.exchange(true)) {
-    return Error{
-        ErrorCode::kInvalidState,
-        "a model for a GPU speaks one utterance at a time, and another session of this process has it; destroy "
-        "that session first, or speak in another process"};
+Result<StateLease> StateLease::take(const void* engine) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (num_leases > 0 && owner != engine) {
+    return Error{ErrorCode::kInvalidState,
+                 "one model for a GPU speaks at a time in a process, and another engine has sessions; destroy those "
+                 "first, or speak in another process"};
   }
+  owner = engine;
+  ++num_leases;
   return StateLease();
 }
 
@@ -24,7 +29,8 @@ StateLease::StateLease(StateLease&& other) noexcept : is_held_(std::exchange(oth
 
 StateLease::~StateLease() {
   if (is_held_) {
-    is_taken = false;
+    const std::lock_guard<std::mutex> lock(mutex);
+    --num_leases;
   }
 }
 

@@ -4,12 +4,12 @@
 
 namespace qwen3_tts {
 
-/// The right to speak with a program for a GPU, whose methods keep the caches of one utterance. There is one in a
-/// process, whatever the number of engines: the int4 kernels of ExecuTorch's CUDA backend share a buffer.
+/// The right to run the methods of a program for a GPU, which keep the state of its utterances. One engine of a process
+/// has it at a time, for as many sessions as it has: the int4 kernels of ExecuTorch's CUDA backend share a buffer.
 class StateLease {
  public:
-  /// kInvalidState while somebody else has it.
-  static Result<StateLease> take();
+  /// For who runs them on behalf of `engine`, whatever that points to. kInvalidState while another engine has it.
+  static Result<StateLease> take(const void* engine);
   StateLease(StateLease&& other) noexcept;
   StateLease& operator=(StateLease&&) = delete;
   StateLease(const StateLease&) = delete;

@@ -105,6 +105,13 @@ Result<std::unique_ptr<FrameMaker>> create_frame_maker(Engine::Impl& engine) {
   return frames;
 }
 
+/// Of a program that keeps the state.
+bool has_slot(const std::string& method, const ModelMetadata& metadata) {
+  const std::vector<Signature> signatures = speaking_signatures(metadata, true);
+  return std::any_of(signatures.begin(), signatures.end(),
+                     [&](const Signature& signature) { return signature.method == method && signature.has_slot; });
+}
+
 std::set<std::string> static_methods(const ModelFile& model) {
   return model.cuda ? std::set<std::string>(model.cuda->static_methods.begin(), model.cuda->static_methods.end())
                     : std::set<std::string>();
@@ -125,9 +132,14 @@ Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const FramePath& chose
       prefix_cache(chosen.program_keeps_state ? 0 : prefix_cache_bytes) {}
 
 Status Engine::Impl::make_stages(const EngineOptions& options) {
+  if (frame_path.program_keeps_state) {
+    codec_slots = std::make_unique<SlotNumbers>(metadata.max_batch);
+  }
+  const int64_t usual_batch = frame_path.program_keeps_state ? metadata.max_batch : EngineOptions::kUsualBatch;
+  const int64_t batch = options.max_batch.value_or(usual_batch);
   frame_embedding = std::make_unique<Embedding>(rows(), metadata);
   ASSIGN_OR_RETURN(frames, create_frame_maker(*this));
-  loop = std::make_unique<FrameLoop>(*frames, metadata, std::min<int64_t>(options.max_batch, metadata.max_batch));
+  loop = std::make_unique<FrameLoop>(*frames, metadata, std::min<int64_t>(batch, metadata.max_batch));
   if (is_pipelined()) {
     decode_pool = std::make_unique<DecodePool>(
         second_codec_program == nullptr ? 1 : 2, [this] { return make_decoder(); }, [this] { loop->wake(); });
@@ -140,7 +152,7 @@ Result<std::unique_ptr<FrameDecoder>> Engine::Impl::make_decoder() {
   const bool is_second = is_codec_program_taken.exchange(true);
   Program& own = is_second ? *second_codec_program : *codec_program;
   auto made = catching([&]() -> Result<std::unique_ptr<FrameDecoder>> {
-    return std::unique_ptr<FrameDecoder>(std::make_unique<CodecDecoder>(own, metadata, frame_path.program_keeps_state));
+    return std::unique_ptr<FrameDecoder>(std::make_unique<CodecDecoder>(own, metadata, codec_slots.get()));
   });
   if (!made.ok() && !is_second) {
     is_codec_program_taken = false;
@@ -181,8 +193,14 @@ Status Engine::Impl::preload(Workload workload) const {
   return {};
 }
 
+Status Engine::Impl::make_ready(Workload workload) {
+  RETURN_IF_ERROR(preload(workload));
+  return frame_path.program_keeps_state ? warm_up() : Status();
+}
+
 Status Engine::Impl::warm_up() {
   constexpr int kCalls = 4;  // The last one captures.
+  const std::lock_guard<std::mutex> lock(warm_mutex);
   std::vector<std::pair<Program*, std::string>> warming;
   for (Program* each : {program.get(), codec_program.get()}) {
     for (const LoadedMethod& method : each == nullptr ? std::vector<LoadedMethod>() : each->loaded_methods()) {
@@ -193,7 +211,7 @@ Status Engine::Impl::warm_up() {
   }
   for (int call = 0; call < kCalls; ++call) {
     for (const auto& [owner, method] : warming) {
-      RETURN_IF_ERROR(owner->run_on_ones(method));
+      RETURN_IF_ERROR(owner->run_on_ones(method, has_slot(method, metadata)));
     }
   }
   return {};
@@ -205,8 +223,8 @@ Result<std::shared_ptr<Engine::Impl>> open_engine(const EngineOptions& options) 
   const Clock::time_point start = Clock::now();
   register_ops();
   RETURN_IF_ERROR(check_thread_count(options.num_threads));
-  if (options.max_batch < 1) {
-    return invalid_argument("max_batch is " + std::to_string(options.max_batch) + "; it must be 1 or more");
+  if (options.max_batch.value_or(1) < 1) {
+    return invalid_argument("max_batch is " + std::to_string(*options.max_batch) + "; it must be 1 or more");
   }
   ASSIGN_OR_RETURN(ModelFile model, open_model(options));
   RETURN_IF_ERROR(open_weights(model, options));
@@ -224,7 +242,8 @@ Result<std::shared_ptr<Engine::Impl>> open_engine(const EngineOptions& options) 
   }
   RETURN_IF_ERROR(set_thread_count(options.num_threads));
   ASSIGN_OR_RETURN(impl->codec_program, open_codec(source, opened_with, frame_path));
-  if (!frame_path.program_keeps_state && options.max_batch > 1) {  // Now: the file may be another one later.
+  if (!frame_path.program_keeps_state &&
+      options.max_batch.value_or(EngineOptions::kUsualBatch) > 1) {  // Now: the file may be another one later.
     ASSIGN_OR_RETURN(impl->second_codec_program, open_codec(source, opened_with, frame_path));
   }
   ASSIGN_OR_RETURN(impl->rows_program, open_rows(source, opened_with, frame_path));
@@ -282,12 +301,11 @@ EngineCapacity Engine::capacity() const {
 
 Status Engine::preload(Workload workload) {
   return catching([&]() -> Status {
-    RETURN_IF_ERROR(impl_->preload(workload));
     if (!impl_->frame_path.program_keeps_state) {
-      return {};
+      return impl_->preload(workload);
     }
-    const auto lease = StateLease::take();  // While a session has it, that session warms up what it needs.
-    return lease.ok() ? impl_->warm_up() : Status();
+    const auto lease = StateLease::take(impl_.get());  // While another engine has it, sessions of this one warm up.
+    return lease.ok() ? impl_->make_ready(workload) : impl_->preload(workload);
   });
 }
 

@@ -93,6 +93,9 @@ void FrameLoop::lead(std::unique_lock<std::mutex>& lock, const Pieces& pieces) {
   lock.lock();
   for (SpokenPiece* piece : pieces) {
     note(*piece, status, times, static_cast<double>(pieces.size()));
+    if (piece->has_ended || !piece->status.ok()) {
+      frames_.leave_place(*piece->stream);  // Before those who wait for one are asked.
+    }
   }
   is_led_ = false;
   call_ended_.notify_all();

@@ -93,6 +93,7 @@ class Speech {
   void drop_pieces();
   void drop(SpokenPiece& piece);
   Status read_piece(SpokenPiece& piece, const PieceStart& start);
+  bool wait_for_place(SpokenPiece& piece);
   Status read_prompt(SpokenPiece& piece, const PromptPlan& plan);
   Status read_rows(SpokenPiece& piece, const float* rows, int64_t num_rows);
   Status make_prompt(SpokenPiece& piece, const PromptPlan& plan, int64_t num_known);

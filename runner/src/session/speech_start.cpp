@@ -13,9 +13,6 @@ namespace {
 // How far what was delivered is before what a listener has heard, for a piece ahead to be begun: its prompt takes time.
 constexpr double kLeadMs = 500;
 
-// Rows of a prompt that others wait for: as long as about two frames of theirs.
-constexpr int64_t kSliceRows = 16;
-
 }  // namespace
 
 Status Speech::start(UtterancePlan plan, const ResolvedOptions& options) {
@@ -49,6 +46,7 @@ void Speech::count(const Piece& piece) {
 Status Speech::begin_piece() {
   if (heard_ != nullptr) {
     parts_.loop.remove(*heard_);
+    parts_.frames.leave_place(*heard_->stream);  // A limit over the whole text may have ended it.
     spare_.push_back(std::exchange(heard_, nullptr));
   }
   const PieceStart start = utterance_.begin_piece();
@@ -77,6 +75,9 @@ Status Speech::begin_ahead() {
     add_spare(*std::move(stream));
   }
   SpokenPiece* piece = spare_.back();
+  if (!parts_.frames.take_place(*piece->stream)) {
+    return {};  // The same.
+  }
   ahead_.push_back(piece);
   spare_.pop_back();
   RETURN_IF_ERROR(read_piece(*piece, utterance_.start_of_piece(ahead_.size() - 1)));
@@ -109,6 +110,7 @@ void Speech::drop_pieces() {
     parts_.frames.rest(*piece->stream);
     piece->stream->prompt = {};
   }
+  parts_.loop.wake();  // Somebody may wait for a place.
 }
 
 void Speech::drop(SpokenPiece& piece) {
@@ -125,12 +127,26 @@ void Speech::add_spare(std::unique_ptr<FrameStream> stream) {
 }
 
 Status Speech::read_piece(SpokenPiece& piece, const PieceStart& start) {
-  piece.stream->draw = utterance_.options().draw;
   piece.begin(start.max_tokens);
+  if (!wait_for_place(piece)) {
+    return {};
+  }
+  piece.stream->draw = utterance_.options().draw;
   parts_.frames.begin(*piece.stream, start.index, start.max_tokens);
   RETURN_IF_ERROR(read_prompt(piece, start.prompt));
   parts_.loop.add(piece);
   return {};
+}
+
+/// Where all places are taken, pieces ahead have some of them, as there are no more sessions than places. Their frames
+/// are made here, and who has all its frames leaves its place. False when the utterance is stopped meanwhile.
+bool Speech::wait_for_place(SpokenPiece& piece) {
+  bool has_place = false;
+  parts_.loop.make_until([&] {
+    has_place = has_place || parts_.frames.take_place(*piece.stream);
+    return has_place || is_stopped_;
+  });
+  return has_place;
 }
 
 /// The talker over the prompt, less what the cache knows of it. The prefix is read by calls of its own, so that what
@@ -163,8 +179,7 @@ Status Speech::read_prompt(SpokenPiece& piece, const PromptPlan& plan) {
 /// speak: they have their turn between two calls.
 Status Speech::read_rows(SpokenPiece& piece, const float* rows, int64_t num_rows) {
   for (int64_t first = 0; first < num_rows && !is_stopped_;) {
-    const int64_t most =
-        parts_.loop.has_others(piece) ? std::min(kSliceRows, parts_.metadata.max_rows) : parts_.metadata.max_rows;
+    const int64_t most = parts_.loop.has_others(piece) ? parts_.frames.slice_rows() : parts_.metadata.max_rows;
     const int64_t count = std::min(most, num_rows - first);
     RETURN_IF_ERROR(parts_.frames.read(*piece.stream, rows + first * parts_.metadata.hidden_size, count));
     first += count;

@@ -18,12 +18,12 @@ using Impl = SynthesisSession::Impl;
 Result<std::unique_ptr<Impl>> Impl::create(std::shared_ptr<Engine::Impl> engine) {
   std::optional<StateLease> lease;
   if (engine->frame_path.program_keeps_state) {
-    ASSIGN_OR_RETURN(StateLease taken, StateLease::take());
+    ASSIGN_OR_RETURN(StateLease taken, StateLease::take(engine.get()));
     lease.emplace(std::move(taken));
   }
   std::unique_ptr<Impl> impl(new Impl(std::move(engine), std::move(lease)));
   Engine::Impl& parts = *impl->engine_;
-  impl->decoder_ = std::make_unique<CodecDecoder>(parts.codec(), parts.metadata, parts.frame_path.program_keeps_state);
+  impl->decoder_ = std::make_unique<CodecDecoder>(parts.codec(), parts.metadata, parts.codec_slots.get());
   ASSIGN_OR_RETURN(impl->speech_, Speech::create({parts.metadata, impl->embedding_, *parts.frames, *parts.loop,
                                                   *impl->decoder_, parts.decode_pool.get(), parts.prefix_cache}));
   return impl;
@@ -43,8 +43,7 @@ Impl::~Impl() {
 /// What no earlier request needed. Counts for itself, so that the times of the stages are those of a loaded model.
 Status Impl::load_methods(Workload workload) {
   const ScopedTimer timer(speech_->stats().load_ms);
-  RETURN_IF_ERROR(engine_->preload(workload));
-  return lease_ ? engine_->warm_up() : Status();
+  return engine_->make_ready(workload);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ Status CodePredictor::predict(const std::vector<BegunFrame>& frames) {
     const SamplingParams& params = frame.draw->subtalker;
     std::copy_n(frame.hidden, width_, rows_.begin() + static_cast<std::ptrdiff_t>(i * width_));
     code0_[i] = frame.code0;
-    slots_[i] = slots_[frames.size() + i] = static_cast<int64_t>(i);
+    slots_[i] = slots_[frames.size() + i] = kv_ ? static_cast<int64_t>(i) : frame.slot;
     for (size_t group = 1; group < num_groups_; ++group) {
       *uniform_number++ = uniform(frame.draw->seed, frame.index, static_cast<uint32_t>(group), frame.piece);
     }
@@ -112,9 +112,9 @@ Status CodePredictor::predict_fused() {
   const auto uniforms = kv_ ? matrix(uniforms_, count, num_groups_ - 1) : row_of(uniforms_, num_groups_ - 1);
   const auto sampling = kv_ ? matrix(sampling_, count, 3) : row_of(sampling_, 3);
   const auto slots = numbers(slots_.data(), count);
-  std::vector<EValue> inputs = {*hidden, *code0, *uniforms, *sampling};
+  std::vector<EValue> inputs = {*hidden, *code0, *uniforms, *sampling, *slots};
   if (kv_) {
-    inputs.insert(inputs.end(), {*slots, kv_->tensor()});
+    inputs.emplace_back(kv_->tensor());
   }
   return program_.execute(cp_generate_, inputs,
                           {{codes_.data(), static_cast<int64_t>(count * num_groups_)},

@@ -25,6 +25,7 @@ struct BegunFrame {
   const DrawOptions* draw;  ///< How codes are drawn,
   uint32_t piece;           ///< and with which random numbers: those of this piece
   uint64_t index;           ///< and of this frame of it.
+  int64_t slot = 0;         ///< The utterance's, where the program keeps its state.
 };
 
 /// Completes frames: codes 1 to G - 1 from the talker's hidden state and code 0, of several utterances in one call.
@@ -32,14 +33,15 @@ struct BegunFrame {
 /// at a time.
 class CodePredictor {
  public:
-  /// Borrows `program`, which may keep keys and values itself, of one utterance, and `embedding`.
+  /// Borrows `program`, which may keep keys and values itself, of one frame, and `embedding`.
   static Result<std::unique_ptr<CodePredictor>> create(Program& program, Embedding& embedding,
                                                        const ModelMetadata& metadata, bool is_fused,
                                                        bool program_keeps_kv);
   CodePredictor(const CodePredictor&) = delete;
   CodePredictor& operator=(const CodePredictor&) = delete;
 
-  /// At most max_batch frames. An error is one of the call; check() tells what is wrong with a frame alone.
+  /// At most max_batch frames, and one where the program keeps keys and values. An error is one of the call; check()
+  /// tells what is wrong with a frame alone.
   Status predict(const std::vector<BegunFrame>& frames);
 
   /// Whether the codes of the frame with this index in the last predict() are codes.

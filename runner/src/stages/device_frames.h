@@ -15,9 +15,9 @@
 
 namespace qwen3_tts {
 
-/// Frames that one call makes each: the first of a piece by `cp_generate`, from the prompt's logits, the others by
-/// `frame`, which is the talker's step, code 0 and the other codes. All state is the program's, so nothing but the
-/// codes comes back from a GPU; there can be one stream at a time.
+/// Frames that are made whole: the first of a piece by `cp_generate`, from the prompt's logits, the others by `frame`,
+/// which is the talker's step, code 0 and the other codes, of all utterances in one call. All state is the program's,
+/// in a slot for each piece that is spoken, so nothing but the codes comes back from a GPU.
 class DeviceFrames : public FrameMaker {
  public:
   /// Borrows `program` and `metadata`.
@@ -26,11 +26,14 @@ class DeviceFrames : public FrameMaker {
   DeviceFrames& operator=(const DeviceFrames&) = delete;
 
   int64_t max_streams() const override { return talker_->max_states(); }
+  int64_t slice_rows() const override { return metadata_.max_rows; }
   Result<std::unique_ptr<FrameStream>> create_stream() override;
+  bool take_place(FrameStream& stream) override;
+  void leave_place(FrameStream& stream) override;
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override;
   Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;
   /// Makes the whole frames, as the talker reads each with its text row. The codes of one whose token ends the piece
-  /// are without meaning.
+  /// are without meaning. An error of a call is that of its streams, and not of those that begin a piece beside them.
   Status draw(const Streams& streams) override;
   Status complete(const Streams& streams) override;
   Snapshot snapshot(const FrameStream& stream) const override;
@@ -45,25 +48,32 @@ class DeviceFrames : public FrameMaker {
 
   static Stream& own(FrameStream& stream);
 
-  /// Fills codes_ with a whole frame. Of the first one the end token leaves the other codes what they are.
+  /// The slot of the stream, and its row.
+  static int64_t row_of(const Stream& stream);
+
+  /// Fills the stream's row of codes_ with the first frame of a piece. The end token leaves the other codes zeros.
   Status make_first(Stream& stream);
-  Status make_next(Stream& stream);
-  /// Into packed_, in the order of qwen3_tts/export/cuda/frame_input.py.
+  /// Fills the rows of all these, whose pieces have a frame.
+  Status make_next(const std::vector<Stream*>& streams);
+  /// Says in all rows of packed_ that they are idle.
+  void pack_idle();
+  /// Into the stream's row of packed_, in the order of qwen3_tts/export/cuda/frame_input.py.
   void pack(const Stream& stream);
-  /// kExecution when a code says that there was nothing to draw from.
-  Status check_codes(uint64_t frame) const;
+  /// Takes the frame in the stream's row of codes_. kExecution when a code says that there was nothing to draw from.
+  Status take_codes(Stream& stream) const;
 
   Program& program_;
   const ModelMetadata& metadata_;
   std::string frame_;
   std::string cp_generate_;
   std::unique_ptr<Talker> talker_;  ///< Reads prompts, and draws what comes first after them.
-  std::vector<float> packed_;    ///< [H + G + 10] what `frame` reads.
+  size_t num_groups_;
+  size_t packed_size_;           ///< H + G + 10
+  std::vector<float> packed_;    ///< [max_batch, H + G + 10] what `frame` reads: a row of each slot.
   std::vector<float> uniforms_;  ///< [G - 1] and [3], what `cp_generate` reads.
   std::vector<float> sampling_;
-  std::vector<int64_t> codes_;   ///< [G]
+  std::vector<int64_t> codes_;  ///< [max_batch, G]
   executorch::extension::TensorPtr packed_tensor_;
-  executorch::extension::TensorPtr code0_tensor_;  ///< [1], of codes_.
   executorch::extension::TensorPtr uniforms_tensor_;
   executorch::extension::TensorPtr sampling_tensor_;
 };

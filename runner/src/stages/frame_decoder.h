@@ -2,17 +2,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <qwen3_tts/result.h>
 
 #include "program/mapped_tensor.h"
+#include "stages/slot_numbers.h"
 
 namespace qwen3_tts {
 
 /// What a FrameDecoder keeps of one utterance.
 struct DecoderState {
   std::vector<MappedTensor> tensors;  ///< History, keys and values; none when the program keeps them.
+  std::optional<SlotNumber> place;    ///< Where the program keeps them: in this slot.
   int64_t position = 0;               ///< Frames decoded.
 
   /// Begins an utterance. A program that keeps the state begins anew at position 0.
@@ -31,6 +34,7 @@ class FrameDecoder {
  public:
   virtual ~FrameDecoder() = default;
 
+  /// kInvalidState when there are as many as can be.
   virtual Result<DecoderState> create_state() = 0;
 
   /// `codes`: [num_frames, G], 1 to max_decode_frames of them. `samples`: [num_frames * samples_per_frame].

@@ -38,19 +38,30 @@ struct FrameStream {
 /// Makes the frames of utterances, several of which may share a call: each is the same to the last bit, alone or not.
 /// For one thread at a time, but for what says otherwise.
 ///
-/// Of a piece: begin(), read() until the prompt is read, and then draw() and complete() for every frame; after a token
-/// that ends the piece there is no complete(). Nothing of an utterance is kept here but in its FrameStream.
+/// Of a piece: take_place(), begin(), read() until the prompt is read, and then draw() and complete() for every frame;
+/// after a token that ends the piece there is no complete(). Nothing of an utterance is kept here but in its
+/// FrameStream.
 class FrameMaker {
  public:
   using Streams = std::vector<FrameStream*>;
 
   virtual ~FrameMaker() = default;
 
-  /// Streams that there can be at once.
+  /// Pieces that can be spoken at once.
   virtual int64_t max_streams() const = 0;
 
-  /// The state of a new utterance, which this maker alone can use. kInvalidState when there are as many as can be.
+  /// Most rows of a prompt that are read while others wait for their frames.
+  virtual int64_t slice_rows() const = 0;
+
+  /// The state of a new utterance, which this maker alone can use. kInvalidState when there are as many as can be, of
+  /// those that have their place from the beginning.
   virtual Result<std::unique_ptr<FrameStream>> create_stream() = 0;
+
+  /// Gives the stream the place that a piece needs, from begin() to leave_place() or rest(), unless it has one. False
+  /// where others have all places. Takes no memory.
+  virtual bool take_place(FrameStream& stream) = 0;
+  /// No other frame of its piece is made: others may have its place.
+  virtual void leave_place(FrameStream& stream) = 0;
 
   /// Begins the piece with this number of at most `max_tokens` tokens: no row is read, no token drawn.
   virtual void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) = 0;
@@ -59,7 +70,8 @@ class FrameMaker {
   /// calls may change the last bits of what comes of it. Safe from any thread, for a stream of its own.
   virtual Status read(FrameStream& stream, const float* rows, int64_t num_rows) = 0;
 
-  /// Draws the next token of every stream, which its `tokens` end with. An error is one of the call and of all streams.
+  /// Draws the next token of every stream, which its `tokens` end with. An error is one of the call and of all streams;
+  /// one of a stream alone is its `status`.
   virtual Status draw(const Streams& streams) = 0;
 
   /// Completes the frames that begin with those tokens: `codes` of every stream.

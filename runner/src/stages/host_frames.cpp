@@ -7,6 +7,11 @@
 #include "base/try.h"
 
 namespace qwen3_tts {
+namespace {
+
+constexpr int64_t kSliceRows = 16;  // As long as about two frames of those who wait.
+
+}  // namespace
 
 struct HostFrames::Stream : FrameStream {
   TalkerState talker;
@@ -23,14 +28,16 @@ Result<std::unique_ptr<HostFrames>> HostFrames::create(Program& program, Embeddi
   ASSIGN_OR_RETURN(auto talker, Talker::create(program, metadata, program_keeps_kv));
   ASSIGN_OR_RETURN(auto code_predictor,
                    CodePredictor::create(program, embedding, metadata, is_fused, program_keeps_kv));
-  return std::unique_ptr<HostFrames>(new HostFrames(metadata, std::move(talker), std::move(code_predictor)));
+  return std::unique_ptr<HostFrames>(
+      new HostFrames(metadata, std::move(talker), std::move(code_predictor), program_keeps_kv));
 }
 
 HostFrames::HostFrames(const ModelMetadata& metadata, std::unique_ptr<Talker> talker,
-                       std::unique_ptr<CodePredictor> code_predictor)
+                       std::unique_ptr<CodePredictor> code_predictor, bool program_keeps_kv)
     : metadata_(metadata),
       talker_(std::move(talker)),
       code_predictor_(std::move(code_predictor)),
+      program_keeps_kv_(program_keeps_kv),
       rows_(static_cast<size_t>(metadata.max_batch * metadata.hidden_size)) {}
 
 Result<std::unique_ptr<FrameStream>> HostFrames::create_stream() {
@@ -38,6 +45,15 @@ Result<std::unique_ptr<FrameStream>> HostFrames::create_stream() {
   ASSIGN_OR_RETURN(stream->talker, talker_->create_state());
   return std::unique_ptr<FrameStream>(std::move(stream));
 }
+
+/// A call of a program that keeps keys and values takes as long for a few rows as for all.
+int64_t HostFrames::slice_rows() const {
+  return program_keeps_kv_ ? metadata_.max_rows : std::min(kSliceRows, metadata_.max_rows);
+}
+
+bool HostFrames::take_place(FrameStream& stream) { return talker_->take_place(own(stream).talker); }
+
+void HostFrames::leave_place(FrameStream& stream) { Talker::leave_place(own(stream).talker); }
 
 void HostFrames::begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) {
   own(stream).talker.position = 0;
@@ -48,7 +64,28 @@ Status HostFrames::read(FrameStream& stream, const float* rows, int64_t num_rows
   return talker_->read(own(stream).talker, rows, num_rows);
 }
 
+template <typename Make>
+Status HostFrames::make_each(const Streams& streams, const Make& make) {
+  if (!program_keeps_kv_) {
+    return make(streams);
+  }
+  for (FrameStream* each : streams) {
+    if (Status made = make({each}); !made.ok()) {
+      each->status = std::move(made);
+    }
+  }
+  return {};
+}
+
 Status HostFrames::draw(const Streams& streams) {
+  return make_each(streams, [this](const Streams& some) { return draw_together(some); });
+}
+
+Status HostFrames::complete(const Streams& streams) {
+  return make_each(streams, [this](const Streams& some) { return complete_together(some); });
+}
+
+Status HostFrames::draw_together(const Streams& streams) {
   RETURN_IF_ERROR(step(streams));
   for (FrameStream* each : streams) {
     Stream& stream = own(*each);
@@ -77,12 +114,13 @@ Status HostFrames::step(const Streams& streams) {
   return states_.empty() ? Status() : talker_->step(states_, rows_.data());
 }
 
-Status HostFrames::complete(const Streams& streams) {
+Status HostFrames::complete_together(const Streams& streams) {
   frames_.clear();
   for (FrameStream* each : streams) {
     const Stream& stream = own(*each);
-    frames_.push_back(
-        {stream.talker.hidden.data(), stream.tokens.back(), &stream.draw, stream.piece, stream.tokens.size() - 1});
+    const auto& place = stream.talker.place;
+    frames_.push_back({stream.talker.hidden.data(), stream.tokens.back(), &stream.draw, stream.piece,
+                       stream.tokens.size() - 1, place ? place->value() : 0});
   }
   RETURN_IF_ERROR(code_predictor_->predict(frames_));
   for (size_t i = 0; i < streams.size(); ++i) {
@@ -119,6 +157,7 @@ void HostFrames::rest(FrameStream& stream) {
     talker.slot->clear();
   }
   talker.position = 0;
+  Talker::leave_place(talker);
 }
 
 }  // namespace qwen3_tts

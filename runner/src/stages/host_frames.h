@@ -16,7 +16,8 @@
 
 namespace qwen3_tts {
 
-/// Frames that are put together on the host: a step of the talker, code 0 drawn from it, then the code predictor.
+/// Frames that are put together on the host: a step of the talker, code 0 drawn from it, then the code predictor. Where
+/// the program keeps keys and values, each call is of one utterance.
 class HostFrames : public FrameMaker {
  public:
   /// Borrows `program`, which keeps keys and values itself when `program_keeps_kv`, and `embedding`.
@@ -25,7 +26,10 @@ class HostFrames : public FrameMaker {
                                                     bool program_keeps_kv);
 
   int64_t max_streams() const override { return talker_->max_states(); }
+  int64_t slice_rows() const override;
   Result<std::unique_ptr<FrameStream>> create_stream() override;
+  bool take_place(FrameStream& stream) override;
+  void leave_place(FrameStream& stream) override;
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override;
   Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;
   Status draw(const Streams& streams) override;
@@ -39,7 +43,13 @@ class HostFrames : public FrameMaker {
   struct Stream;
 
   HostFrames(const ModelMetadata& metadata, std::unique_ptr<Talker> talker,
-             std::unique_ptr<CodePredictor> code_predictor);
+             std::unique_ptr<CodePredictor> code_predictor, bool program_keeps_kv);
+
+  /// Calls `make` for streams that share a call: all, or each alone, whose error is then its status.
+  template <typename Make>
+  Status make_each(const Streams& streams, const Make& make);
+  Status draw_together(const Streams& streams);
+  Status complete_together(const Streams& streams);
 
   /// Lets the talker read the last frames of the streams that have one, each with its text row.
   Status step(const Streams& streams);
@@ -51,6 +61,7 @@ class HostFrames : public FrameMaker {
   const ModelMetadata& metadata_;
   std::unique_ptr<Talker> talker_;
   std::unique_ptr<CodePredictor> code_predictor_;
+  bool program_keeps_kv_;
   std::vector<float> rows_;              ///< [max_batch, H] that the talker reads next, of the
   std::vector<TalkerState*> states_;     ///< utterances of these.
   std::vector<BegunFrame> frames_;       ///< To be completed.

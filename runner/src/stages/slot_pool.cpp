@@ -1,7 +1,6 @@
 #include "stages/slot_pool.h"
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -25,17 +24,15 @@ void visit_positions(const executorch::aten::Tensor& kv, std::byte* slot, size_t
 // ---------------------------------------------------------------------------------------------------------------------
 // A slot
 
-Slot::Slot(Slot&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), index_(other.index_) {}
-
 Slot& Slot::operator=(Slot&& other) noexcept {
   std::swap(pool_, other.pool_);
-  std::swap(index_, other.index_);
+  std::swap(number_, other.number_);
   return *this;
 }
 
 Slot::~Slot() {
-  if (pool_ != nullptr) {
-    pool_->give_back(index_);
+  if (number_.is_held()) {
+    pool_->discard(index());  // Before anybody else has it.
   }
 }
 
@@ -47,7 +44,7 @@ Snapshot Slot::snapshot(int64_t num_positions) const {
   Snapshot snapshot;
   snapshot.reserve(snapshot_bytes(num_positions));
   const size_t size = pool_->slot_bytes();
-  visit_positions(pool_->tensor(), pool_->kv_.data() + static_cast<size_t>(index_) * size, size, num_positions,
+  visit_positions(pool_->tensor(), pool_->kv_.data() + static_cast<size_t>(index()) * size, size, num_positions,
                   [&](const std::byte* from, size_t count) { snapshot.insert(snapshot.end(), from, from + count); });
   return snapshot;
 }
@@ -55,14 +52,14 @@ Snapshot Slot::snapshot(int64_t num_positions) const {
 void Slot::restore(const Snapshot& snapshot, int64_t num_positions) {
   const std::byte* from = snapshot.data();
   const size_t size = pool_->slot_bytes();
-  visit_positions(pool_->tensor(), pool_->kv_.data() + static_cast<size_t>(index_) * size, size, num_positions,
+  visit_positions(pool_->tensor(), pool_->kv_.data() + static_cast<size_t>(index()) * size, size, num_positions,
                   [&](std::byte* to, size_t count) {
                     std::copy_n(from, count, to);
                     from += count;
                   });
 }
 
-void Slot::clear() { pool_->discard(index_); }
+void Slot::clear() { pool_->discard(index()); }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The pool
@@ -80,26 +77,16 @@ Result<std::unique_ptr<SlotPool>> SlotPool::create(TensorSpec spec) {
   }
 }
 
-SlotPool::SlotPool(MappedTensor kv) : kv_(std::move(kv)), free_(static_cast<size_t>(num_slots())) {
-  std::iota(free_.rbegin(), free_.rend(), 0);
-}
+SlotPool::SlotPool(MappedTensor kv) : kv_(std::move(kv)), numbers_(num_slots()) {}
 
 Result<Slot> SlotPool::lease() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (free_.empty()) {
+  auto number = numbers_.lease();
+  if (!number.has_value()) {
     return Error{ErrorCode::kInvalidState,
                  "all " + std::to_string(num_slots()) +
                      " places for utterances are taken; destroy a session that is not needed"};
   }
-  const int64_t index = free_.back();
-  free_.pop_back();
-  return Slot(this, index);
-}
-
-void SlotPool::give_back(int64_t index) {
-  discard(index);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  free_.push_back(index);
+  return Slot(this, *std::move(number));
 }
 
 }  // namespace qwen3_tts

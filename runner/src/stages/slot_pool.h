@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <vector>
+#include <utility>
 
 #include <qwen3_tts/result.h>
 
 #include "program/mapped_tensor.h"
+#include "stages/slot_numbers.h"
 
 namespace qwen3_tts {
 
@@ -17,13 +17,13 @@ class SlotPool;
 /// An utterance's place in a SlotPool, which it gives back with its memory.
 class Slot {
  public:
-  Slot(Slot&& other) noexcept;
+  Slot(Slot&& other) noexcept = default;
   Slot& operator=(Slot&& other) noexcept;
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
 
-  int64_t index() const { return index_; }
+  int64_t index() const { return number_.value(); }
 
   /// Keys and values at the first `num_positions`, head by head.
   Snapshot snapshot(int64_t num_positions) const;
@@ -35,10 +35,10 @@ class Slot {
 
  private:
   friend class SlotPool;
-  Slot(SlotPool* pool, int64_t index) : pool_(pool), index_(index) {}
+  Slot(SlotPool* pool, SlotNumber number) : pool_(pool), number_(std::move(number)) {}
 
-  SlotPool* pool_;  ///< Null once it was moved from.
-  int64_t index_;
+  SlotPool* pool_;
+  SlotNumber number_;  ///< Not held once this was moved from.
 };
 
 /// Keys and values of many utterances in one tensor, so that one call of the talker takes rows of any of them. It is
@@ -62,13 +62,11 @@ class SlotPool {
 
   explicit SlotPool(MappedTensor kv);
 
-  void give_back(int64_t index);
   void discard(int64_t index) const { kv_.discard(static_cast<size_t>(index) * slot_bytes(), slot_bytes()); }
   size_t slot_bytes() const { return kv_.size_bytes() / static_cast<size_t>(num_slots()); }
 
   MappedTensor kv_;
-  std::mutex mutex_;           ///< Of free_.
-  std::vector<int64_t> free_;  ///< Slots that nobody has; the last one is the next.
+  SlotNumbers numbers_;
 };
 
 }  // namespace qwen3_tts

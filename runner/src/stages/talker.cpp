@@ -44,6 +44,7 @@ Talker::Talker(Program& program, const ModelMetadata& metadata, std::unique_ptr<
       method_(contract::kTalker),
       prefill_method_(contract::kTalkerPrefill),
       slots_(std::move(slots)),
+      places_(metadata.max_batch),
       positions_(static_cast<size_t>(metadata.max_batch)),
       slot_indices_(positions_.size()),
       outputs_(positions_.size()),
@@ -62,6 +63,13 @@ Result<TalkerState> Talker::create_state() {
     state.slot.emplace(std::move(slot));
   }
   return state;
+}
+
+bool Talker::take_place(TalkerState& state) {
+  if (slots_ == nullptr && !state.place.has_value()) {
+    state.place = places_.lease();
+  }
+  return slots_ != nullptr || state.place.has_value();
 }
 
 Status Talker::read(TalkerState& state, const float* rows, int64_t num_rows) {
@@ -86,14 +94,14 @@ Status Talker::read(TalkerState& state, const float* rows, int64_t num_rows) {
 }
 
 Status Talker::read_padded(TalkerState& state, const float* rows, int64_t num_rows) {
-  padded_rows_.resize(static_cast<size_t>(max_rows_ * hidden_size_));
-  const auto first = padded_rows_.end() - num_rows * hidden_size_;
-  std::fill(padded_rows_.begin(), first, 0.0F);
-  std::copy_n(rows, num_rows * hidden_size_, first);
-  const auto tensor = matrix(padded_rows_.data(), max_rows_, hidden_size_);
+  std::vector<float> padded(static_cast<size_t>(max_rows_ * hidden_size_));
+  std::copy_n(rows, num_rows * hidden_size_, padded.end() - num_rows * hidden_size_);
+  int64_t slot_index = state.place->value();
+  const auto tensor = matrix(padded.data(), max_rows_, hidden_size_);
   const auto position = numbers(&state.position, 1);
   const auto count = numbers(&num_rows, 1);
-  RETURN_IF_ERROR(program_.execute(prefill_method_, {*tensor, *position, *count},
+  const auto slot = numbers(&slot_index, 1);
+  RETURN_IF_ERROR(program_.execute(prefill_method_, {*tensor, *position, *count, *slot},
                                    {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}}));
   state.position += num_rows;
   return {};
@@ -129,9 +137,11 @@ Status Talker::step(const std::vector<TalkerState*>& states, float* rows) {
 }
 
 Status Talker::step_in_program(TalkerState& state, float* row) {
+  int64_t slot_index = state.place->value();
   const auto tensor = matrix(row, 1, hidden_size_);
   const auto position = numbers(&state.position, 1);
-  RETURN_IF_ERROR(program_.execute(method_, {*tensor, *position},
+  const auto slot = numbers(&slot_index, 1);
+  RETURN_IF_ERROR(program_.execute(method_, {*tensor, *position, *slot},
                                    {{state.logits.data(), vocab_size_}, {state.hidden.data(), hidden_size_}}));
   ++state.position;
   return {};
