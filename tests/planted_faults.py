@@ -174,13 +174,6 @@ FAULTS = (
         "test_gpu_batch",
     ),
     Fault(
-        "an utterance that has failed keeps its place",
-        "frame_loop.cpp",
-        ("if (piece->has_ended || !piece->status.ok()) {",),
-        "if (piece->has_ended) {",
-        "test_places",
-    ),
-    Fault(
         "a batch may be larger",
         "frame_loop.cpp",
         ("static_cast<int64_t>(chosen.size()) < max_batch_",),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
 from qwen3_tts.export.cuda.stages import load_stages
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.recipe import FLOAT
-from runner_program import speak
+from runner_program import call, speak
 
 FRAMES = 8
 SHORT = "Hello, runner."
@@ -31,16 +33,18 @@ def speaker(tiny_checkpoint: Callable[[str], Path]) -> Speaker:
     return Speaker(checkpoint.config, checkpoint.tokenizer_json, modules)
 
 
-def expected(speaker: Speaker, text: str, temperature: float) -> tuple[Speech, int]:
+def expected(
+    speaker: Speaker, text: str, temperature: float, frames: int = FRAMES, seed: int = 7
+) -> tuple[Speech, int]:
     """What the modules speak, and of how many prompt rows."""
     prompt = speaker.prompt(Request(text, speaker="ryan", language="english"))
     options = replace(
         speaker.config.sampling,
         temperature=temperature,
         subtalker_temperature=temperature,
-        max_new_tokens=FRAMES + 1,
+        max_new_tokens=frames + 1,
     )
-    return speaker.frames(prompt, options, seed=7), len(prompt.rows)
+    return speaker.frames(prompt, options, seed=seed), len(prompt.rows)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
@@ -79,6 +83,32 @@ def test_it_speaks_what_the_modules_speak(
     assert np.array_equal(spoken.codes, speech.codes.numpy())
     samples = speaker.decode(speech.codes).clamp(-1, 1).numpy()
     assert np.abs(spoken.samples - samples).max() < 1 / 32767 + 1e-5  # rounded to 16 bits
+
+
+def test_a_file_of_prompts_is_spoken_three_at_once(
+    runner: Path, gpu_program: Callable[[str], Path], speaker: Speaker, tmp_path: Path
+) -> None:
+    """Each as modules for one say it, and the last ones begin when others end."""
+    frames = 3
+    texts = [f"Number {i} says this." for i in range(4)]
+    lines, stats = tmp_path / "lines.txt", tmp_path / "stats.json"
+    lines.write_text("".join(f"{json.dumps({'text': text, 'seed': seed})}\n" for seed, text in enumerate(texts)))
+    flags: dict[str, Any] = {
+        "model_path": gpu_program("tiny-customvoice-gpu-batch"),
+        "prompts_path": lines,
+        "output_dir": tmp_path,
+        "speaker": "ryan",
+        "language": "english",
+    }
+    flags |= {"temperature": 0.9, "subtalker_temperature": 0.9, "max_frames": frames}
+    done = call(runner, batch=3, stats_json=stats, **flags)
+    assert done.returncode == 0, done.stderr
+    for seed, (text, spoken) in enumerate(zip(texts, json.loads(stats.read_text()), strict=True)):
+        speech, _ = expected(speaker, text, 0.9, frames, seed)
+        assert spoken["talker_tokens"] == speech.tokens
+    refused = call(runner, batch=4, **flags)
+    assert refused.returncode == 1
+    assert b"--batch is 4, and this model speaks at most 3 at once" in refused.stderr
 
 
 def test_the_gpu_check_hears_the_runner(runner: Path, gpu_program: Callable[[str], Path], speaker: Speaker) -> None:

@@ -19,7 +19,8 @@ class EngineOptions(TypedDict, total=False):
     num_threads: int | None
     """0, the default: all fast cores that the process may use. The first engine of a process decides."""
     max_batch: int | None
-    """Utterances that share a call, each of which says the same samples as alone. The default is 8."""
+    """Utterances that share a call, each of which says the same samples as alone. The default is 8, and of a
+    model for a GPU as many as it was exported for."""
     weight_cache: str | PathLike[str] | None
     """File that keeps packed weights between processes: the next start is faster."""
     prefix_cache_bytes: int | None
