@@ -13,7 +13,9 @@
 #include <gtest/gtest.h>
 #include <qwen3_tts/engine.h>
 
+#include "edited_model.h"
 #include "session_testing.h"
+#include "temp_folder.h"
 #include "test_models.h"
 
 namespace qwen3_tts {
@@ -241,6 +243,23 @@ TEST_F(GpuBatchTest, OneSessionMoreThanSlotsIsRefused) {
   sessions.pop_back();
   EXPECT_EQ(engine_->capacity().num_sessions, kSlots - 1);
   expect_equal(say(*engine_, all_orders()[0]), alone_[0]);
+}
+
+TEST_F(GpuBatchTest, ContractsThatDoNotAgreeAreRefused) {
+  std::string bytes = testing::read_bytes(testing::model_path(kBatch));
+  const std::string batch = "\"batch\": 3";
+  const size_t at = bytes.find(batch);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + batch.size() - 1] = '2';
+  const testing::TempFolder folder;
+  EngineOptions options;
+  options.model_path = folder.file("edited.pte");
+  testing::write_bytes(options.model_path, testing::with_new_digests(bytes));
+  const auto engine = Engine::create(options);
+  ASSERT_FALSE(engine.ok());
+  EXPECT_NE(engine.error().message.find("its contract says that 3 utterances share a call, and its constant 'cuda' 2"),
+            std::string::npos)
+      << engine.error().message;
 }
 
 TEST_F(GpuBatchTest, AnotherEngineWaitsForAllSessions) {

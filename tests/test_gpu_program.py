@@ -19,6 +19,9 @@ from qwen3_tts.export.cuda.speaking import Modules, Speaker, Speech
 from qwen3_tts.export.cuda.stages import load_stages
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.recipe import FLOAT
+from qwen3_tts_runtime import Engine
+from qwen3_tts_runtime import Request as SpeechRequest
+from qwen3_tts_runtime.server.models import Model, Models
 from runner_program import call, speak
 
 FRAMES = 8
@@ -109,6 +112,24 @@ def test_a_file_of_prompts_is_spoken_three_at_once(
     refused = call(runner, batch=4, **flags)
     assert refused.returncode == 1
     assert b"--batch is 4, and this model speaks at most 3 at once" in refused.stderr
+
+
+def test_the_package_and_the_server_speak_three_at_once(gpu_program: Callable[[str], Path], speaker: Speaker) -> None:
+    frames = 2
+    texts = [f"Number {i} says that." for i in range(4)]
+    with Engine(gpu_program("tiny-customvoice-gpu-batch")) as engine:
+        assert (engine.capacity["max_sessions"], engine.capacity["max_batch"]) == (3, 3)
+        models = Models([Model("gpu", engine)])
+        assert (models.places, models.max_sessions) == (3, 3)
+        how = SpeechRequest(
+            speaker="ryan", language="english", temperature=0.9, subtalker_temperature=0.9, max_frames=frames
+        )
+        requests = [SpeechRequest({**how, "text": text, "seed": seed}) for seed, text in enumerate(texts)]
+        for seed, answer in engine.speak_many(requests):
+            assert not isinstance(answer, Exception)
+            speech, _ = expected(speaker, texts[seed], 0.9, frames, seed)
+            assert np.array_equal(answer.codes, speech.codes.numpy())
+        assert engine.capacity["num_sessions"] == 3
 
 
 def test_the_gpu_check_hears_the_runner(runner: Path, gpu_program: Callable[[str], Path], speaker: Speaker) -> None:

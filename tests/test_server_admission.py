@@ -116,19 +116,20 @@ def test_who_is_fast_keeps_the_place() -> None:
     run(work)
 
 
-def test_not_more_begin_than_have_memory() -> None:
+@pytest.mark.parametrize(("max_sessions", "most"), [(None, OPEN_PER_PLACE), (256, OPEN_PER_PLACE), (2, 2)])
+def test_not_more_begin_than_there_is_room_for(max_sessions: int | None, most: int) -> None:
     async def work() -> None:
-        admission, order = Admission(1, 100), list[str]()
+        admission, order = Admission(1, 100, max_sessions), list[str]()
         guests = []
-        for index in range(OPEN_PER_PLACE + 1):
+        for index in range(most + 1):
             guests.append(Guest(admission, str(index), order))
             await settle()
             if guests[-1].turn:
                 guests[-1].turn.give_back()
         await settle()
-        assert len(order) == OPEN_PER_PLACE and admission.active == 0 and admission.queued == 1
+        assert len(order) == most and admission.active == 0 and admission.queued == 1
         await guests[0].leave()
-        assert len(order) == OPEN_PER_PLACE + 1
+        assert len(order) == most + 1
         for guest in guests[1:]:
             await guest.leave()
 

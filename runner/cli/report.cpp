@@ -181,7 +181,10 @@ std::string describe_model(const std::string& path, const ModelInfo& info) {
   text += "model           " + m.model_type + " " + m.model_size +
           format(", contract version %lld\n", static_cast<long long>(m.contract_version));
   text += "runs on         " +
-          (info.gpu_arch.empty() ? "CPUs" : "NVIDIA GPUs of " + info.gpu_arch + ", in " + info.gpu_dtype) + "\n";
+          (info.gpu_arch.empty() ? "CPUs"
+                                 : "NVIDIA GPUs of " + info.gpu_arch + ", in " + info.gpu_dtype + ", at most " +
+                                       std::to_string(m.max_batch) + " at once") +
+          "\n";
   text += "recipe          " + describe_recipe(m) + "\n";
   text += format("sound           %lld Hz, %.2f frames of %lld codes a second\n", static_cast<long long>(m.sample_rate),
                  static_cast<double>(m.sample_rate) / static_cast<double>(m.samples_per_frame),

@@ -35,10 +35,11 @@ class Rank(IntEnum):
 class Admission:
     """Places in a batch, and the queue before them. Of one event loop."""
 
-    def __init__(self, places: int, max_queue: int) -> None:
+    def __init__(self, places: int, max_queue: int, max_sessions: int | None = None) -> None:
+        """`max_sessions`: utterances that a model has room for, if that may be less."""
         self.places = places
         self._max_queue = max_queue
-        self._max_open = OPEN_PER_PLACE * places
+        self._max_open = min(OPEN_PER_PLACE * places, max_sessions or OPEN_PER_PLACE * places)
         self._free = places
         self._num_open = 0  # those that have begun and not ended, with a place or not
         self._order = count()

@@ -70,6 +70,11 @@ class Models:
         """Utterances that are spoken at once, whichever models they are of: all share the cores."""
         return min(MAX_CALLS, max(model.engine.capacity["max_batch"] for model in self))
 
+    @property
+    def max_sessions(self) -> int:
+        """Utterances that any of them has room for: a GPU as many as its model was exported for."""
+        return min(model.engine.capacity["max_sessions"] for model in self)
+
     def find(self, name: str | None) -> Model:
         """ApiError 404 where there is none."""
         if name is None:

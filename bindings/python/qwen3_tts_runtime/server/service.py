@@ -28,7 +28,7 @@ class Service:
         self.models = models
         self.reference = reference
         self.voices = Voices(models, settings.voices, settings.aliases)
-        self.admission = Admission(models.places, settings.max_queue)
+        self.admission = Admission(models.places, settings.max_queue, models.max_sessions)
         self.metrics = Metrics(self.admission)
         self.speaker = Speaker(self.admission, self.metrics)
         self.requests = RequestReader(models, self.voices, settings)
