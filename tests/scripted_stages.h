@@ -101,6 +101,10 @@ class ScriptedFrames : public FrameMaker {
     }
     return placed.count(&stream) > 0;
   }
+  bool has_place(const FrameStream& stream) const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return placed.count(&stream) > 0;
+  }
   void leave_place(FrameStream& stream) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     placed.erase(&stream);
@@ -173,24 +177,19 @@ class ScriptedFrames : public FrameMaker {
   int64_t rows_restored = 0;
   std::set<FrameStream*> awake;  ///< Begun, and not resting.
   int64_t num_places = INT64_MAX;
-  std::set<FrameStream*> placed;  ///< Who has one.
+  std::set<const FrameStream*> placed;  ///< Who has one.
   int64_t num_streams = 0;
   size_t most_in_a_call = 0;  ///< Utterances that shared one.
   DrawOptions drawn_with{};   ///< How the last token was to be drawn.
 
  private:
-  bool has_place(FrameStream& stream) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return placed.count(&stream) > 0;
-  }
-
   int64_t scripted(size_t piece, size_t index) const {
     return piece < pieces.size() && index < pieces[piece].size() ? pieces[piece][index] : 1;
   }
 
   Script& script_;
   const ModelMetadata& metadata_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 /// Samples that tell their frame: its position, and its last code. Calls: "decode".

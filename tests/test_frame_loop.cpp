@@ -31,7 +31,7 @@ class FrameLoopTest : public ::testing::Test {
   std::unique_ptr<SpokenPiece> piece(uint32_t index = 0, uint64_t seed = 42) {
     auto piece = std::make_unique<SpokenPiece>(frames_.create_stream().value());
     piece->stream->draw.seed = seed;
-    piece->begin(kMaxTokens);
+    piece->begin(kMaxTokens, false);
     frames_.take_place(*piece->stream);
     frames_.begin(*piece->stream, index, kMaxTokens);
     return piece;

@@ -50,7 +50,7 @@ Order book(int64_t ahead) {
   Order book = order("One sentence.\n\nAnother one.\n\nThe last.", 0, 5);
   book.options.max_new_tokens.reset();
   book.options.long_text = LongText::kSplit;
-  book.options.frame_budget = 4;
+  book.options.frame_budget = 3;
   book.options.ahead = ahead;
   return book;
 }
@@ -58,9 +58,10 @@ Order book(int64_t ahead) {
 /// Greedy and sampled, with a pause, by other chunks, codes alone. Short: without a GPU a call of `frame` takes long.
 std::vector<Order> all_orders() {
   std::vector<Order> orders;
-  for (uint64_t i = 0; i < 5; ++i) {
-    orders.push_back(order("Number " + std::to_string(i) + " says this.", 4 + static_cast<int64_t>(i), i));
-    orders.back().options.chunk_frames = 1 + static_cast<int64_t>(i % 5);
+  for (const int64_t max_new_tokens : {3, 5, 4, 6, 3}) {
+    const size_t i = orders.size();
+    orders.push_back(order("Number " + std::to_string(i) + " says this.", max_new_tokens, i));
+    orders.back().options.chunk_frames = 1 + static_cast<int64_t>(i);
   }
   orders[1].options.temperature = orders[1].options.subtalker_temperature = 0.0F;
   orders[2].options.repetition_penalty = 1.5F;

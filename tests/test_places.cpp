@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -107,6 +108,34 @@ TEST_F(PlacesTest, WhoBeginsWaitsForAPieceAhead) {
   EXPECT_EQ(finish(*first, std::move(heard)), expected_);
   EXPECT_EQ(finish(*second, others), expected_);
   EXPECT_TRUE(frames_.placed.empty());
+}
+
+/// A piece ahead of somebody else would be a gap in what is heard.
+TEST_F(PlacesTest, WhoSpeaksKeepsAPlaceFromPieceToPiece) {
+  frames_.num_places = 2;
+  options_.ahead = 0;
+  const auto first = make_speech();
+  ASSERT_TRUE(start(*first).ok());
+  Samples heard = hear(*first, 2);
+  options_.ahead = 3;
+  const auto second = make_speech();
+  ASSERT_TRUE(start(*second).ok());
+  Samples others = hear(*second, 2);
+  const std::set<const FrameStream*> placed = frames_.placed;
+  EXPECT_EQ(placed.size(), 2U);
+  while (true) {
+    const Samples more = hear(*first, 1);
+    if (first->is_finished()) {
+      heard.insert(heard.end(), more.begin(), more.end());
+      break;
+    }
+    heard.insert(heard.end(), more.begin(), more.end());
+    const Samples beside = hear(*second, 1);
+    others.insert(others.end(), beside.begin(), beside.end());
+    ASSERT_EQ(frames_.placed, placed);
+  }
+  EXPECT_EQ(heard, expected_);
+  EXPECT_EQ(finish(*second, std::move(others)), expected_);
 }
 
 TEST_F(PlacesTest, WhoWaitsForAPlaceMayBeStopped) {

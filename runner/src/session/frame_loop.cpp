@@ -37,6 +37,11 @@ void FrameLoop::remove(SpokenPiece& piece) {
   pieces_.remove(&piece);
 }
 
+void FrameLoop::hear(SpokenPiece& piece) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  piece.is_ahead = false;
+}
+
 void FrameLoop::allow(SpokenPiece& piece, int64_t num_frames) {
   const std::lock_guard<std::mutex> lock(mutex_);
   piece.allowed_frames = num_frames;
@@ -93,7 +98,7 @@ void FrameLoop::lead(std::unique_lock<std::mutex>& lock, const Pieces& pieces) {
   lock.lock();
   for (SpokenPiece* piece : pieces) {
     note(*piece, status, times, static_cast<double>(pieces.size()));
-    if (piece->has_ended || !piece->status.ok()) {
+    if (piece->is_ahead && (piece->has_ended || !piece->status.ok())) {
       frames_.leave_place(*piece->stream);  // Before those who wait for one are asked.
     }
   }

@@ -32,6 +32,9 @@ class FrameLoop {
   /// It no longer does: waits for a call that it is in.
   void remove(SpokenPiece& piece);
 
+  /// It is no longer ahead.
+  void hear(SpokenPiece& piece);
+
   /// Others' calls may bring it to so many frames.
   void allow(SpokenPiece& piece, int64_t num_frames);
 

@@ -92,7 +92,9 @@ class Speech {
   bool wants_piece_ahead() const;
   void drop_pieces();
   void drop(SpokenPiece& piece);
-  Status read_piece(SpokenPiece& piece, const PieceStart& start);
+  SpokenPiece* take_spare();
+  void leave_spare_places();
+  Status read_piece(SpokenPiece& piece, const PieceStart& start, bool is_ahead);
   bool wait_for_place(SpokenPiece& piece);
   Status read_prompt(SpokenPiece& piece, const PromptPlan& plan);
   Status read_rows(SpokenPiece& piece, const float* rows, int64_t num_rows);

@@ -46,7 +46,6 @@ void Speech::count(const Piece& piece) {
 Status Speech::begin_piece() {
   if (heard_ != nullptr) {
     parts_.loop.remove(*heard_);
-    parts_.frames.leave_place(*heard_->stream);  // A limit over the whole text may have ended it.
     spare_.push_back(std::exchange(heard_, nullptr));
   }
   const PieceStart start = utterance_.begin_piece();
@@ -54,11 +53,31 @@ Status Speech::begin_piece() {
   if (!ahead_.empty()) {
     heard_ = ahead_.front();
     ahead_.pop_front();
+    parts_.loop.hear(*heard_);
+    if (parts_.frames.has_place(*heard_->stream)) {
+      leave_spare_places();
+    }
     return {};
   }
-  heard_ = spare_.back();
-  spare_.pop_back();
-  return read_piece(*heard_, start);
+  heard_ = take_spare();
+  return read_piece(*heard_, start, false);
+}
+
+/// A session has one place for what is heard, from piece to piece: the one that has it comes first.
+SpokenPiece* Speech::take_spare() {
+  const auto has_place = [this](const SpokenPiece* piece) { return parts_.frames.has_place(*piece->stream); };
+  const auto placed = std::find_if(spare_.rbegin(), spare_.rend(), has_place);
+  const auto chosen = placed == spare_.rend() ? spare_.end() - 1 : placed.base() - 1;
+  SpokenPiece* piece = *chosen;
+  spare_.erase(chosen);
+  return piece;
+}
+
+void Speech::leave_spare_places() {
+  for (SpokenPiece* piece : spare_) {
+    parts_.frames.leave_place(*piece->stream);
+  }
+  parts_.loop.wake();  // Somebody may wait for one.
 }
 
 /// Begins one more of the pieces behind the one that is heard, when there is time for it: frames of several pieces cost
@@ -74,13 +93,13 @@ Status Speech::begin_ahead() {
     }
     add_spare(*std::move(stream));
   }
-  SpokenPiece* piece = spare_.back();
+  SpokenPiece* piece = take_spare();
   if (!parts_.frames.take_place(*piece->stream)) {
-    return {};  // The same.
+    spare_.push_back(piece);  // The same.
+    return {};
   }
   ahead_.push_back(piece);
-  spare_.pop_back();
-  RETURN_IF_ERROR(read_piece(*piece, utterance_.start_of_piece(ahead_.size() - 1)));
+  RETURN_IF_ERROR(read_piece(*piece, utterance_.start_of_piece(ahead_.size() - 1), true));
   parts_.loop.allow(*piece, piece->max_tokens);
   return {};
 }
@@ -126,8 +145,8 @@ void Speech::add_spare(std::unique_ptr<FrameStream> stream) {
   spare_.push_back(pieces_.back().get());
 }
 
-Status Speech::read_piece(SpokenPiece& piece, const PieceStart& start) {
-  piece.begin(start.max_tokens);
+Status Speech::read_piece(SpokenPiece& piece, const PieceStart& start, bool is_ahead) {
+  piece.begin(start.max_tokens, is_ahead);
   if (!wait_for_place(piece)) {
     return {};
   }

@@ -33,8 +33,9 @@ struct SpokenPiece {
   SpokenPiece& operator=(const SpokenPiece&) = delete;
 
   /// Begins a piece whose prompt is read: at most so many tokens.
-  void begin(int64_t num_tokens) {
+  void begin(int64_t num_tokens, bool before_its_turn) {
     max_tokens = num_tokens;
+    is_ahead = before_its_turn;
     num_frames = 0;
     wanted_frames = 0;
     allowed_frames = 0;
@@ -52,6 +53,7 @@ struct SpokenPiece {
   FrameTimes times;            ///< The same.
   bool has_ended = false;      ///< Its last token is drawn.
   Status status;               ///< What went wrong with it; no other frame is made.
+  bool is_ahead = false;       ///< Of the one that is heard: it leaves its place when no other frame is made.
   bool is_in_call = false;
 };
 

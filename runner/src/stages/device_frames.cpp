@@ -31,6 +31,8 @@ struct DeviceFrames::Stream : FrameStream {
 
 DeviceFrames::Stream& DeviceFrames::own(FrameStream& stream) { return static_cast<Stream&>(stream); }
 
+const DeviceFrames::Stream& DeviceFrames::own(const FrameStream& stream) { return static_cast<const Stream&>(stream); }
+
 int64_t DeviceFrames::row_of(const Stream& stream) { return stream.talker.place->value(); }
 
 Result<std::unique_ptr<DeviceFrames>> DeviceFrames::create(Program& program, const ModelMetadata& metadata) {
@@ -66,6 +68,8 @@ Result<std::unique_ptr<FrameStream>> DeviceFrames::create_stream() {
 }
 
 bool DeviceFrames::take_place(FrameStream& stream) { return talker_->take_place(own(stream).talker); }
+
+bool DeviceFrames::has_place(const FrameStream& stream) const { return talker_->has_place(own(stream).talker); }
 
 void DeviceFrames::leave_place(FrameStream& stream) { Talker::leave_place(own(stream).talker); }
 

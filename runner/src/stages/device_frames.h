@@ -29,6 +29,7 @@ class DeviceFrames : public FrameMaker {
   int64_t slice_rows() const override { return metadata_.max_rows; }
   Result<std::unique_ptr<FrameStream>> create_stream() override;
   bool take_place(FrameStream& stream) override;
+  bool has_place(const FrameStream& stream) const override;
   void leave_place(FrameStream& stream) override;
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override;
   Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;
@@ -47,6 +48,7 @@ class DeviceFrames : public FrameMaker {
   DeviceFrames(Program& program, const ModelMetadata& metadata, std::unique_ptr<Talker> talker);
 
   static Stream& own(FrameStream& stream);
+  static const Stream& own(const FrameStream& stream);
 
   /// The slot of the stream, and its row.
   static int64_t row_of(const Stream& stream);

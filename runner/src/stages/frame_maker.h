@@ -60,6 +60,7 @@ class FrameMaker {
   /// Gives the stream the place that a piece needs, from begin() to leave_place() or rest(), unless it has one. False
   /// where others have all places. Takes no memory.
   virtual bool take_place(FrameStream& stream) = 0;
+  virtual bool has_place(const FrameStream& stream) const = 0;
   /// No other frame of its piece is made: others may have its place.
   virtual void leave_place(FrameStream& stream) = 0;
 

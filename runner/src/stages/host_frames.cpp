@@ -53,6 +53,8 @@ int64_t HostFrames::slice_rows() const {
 
 bool HostFrames::take_place(FrameStream& stream) { return talker_->take_place(own(stream).talker); }
 
+bool HostFrames::has_place(const FrameStream& stream) const { return talker_->has_place(own(stream).talker); }
+
 void HostFrames::leave_place(FrameStream& stream) { Talker::leave_place(own(stream).talker); }
 
 void HostFrames::begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) {

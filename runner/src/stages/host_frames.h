@@ -29,6 +29,7 @@ class HostFrames : public FrameMaker {
   int64_t slice_rows() const override;
   Result<std::unique_ptr<FrameStream>> create_stream() override;
   bool take_place(FrameStream& stream) override;
+  bool has_place(const FrameStream& stream) const override;
   void leave_place(FrameStream& stream) override;
   void begin(FrameStream& stream, uint32_t piece, int64_t max_tokens) override;
   Status read(FrameStream& stream, const float* rows, int64_t num_rows) override;

@@ -69,7 +69,7 @@ bool Talker::take_place(TalkerState& state) {
   if (slots_ == nullptr && !state.place.has_value()) {
     state.place = places_.lease();
   }
-  return slots_ != nullptr || state.place.has_value();
+  return has_place(state);
 }
 
 Status Talker::read(TalkerState& state, const float* rows, int64_t num_rows) {

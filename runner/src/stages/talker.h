@@ -39,6 +39,7 @@ class Talker {
 
   /// Leases a slot of the program, for who has none. False when all are taken; takes no memory.
   bool take_place(TalkerState& state);
+  bool has_place(const TalkerState& state) const { return slots_ != nullptr || state.place.has_value(); }
   static void leave_place(TalkerState& state) { state.place.reset(); }
 
   /// Reads rows after those so far: [num_rows, H], at most max_rows of them. Safe from any thread, for states of their
