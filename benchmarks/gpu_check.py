@@ -28,6 +28,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
+import gpu_bytes
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIZES = ("tiny-customvoice", "0.6b-customvoice")
 VARIANTS = ("bf16", "4w")
@@ -178,6 +180,7 @@ class Report:
         self.content["steps"].append(entry | ({"said": said} if said else {}))
         if found is not None:
             part = self.content["results"]
+            found = found | gpu_bytes.share_of_copy(found, part.get("machine", {}).get("copy_gb_per_s"))
             for name in step.place[:-1]:
                 part = part.setdefault(name, {})
             part[step.place[-1]] = found

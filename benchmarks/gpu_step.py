@@ -28,6 +28,7 @@ logging.disable(logging.WARNING)  # torch and torchao warn about GPU parts while
 
 import torch
 
+import gpu_bytes
 import gpu_parity
 import gpu_timing
 from gpu_models import RandomCheckpoint
@@ -91,6 +92,7 @@ def eager(args: argparse.Namespace) -> dict[str, Any]:
     call = Modules(methods, args.device)
     measured = (call, args.method, gpu_timing.example_inputs(checkpoint.config, args.device, batch=args.batch))
     times = gpu_timing.method_time(*measured, args.device, args.rounds, args.graph)
+    times |= of_weights(checkpoint, methods)
     return times | with_memory(args.device) | gpu_timing.kernels_of(*measured, args.device)
 
 
@@ -98,13 +100,14 @@ def torch_compile(args: argparse.Namespace) -> dict[str, Any]:
     """It replays CUDA graphs of its own, so no graph of it can be captured."""
     register_int4()
     checkpoint, methods = methods_of(args)
+    weights = of_weights(checkpoint, methods)
     call = Modules(methods, args.device)
     call.modules = {
         name: torch.compile(module, mode="reduce-overhead")  # type: ignore[misc]
         for name, module in call.modules.items()
     }
     inputs = gpu_timing.example_inputs(checkpoint.config, args.device, batch=args.batch)
-    return gpu_timing.method_time(call, args.method, inputs, args.device, args.rounds, False)
+    return weights | gpu_timing.method_time(call, args.method, inputs, args.device, args.rounds, False)
 
 
 def export(args: argparse.Namespace) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def compiled(args: argparse.Namespace) -> dict[str, Any]:
             "parity": gpu_parity.method_parity(call, Modules(methods, args.device), args.method, config, args.batch)
         }
         measured = (call, args.method, gpu_timing.example_inputs(config, args.device, batch=args.batch))
-        found |= gpu_timing.method_time(*measured, args.device, args.rounds, True)
+        found |= gpu_timing.method_time(*measured, args.device, args.rounds, True) | of_weights(checkpoint, methods)
         return found | with_memory(args.device) | gpu_timing.kernels_of(*measured, args.device)
 
 
@@ -188,6 +191,12 @@ def speech(args: argparse.Namespace) -> dict[str, Any]:
 def register_int4() -> None:
     """The operator that int4 layers call, which ExecuTorch defines."""
     import executorch.backends.cuda.quantize_op_dispatch  # noqa: F401
+
+
+def of_weights(checkpoint: RandomCheckpoint, methods: list[Method]) -> dict[str, float]:
+    """Of the one method that is measured."""
+    (method,) = methods
+    return {"weights_gb": gpu_bytes.weights_gb(method.module, checkpoint.config.num_code_groups)}
 
 
 def with_memory(device: str) -> dict[str, float]:

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+import gpu_bytes
 import gpu_check
 import gpu_parity
 import models
@@ -26,6 +28,8 @@ from qwen3_tts.export.cuda.driver_link import driver_path, driver_to_link_with
 from qwen3_tts.export.cuda.methods import build_methods
 from qwen3_tts.export.cuda.speaking import Modules
 from qwen3_tts.export.cuda.stages import Flavour, load_stages
+from qwen3_tts.export.stages.code_predictor import CodePredictor
+from qwen3_tts.export.stages.talker import Talker
 from qwen3_tts.recipe import FLOAT
 
 
@@ -57,6 +61,9 @@ def test_every_step_is_rehearsed_in_what_the_bundle_holds(tmp_path: Path) -> Non
     assert found["compiled"]["parity"]["failed"] == []
     assert found["compiled"]["parity"]["cosine"] > 0.9999
     assert found["export"]["weights_mb"] > 0.1
+    for measured in (found["eager"], found["compiled"]):
+        assert measured["weights_gb"] < found["export"]["weights_mb"] / 1000
+        assert measured["of_copy"] > 0
     assert {"load", "export", "compile"} <= set(found["export"]["seconds"])
 
 
@@ -152,6 +159,27 @@ def test_the_runners_codes_count_where_its_kernels_are_pythons() -> None:
     found = {"parity": {"failed": ["sample_error"]}, "runner": {"same_codes": False}}
     assert gpu_check.beyond_limits("bf16", found) == ["sample_error", "runner_codes"]
     assert gpu_check.beyond_limits("4w", found) == ["sample_error"]
+
+
+def test_a_frame_reads_the_code_predictor_fifteen_times() -> None:
+    """The bytes of docs/design/cuda.md, which are those of bfloat16: 0.89 GB, and 15 times 157 MB and the heads."""
+    config = RandomCheckpoint("0.6b-customvoice").config
+    talker, frame = nn.Module(), nn.Module()
+    with torch.device("meta"):
+        talker.talker = frame.talker = Talker(config)
+        frame.code_predictor = CodePredictor(config)
+    frame.group_offsets = config.group_offsets  # type: ignore[assignment]  # as of what loops over them
+    groups = config.num_code_groups
+    of_talker = gpu_bytes.weights_gb(talker, groups) / 2
+    assert of_talker == pytest.approx(0.886, rel=0.01)
+    assert gpu_bytes.weights_gb(frame, groups) / 2 - of_talker == pytest.approx(15 * 0.157 + 15 * 0.0042, rel=0.01)
+
+
+def test_the_share_of_the_memorys_speed() -> None:
+    found = {"ms": 9.0, "graph_ms": 2.0, "weights_gb": 1.0}
+    assert gpu_bytes.share_of_copy(found, 1000) == {"of_copy": pytest.approx(0.5)}
+    assert gpu_bytes.share_of_copy({"ms": 4.0, "weights_gb": 1.0}, 1000) == {"of_copy": pytest.approx(0.25)}
+    assert gpu_bytes.share_of_copy({"ms": 4.0}, 1000) == gpu_bytes.share_of_copy(found, None) == {}
 
 
 def test_random_weights_are_the_same_in_every_process() -> None:
