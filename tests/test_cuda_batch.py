@@ -5,7 +5,7 @@ With plain layers, and with the definitions of the project's own kernels (kernel
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import zip_longest
@@ -44,15 +44,6 @@ def speaker_of(folder: Path, batch: int, *, kernels: bool = False) -> Speaker:
     checkpoint = SmallerCheckpoint(folder)
     stages = load_stages(checkpoint, FLOAT, Flavour(torch.float32, torch.float32, kernels), MAX_SEQ_LEN, batch)
     return Speaker(checkpoint.config, checkpoint.tokenizer_json, Modules(build_methods(stages)), batch)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny shapes only wait for a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

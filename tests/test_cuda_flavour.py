@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,15 +38,6 @@ def both(folder: Path) -> tuple[Synthesizer, Speaker]:
     stages = load_stages(checkpoint, FLOAT, Flavour(torch.float32, torch.float32), 512)
     speaker = Speaker(checkpoint.config, checkpoint.tokenizer_json, Modules(build_methods(stages)))
     return Synthesizer(Model(checkpoint, FLOAT), TextTokenizer(checkpoint.tokenizer_json)), speaker
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny shapes only wait for a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=SIZES)

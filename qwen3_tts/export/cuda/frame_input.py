@@ -31,9 +31,10 @@ def size_of(hidden: int, groups: int) -> int:
 
 
 def idle(batch: int, hidden: int, groups: int) -> Tensor:
-    """The input of `frame` while nobody speaks: zeros, but for the positions."""
+    """The input of `frame` while nobody speaks: zeros, but for the positions, and for what logits are divided by."""
     parts = unpack(torch.zeros(batch, size_of(hidden, groups)), hidden, groups)
-    return parts._replace(position=torch.full((batch, 1), -1.0)).packed()
+    ones = torch.ones(batch, 1)
+    return parts._replace(position=-ones, repetition_penalty=ones).packed()
 
 
 def unpack(packed: Tensor, hidden: int, groups: int) -> FrameInput:
