@@ -76,10 +76,10 @@ BIASES = (
     "talker_config.attention_bias", "talker_config.use_sliding_window",
     "talker_config.code_predictor_config.attention_bias", "talker_config.code_predictor_config.use_sliding_window",
 )  # fmt: skip
+# Not encoder_valid_num_quantizers: its default is 16, and the tiny models have fewer.
 CODEC_KEYS = (
-    "input_sample_rate", "output_sample_rate", "encoder_valid_num_quantizers", "decoder_config.attention_bias",
-    "decoder_config.hidden_act", "decoder_config.rms_norm_eps", "decoder_config.rope_theta",
-    "decoder_config.num_semantic_quantizers",
+    "input_sample_rate", "output_sample_rate", "decoder_config.attention_bias", "decoder_config.hidden_act",
+    "decoder_config.rms_norm_eps", "decoder_config.rope_theta", "decoder_config.num_semantic_quantizers",
 )  # fmt: skip
 ENCODER_KEYS = (
     "encoder_config.audio_channels", "encoder_config.hidden_act", "encoder_config.attention_bias",

@@ -80,7 +80,7 @@ def lower(methods: list[Method]) -> dict[str, ExportedProgram]:
     """Name -> the method in the operators of ExecuTorch's plain kernels."""
     programs = export_methods(methods, lambda method, step: None)
     edge = to_edge(
-        {name: without_unused_caches(program.run_decompositions()) for name, program in programs.items()},
+        {name: without_unused_caches(program) for name, program in programs.items()},
         compile_config=COMPILE_CONFIG,
     )
     return {name: edge.exported_program(name) for name in programs}

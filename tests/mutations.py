@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import models
+from published_layout import TINY_GROUPS
 from qwen3_tts.voice import Voice
 
 TIMEOUT_S = 60
@@ -128,7 +129,7 @@ def make_targets(runner: Path, folder: Path) -> dict[str, Target]:
     exact, cache = models.exported("demo-exact"), folder / "weights.cache"
     speak(runner, ("--model_path", str(exact), "--weight_cache", str(cache), "--speaker", "lark"))
     draw = np.random.default_rng(0)
-    codes = draw.integers(0, 256, (12, 16), dtype=np.int32)
+    codes = draw.integers(0, 256, (12, TINY_GROUPS), dtype=np.int32)
     x_vector = draw.normal(size=64).astype(np.float32)
     Voice("Ann", "english", "base", x_vector, codes, np.arange(40, 60, dtype=np.int32)).save(folder / "ann.voice")
     base, gpu = str(models.exported("tiny-base")), models.gpu_program("tiny-customvoice-gpu")

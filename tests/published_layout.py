@@ -70,6 +70,7 @@ SIZES = (*TINY, *PUBLISHED)
 # The reference masks the last 1024 rows of the talker's vocabulary, so there are always 1024 rows besides the codes.
 CONTROL_SPACE = 1024
 TINY_CODES = 256
+TINY_GROUPS = 6  # the code predictor is unrolled over them, which is most of what an export costs
 
 
 def is_tiny(size: str) -> bool:
@@ -150,18 +151,18 @@ def codec_config() -> Config:
 def tiny_codec_config() -> Config:
     """A small codec of the same structure: 480 samples a frame, and a window of 8 that 24 frames wrap around."""
     config = codec_config()
-    config |= {"decode_upsample_rate": 480, "encode_downsample_rate": 480}
+    config |= {"decode_upsample_rate": 480, "encode_downsample_rate": 480, "encoder_valid_num_quantizers": TINY_GROUPS}
     config["decoder_config"] |= {
         "latent_dim": 64, "codebook_dim": 64, "codebook_size": TINY_CODES, "decoder_dim": 128, "hidden_size": 64,
         "intermediate_size": 96, "head_dim": 16, "num_attention_heads": 4, "num_key_value_heads": 4,
-        "num_hidden_layers": 2, "sliding_window": 8, "upsample_rates": [5, 4, 3, 2],
+        "num_hidden_layers": 2, "num_quantizers": TINY_GROUPS, "sliding_window": 8, "upsample_rates": [5, 4, 3, 2],
         "vector_quantization_hidden_dimension": 64,
     }  # fmt: skip
     config["encoder_config"] |= {
         "_frame_rate": 50.0, "codebook_dim": 32, "codebook_size": TINY_CODES, "head_dim": 16, "hidden_size": 64,
         "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 4, "num_filters": 8,
-        "num_hidden_layers": 2, "num_quantizers": 20, "upsample_groups": 64, "upsampling_ratios": [6, 5, 4, 2],
-        "vector_quantization_hidden_dimension": 32,
+        "num_hidden_layers": 2, "num_quantizers": TINY_GROUPS + 4, "upsample_groups": 64,
+        "upsampling_ratios": [6, 5, 4, 2], "vector_quantization_hidden_dimension": 32,
     }  # fmt: skip
     return config
 
@@ -173,11 +174,12 @@ def root_config(size: str, token_ids: dict[str, int], text_vocab_size: int) -> C
         model_size, model_type, width = TINY[size]
         predictor = code_predictor_config(
             2, head_dim=16, hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=2,
-            vocab_size=TINY_CODES,
+            vocab_size=TINY_CODES, num_code_groups=TINY_GROUPS,
         )  # fmt: skip
         talker = talker_config(
             predictor, model_type, head_dim=32, hidden_size=width, intermediate_size=160, num_attention_heads=4,
-            num_hidden_layers=3, num_key_value_heads=2, text_hidden_size=96, text_vocab_size=text_vocab_size,
+            num_hidden_layers=3, num_key_value_heads=2, num_code_groups=TINY_GROUPS, text_hidden_size=96,
+            text_vocab_size=text_vocab_size,
             rope_scaling={"interleaved": True, "mrope_section": [6, 5, 5], "rope_type": "default", "type": "default"},
         )  # fmt: skip
         speaker_encoder |= {

@@ -3,7 +3,8 @@
     python tests/random_checkpoint.py --size tiny-base --out DIR [--seed N] [--shards N]
 
 File names, config keys, tensor names, shapes and dtypes are those of the published checkpoints; only the numbers are
-noise, so it says nothing but exercises everything. Tiny sizes have few layers, 256 codes and about 2500 text tokens.
+noise, so it says nothing but exercises everything. Tiny sizes have few layers, six groups of 256 codes, and about 2500
+text tokens.
 
 Every tensor has its own Philox stream, keyed by seed and name, and its values come from integer arithmetic: they are
 the same on every machine and with every version of numpy.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from published_layout import TINY_GROUPS
 from qwen3_tts import sampling
 from qwen3_tts.contract import MAX_ROWS
 from qwen3_tts.export.checkpoint import Checkpoint
@@ -86,7 +87,7 @@ def test_prefill_of_any_length(flavours: tuple[Synthesizer, Speaker], count: int
 def test_codec_forgets_and_wraps_around(flavours: tuple[Synthesizer, Speaker]) -> None:
     """30 frames through a window of 8, twice: position 0 begins anew."""
     reference, speaker = flavours
-    codes = torch.randint(0, 256, (30, 16), generator=torch.Generator().manual_seed(5))
+    codes = torch.randint(0, 256, (30, TINY_GROUPS), generator=torch.Generator().manual_seed(5))
     expected = reference.decode(codes)
     for _ in range(2):
         torch.testing.assert_close(speaker.decode(codes), expected, rtol=0, atol=1e-5)

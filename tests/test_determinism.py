@@ -28,7 +28,8 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def flags(**more: Any) -> dict[str, Any]:
-    return {"text": "Always the same words.", "speaker": "ryan", "max_frames": 120, "seed": 5, "threads": 1, **more}
+    words = "Always the same words."
+    return {"text": words, "speaker": "ryan", "min_frames": 61, "max_frames": 120, "seed": 5, "threads": 1, **more}
 
 
 @pytest.fixture(scope="module", params=MODELS)

@@ -99,7 +99,7 @@ TEST_F(EngineTest, DamagedProgramIsNoModel) {
 TEST_F(EngineTest, ModelDescribesItself) {
   const auto engine = testing::make_engine("tiny-base");
   EXPECT_EQ(engine->metadata().model_type, "base");
-  EXPECT_EQ(engine->metadata().num_code_groups, 16);
+  EXPECT_EQ(engine->metadata().num_code_groups, 6);
   EXPECT_GT(engine->load_ms(), 0);
 }
 

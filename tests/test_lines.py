@@ -113,7 +113,7 @@ def test_line_is_spoken_when_it_comes(
 def test_text_is_spoken_while_it_is_written(runner: Path, tiny_pte: Pte, tmp_path: Path) -> None:
     """Eight frames a piece. The sound is that of the same text in a line that is whole."""
     text = "\ufeffWell then, it begins. Grüße!\n\nThis is the last one.\n"
-    flags: dict[str, Any] = {"model_path": tiny_pte("tiny-base"), "threads": 1, "frame_budget": 8, "seed": 5}
+    flags: dict[str, Any] = {"model_path": tiny_pte("tiny-base"), "threads": 1, "frame_budget": 8, "min_frames": 8}
     line = {"text": text.strip("\ufeff\n"), "open_text": True, "output": "line.wav"}
     done = call(runner, stdin=text_of([line]), prompts_path="-", output_dir=tmp_path, **flags)
     assert done.returncode == 0, done.stderr

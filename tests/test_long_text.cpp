@@ -184,7 +184,8 @@ TEST_F(LongTextTest, OrderedPausesAreSilenceAroundThePieces) {
   const Utterance expected = speak(*session_, request(kPieces[0] + " " + kPieces[2]), options);
   EXPECT_EQ(utterance.codes, expected.codes);
   Samples samples(2400, 0.0F);
-  const auto middle = expected.samples.begin() + static_cast<std::ptrdiff_t>(expected.samples.size() / 2);
+  const auto length = static_cast<std::ptrdiff_t>(speak(*session_, request(kPieces[0]), options).samples.size());
+  const auto middle = expected.samples.begin() + length;
   samples.insert(samples.end(), expected.samples.begin(), middle);
   samples.insert(samples.end(), 12000, 0.0F);
   samples.insert(samples.end(), middle, expected.samples.end());

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import models
+from published_layout import TINY_GROUPS
 from runner_program import call, speak
 
 FRAMES = 6
@@ -59,7 +60,7 @@ def test_operators_add_up_to_their_stage(profile: Path) -> None:
     for name, operators in tables.items():
         assert sum(ms for _, ms in operators.values()) == pytest.approx(stages[name][1], abs=0.01 * len(operators))
     predictor = tables["cp_generate"]
-    assert predictor["qwen3_tts::sample.out"][0] == FRAMES * 15
+    assert predictor["qwen3_tts::sample.out"][0] == FRAMES * (TINY_GROUPS - 1)
     assert any(name.startswith("Fully Connected") for name in predictor)
     short = read(profile, "--top", "2")["cp_generate"]
     assert [name for name in short if name.endswith("others")]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from published_layout import TINY_GROUPS
 from qwen3_tts.voice import Voice
 from runner_program import call, speak
 
 Pte = Callable[[str], Path]
-HIDDEN, GROUPS, CODES = 64, 16, 256  # of the tiny models
+HIDDEN, GROUPS, CODES = 64, TINY_GROUPS, 256  # of the tiny models
 
 
 def talk(runner: Path, model: Path, folder: Path, lines: list[Any], **flags: Any) -> list[dict[str, Any]]:

@@ -66,8 +66,8 @@ TEST(VoiceEncoder, MakesVoicesOfBothKinds) {
   const Voice full = must(encoder->encode(recording(1.01), "Ann", "auto", ids));
   EXPECT_EQ(full.x_vector, plain.x_vector);
   EXPECT_EQ(full.text_ids, ids);
-  EXPECT_EQ(full.num_code_groups, 16);
-  EXPECT_EQ(full.codes.size(), 51U * 16U);  // 24240 samples, 480 a frame.
+  EXPECT_EQ(full.num_code_groups, 6);
+  EXPECT_EQ(full.codes.size(), 51U * 6U);  // 24240 samples, 480 a frame.
 }
 
 TEST(VoiceEncoder, WhatItMakesFitsTheModel) {
@@ -105,7 +105,7 @@ TEST(VoiceEncoder, TheBeginOfARecordingHasTheSameCodes) {
   const Voice short_voice = must(encoder->encode(begin, "a", "auto", {5}));
   const auto num_equal = std::inner_product(short_voice.codes.begin(), short_voice.codes.end(),
                                             long_voice.codes.begin(), 0, std::plus<>(), std::equal_to<>());
-  EXPECT_GE(num_equal, 40 * 16 - 3);  // Where two centroids are equally near, rounding decides.
+  EXPECT_GE(num_equal, 40 * 6 - 3);  // Where two centroids are equally near, rounding decides.
   EXPECT_NE(short_voice.x_vector, long_voice.x_vector);
 }
 
@@ -205,7 +205,7 @@ TEST(VoiceEncoder, OutputsMustBeWhatTheContractSays) {
   const testing::TempFolder folder;
   const std::string path = folder.file("a.pte");
   for (const auto& [from, to] : {std::pair("\"hidden_size\": 64", "\"hidden_size\": 65"),
-                                 std::pair("\"num_code_groups\": 16", "\"num_code_groups\": 15"),
+                                 std::pair("\"num_code_groups\": 6", "\"num_code_groups\": 5"),
                                  std::pair("\"code_vocab_size\": 256", "\"code_vocab_size\": 156")}) {
     std::string bytes = testing::read_bytes(model_path(kEncoder));
     testing::write_bytes(path, testing::with_new_digests(bytes.replace(bytes.find(from), std::string(to).size(), to)));
@@ -220,7 +220,7 @@ json contract() {
   return json::parse(R"({
     "kind": "voice_encoder", "contract_version": 1, "model_type": "base", "hidden_size": 64, "sample_rate": 24000,
     "min_samples": 12000, "max_samples": 1440000, "samples_per_block": 256, "samples_per_frame": 480,
-    "samples_per_row": 240, "row_size": 64, "num_code_groups": 16, "code_vocab_size": 256, "text_vocab_size": 2560,
+    "samples_per_row": 240, "row_size": 64, "num_code_groups": 6, "code_vocab_size": 256, "text_vocab_size": 2560,
     "max_encode_frames": 32, "context_frames": 2, "languages": ["english", "german"]
   })");
 }

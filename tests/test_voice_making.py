@@ -76,7 +76,8 @@ def test_pipe_is_read_once(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path:
 
 
 def test_part_of_a_recording_comes_from_a_pipe(runner: Path, tiny_pte: Pte, encoder: Path, tmp_path: Path) -> None:
-    flags: dict[str, Any] = {"text": "Just once.", "max_frames": 6, "voice_encoder_path": encoder, "ref_start": "0.2"}
+    flags: dict[str, Any] = {"text": "Just once.", "max_frames": 6, "voice_encoder_path": encoder}
+    flags |= {"ref_text": TRANSCRIPT, "ref_start": "0.2"}
     of_file = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio=RECORDING, **flags)
     of_pipe = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio="-", stdin=RECORDING.read_bytes(), **flags)
     whole = speak(runner, tiny_pte("tiny-base"), tmp_path, ref_audio=RECORDING, **flags | {"ref_start": None})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import runner_program
 import voice_cases
 from golden_cases import FOLDER
+from published_layout import TINY_GROUPS
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.text_tokenizer import TextTokenizer
 from qwen3_tts.voice import Voice
@@ -139,7 +140,7 @@ def test_voice_speaks(runner: Path, tiny_pte: Folder, voice_files: Path, tmp_pat
         run = runner_program.speak(
             runner, model, tmp_path, text="Hello.", voice=voice_files / name, max_frames=3, **runner_program.GREEDY
         )
-        assert run.codes.shape[1] == 16
+        assert run.codes.shape[1] == TINY_GROUPS
 
 
 def test_silence_is_trimmed_when_asked(maker: VoiceMaker, tmp_path: Path) -> None:

@@ -228,13 +228,14 @@ def run_case(reference: Any, recorder: Recorder, case: Case) -> Arrays:
     return recorder.arrays() | extra
 
 
-def check_length(case: Case, arrays: Arrays) -> None:
-    frames, cap = len(arrays["codes"]), FRAMES
+def check_ending(case: Case, arrays: Arrays, end: int) -> None:
+    """`end`: the talker's token that ends speech, which must be the last one of a case that ends by itself alone."""
+    frames, by_itself = len(arrays["codes"]), arrays["talker_tokens"][-1] == end
     if case.get("ends"):
-        if not MIN_NEW_TOKENS < frames < cap:
-            raise RuntimeError(f"{case['name']}: must end by itself after 3 to {cap - 1} frames, made {frames}")
-    elif frames != cap:
-        raise RuntimeError(f"{case['name']}: ended after {frames} frames, must make {cap}; change its text")
+        if not by_itself or not MIN_NEW_TOKENS < frames < FRAMES:
+            raise RuntimeError(f"{case['name']}: must end by itself after 3 to {FRAMES - 1} frames, made {frames}")
+    elif by_itself or frames != FRAMES:
+        raise RuntimeError(f"{case['name']}: ended after {frames} frames, must not before {FRAMES}; change its text")
 
 
 def parse_args() -> argparse.Namespace:
@@ -265,7 +266,7 @@ def main() -> None:
             loaded[case["size"]] = reference, Recorder(reference), hashes
         reference, recorder, hashes = loaded[case["size"]]
         arrays = run_case(reference, recorder, case)
-        check_length(case, arrays)
+        check_ending(case, arrays, reference.model.config.talker_config.codec_eos_token_id)
         meta = {"case": case, "seed": table["seed"], "sha256": hashes, "versions": versions}
         arrays["meta"] = np.array(json.dumps(meta, ensure_ascii=False))
         path = args.output / f"{case['name']}.npz"
