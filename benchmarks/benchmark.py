@@ -41,6 +41,7 @@ from long_speech import measure_minute, measure_split
 from machine import machine, versions
 from measuring import ProgramError, run
 from peers import Peer, measure_peer
+from qwen3_tts.text_list import read_texts
 from random_models import REPOSITORY, make_model, make_snapshot, say
 from scenarios import Runner, measure_scenario, measure_starts
 from tables import tables
@@ -146,7 +147,7 @@ def capacity_models(args: argparse.Namespace) -> dict[int, Path]:
 def measure(args: argparse.Namespace, peers: list[Peer]) -> dict[str, Any]:
     about = {"machine": machine(), "versions": versions(args.runner, REPOSITORY)}  # before the load that is ours
     model, step = (args.model, None) if args.model else make_model(args.size, args.recipe)
-    prompts = tuple(line for line in args.prompts.read_text(encoding="utf-8").splitlines() if line.strip())
+    prompts = tuple(read_texts(args.prompts))
     runner = Runner(args.runner, model, args.speaker or first_speaker(args.runner, model), prompts, args.frames)
     threads = max(args.threads)
     compared = []

@@ -33,6 +33,7 @@ from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.code_predictor import CodePredictor
 from qwen3_tts.recipe import FLOAT
+from qwen3_tts.text_list import read_texts
 from qwen3_tts.text_tokenizer import TextTokenizer
 from tables import markdown
 
@@ -178,7 +179,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100, help="of each utterance, at most (default: %(default)s)")
     parser.add_argument("--output", type=Path, help="also write the shares as JSON")
     args = parser.parse_args()
-    texts = args.texts.read_text(encoding="utf-8").splitlines()
+    try:
+        texts = read_texts(args.texts)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if len(texts) < 3:
         parser.error(f"--texts: {args.texts} has {len(texts)} sentences; two train heads and a third one judges them")
     shares = measure(args.checkpoint, texts, args.frames)

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.flags import PROMPT_ROWS, calibration_texts
+from qwen3_tts.export.flags import PROMPT_ROWS
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.prompt import Request
 from qwen3_tts.export.reference import Synthesizer
 from qwen3_tts.export.stages.layers import DecoderStack
 from qwen3_tts.recipe import FLOAT, RECIPES, Recipe, calibrates
+from qwen3_tts.text_list import read_texts
 from qwen3_tts.text_tokenizer import TextTokenizer
 
 TEXTS = {  # languages that every published checkpoint has
@@ -173,8 +174,11 @@ def main() -> None:
     parser.add_argument("--calibrate", type=Path, help="texts, one a line: also measure recipes rounded by them")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
-    calibration = calibration_texts(args.calibrate) if args.calibrate else []
-    texts = args.texts.read_text(encoding="utf-8").splitlines() if args.texts else []
+    try:
+        calibration = read_texts(args.calibrate) if args.calibrate else []
+        texts = read_texts(args.texts) if args.texts else []
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     recipes = {name: RECIPES[name] for name in args.recipes}
     qualities = measure(args.checkpoint, recipes, args.frames, texts, calibration)
     print(table(qualities))

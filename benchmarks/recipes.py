@@ -24,6 +24,7 @@ from measuring import ProgramError, spread
 from quality import Quality
 from quality import measure as measure_quality
 from qwen3_tts.recipe import RECIPES
+from qwen3_tts.text_list import read_texts
 from random_models import REPOSITORY, make_checkpoint, make_model, say
 from scenarios import Runner, Stats
 from tables import markdown
@@ -129,7 +130,7 @@ def main() -> None:
     args = parse_args()
     try:
         source = find_models(args)
-        prompts = tuple(line for line in args.prompts.read_text(encoding="utf-8").splitlines() if line.strip())
+        prompts = tuple(read_texts(args.prompts))
         any_model = next(iter(source.models.values()))
         runner = Runner(args.runner, any_model, first_speaker(args.runner, any_model), prompts, args.frames)
         say("speed")

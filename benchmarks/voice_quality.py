@@ -29,6 +29,7 @@ from benchmark import first_speaker, write_json
 from judges import DistillMOS, Whisper, word_error_rate
 from measuring import ProgramError, run
 from qwen3_tts.recipe import RECIPES
+from qwen3_tts.text_list import read_texts
 from random_models import REPOSITORY, is_new, run_step, say
 from recipes import named_models
 from scenarios import command_line
@@ -211,7 +212,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     try:
-        texts = args.texts.read_text(encoding="utf-8").splitlines()[: args.sentences]
+        texts = read_texts(args.texts)[: args.sentences]
         models = find_models(args)
         speaker = args.speaker or first_speaker(args.runner, models[EXACT])
         voices = {recipe: Voice(args.runner, model, speaker, args.language) for recipe, model in models.items()}

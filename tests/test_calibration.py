@@ -18,6 +18,7 @@ from qwen3_tts.export.model import Model
 from qwen3_tts.export.quantize.linears import QuantizedLinear
 from qwen3_tts.export.stages.linear import Linear
 from qwen3_tts.recipe import FLOAT, RECIPES
+from qwen3_tts.text_list import read_texts
 
 Folders = Callable[[str], Path]
 
@@ -51,7 +52,7 @@ def test_an_export_rounds_by_the_texts(
 ) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text(f"\ufeff{TEXTS[0]}\n\n{TEXTS[1]}\n", encoding="utf-8")
-    assert flags.calibration_texts(texts) == TEXTS[:2]
+    assert read_texts(texts) == TEXTS[:2]
     written: dict[str, Any] = {}
 
     def write_program(methods: list[Method], *rest: Any) -> dict[str, Any]:
@@ -85,4 +86,4 @@ def test_a_trained_voice_is_nearer_to_fp32(tiny_checkpoint: Folders) -> None:
 def test_texts_that_are_none_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "texts.txt").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        flags.calibration_texts(tmp_path / "texts.txt")
+        read_texts(tmp_path / "texts.txt")

@@ -27,12 +27,12 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 from proof.ledger import say, write_json
 from qwen3_tts.export.calibration import collect
 from qwen3_tts.export.checkpoint import Checkpoint
-from qwen3_tts.export.flags import calibration_texts
 from qwen3_tts.export.manifest import ProgramFile
 from qwen3_tts.export.model import Model
 from qwen3_tts.export.quantize.embedding import INT4
 from qwen3_tts.export.quantize.xnnpack_linear import XnnpackLinear
 from qwen3_tts.recipe import RECIPES
+from qwen3_tts.text_list import read_texts
 
 STAGES = ("text_embedding", "codec_embedding", "talker", "code_predictor", "codec_decoder")
 DTYPES = {
@@ -195,9 +195,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     args = parser.parse_args()
     say(f"layers: {args.recipe} is applied to the checkpoint again")
-    expected = expected_tensors(
-        args.checkpoint, args.recipe, calibration_texts(args.calibrate) if args.calibrate else ()
-    )
+    expected = expected_tensors(args.checkpoint, args.recipe, read_texts(args.calibrate) if args.calibrate else ())
     say(f"layers: {len(expected)} tensors are looked for in {args.model.name}")
     write_json(args.output, asdict(compare(expected, ProgramFile(args.model))))
 

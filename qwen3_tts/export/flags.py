@@ -27,6 +27,7 @@ from qwen3_tts.recipe import (
     codec_embedding_choice,
     heads_choice,
 )
+from qwen3_tts.text_list import read_texts
 from qwen3_tts.text_scripts import SCRIPTS
 
 DESCRIPTION = """\
@@ -241,21 +242,9 @@ def check_calibration(parser: argparse.ArgumentParser, args: argparse.Namespace,
     if not calibrates(recipe):
         parser.error("--calibrate has no effect without quantized linear layers in talker or code predictor")
     try:
-        calibration_texts(args.calibrate)
+        read_texts(args.calibrate)
     except (OSError, ValueError) as error:
         parser.error(f"--calibrate: {error}")
-
-
-def calibration_texts(path: Path) -> list[str]:
-    """The file's lines that are not blank. Raises OSError, or ValueError when there are none or it is no text."""
-    try:
-        texts = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; save it as such") from None
-    texts = [text for text in texts if text]
-    if not texts:
-        raise ValueError(f"{path} has no text; write some sentences into it, one a line")
-    return texts
 
 
 def unconverted(folder: Path, commands: Commands) -> str | None:

@@ -20,13 +20,14 @@ from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import flags as cuda_flags
 from qwen3_tts.export.cuda.stages import CHUNK_FRAMES
 from qwen3_tts.export.file_digests import digested
-from qwen3_tts.export.flags import calibration_texts, manifest_path, recipe_of, recorded_flags
+from qwen3_tts.export.flags import manifest_path, recipe_of, recorded_flags
 from qwen3_tts.export.lowering import Report, lower
 from qwen3_tts.export.manifest import build_manifest
 from qwen3_tts.export.methods import Method
 from qwen3_tts.export.model import MAX_DECODE_FRAMES, Model
 from qwen3_tts.export.quantize.linears import check_group_size
 from qwen3_tts.export.voice_encoder import VoiceEncoder
+from qwen3_tts.text_list import read_texts
 from qwen3_tts.text_scripts import pruned_ids, without_merges
 from qwen3_tts.text_tokenizer import TextTokenizer, tokenizer_tables
 
@@ -57,7 +58,7 @@ def write_model(args: argparse.Namespace, checkpoint: Checkpoint, report: Report
     if args.backend == "cuda":
         return _write_for_cuda(args, checkpoint, constants, report)
     recipe = recipe_of(args)
-    moments = collect(checkpoint, calibration_texts(args.calibrate), report) if args.calibrate else {}
+    moments = collect(checkpoint, read_texts(args.calibrate), report) if args.calibrate else {}
     if moments:
         report("weights", "round")
     model = Model(checkpoint, recipe, pruned, moments)
