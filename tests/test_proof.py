@@ -16,8 +16,9 @@ import models
 from proof.codes import first_difference
 from proof.confidence import compare, interval
 from proof.ledger import DONE, FAILED, LEFT_OUT, NOT_THERE, Ledger, NotThereError, Result, Step, run_all, write_json
+from proof.pictures import PICTURES
 from proof.plan import chosen_steps
-from proof.report import write_report
+from proof.report import PICTURES_OF_SPEECH, PICTURES_OF_SPEED, write_report
 from proof.sentences import read_sentences, spread_out
 from proof.spelling import chinese_number, german_number, units
 
@@ -238,6 +239,10 @@ def keep_a_run(folder: Path, errors_of_small: int = 3, processor: str = "A proce
     keep(folder, "speed-small", {}, FAILED, "ProgramError: the runner ended with 1:\nmore")
 
 
+def test_the_report_shows_every_picture() -> None:
+    assert [plot.file for plot, _, _ in PICTURES] == [*PICTURES_OF_SPEED, *PICTURES_OF_SPEECH]
+
+
 def test_a_report_is_made_of_the_records_alone(tmp_path: Path) -> None:
     keep_a_run(tmp_path)
     text = write_report(tmp_path).read_text(encoding="utf-8")
@@ -249,6 +254,7 @@ def test_a_report_is_made_of_the_records_alone(tmp_path: Path) -> None:
     assert "Steps that did not end well: speed-small." in text
     assert "`speed-small` failed: ProgramError: the runner ended with 1:" in text
     assert "Sentence \\| 1." in text
+    assert "![errors](plots/errors.svg)" in text and "rtf.svg" not in text
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "<th>exact</th><th>small</th>" in page
     assert (tmp_path / "plots" / "errors.svg").exists() and not (tmp_path / "plots" / "rtf.svg").exists()

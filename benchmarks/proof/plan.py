@@ -61,10 +61,12 @@ def identity(setting: Setting) -> Any:
 
 def steps_of(setting: Setting, ledger: Ledger) -> list[Step]:
     """Raises OSError or ValueError for a file that is named and not there."""
+    if not setting.runner.exists():
+        raise ValueError(f"{setting.runner}: there is no such file; `make build` builds the runner")
     named = (setting.calibration,) if setting.calibration else ()
-    for file in (setting.runner, setting.sentences, *setting.models.values(), *named):
+    for file in (setting.sentences, *setting.models.values(), *named):
         if not file.exists():
-            raise ValueError(f"{file}: there is no such file; `make build` builds the runner")
+            raise ValueError(f"{file}: there is no such file")
     reckoned = Estimates(setting)
     steps = making_steps(setting, ledger, reckoned)
     if setting.reference:

@@ -15,6 +15,8 @@ from tables import Row, markdown
 
 SCHEMA = 1
 MISHEARD = 12  # sentences that are shown
+PICTURES_OF_SPEED = ("rtf.svg", "first_sound.svg", "memory.svg")
+PICTURES_OF_SPEECH = ("errors.svg", "quality.svg")
 TITLES = {"rtf": "RTF", "first_sound_ms": "first sound, ms", "start_ms": "start to first sound, ms", "peak_mb": "MB"}
 
 
@@ -42,8 +44,8 @@ def text_of(ledger: Ledger, figures: Result, found: Sequence[str], pictures: Seq
     parts = [f"# Proof of {ledger.result('about').get('checkpoint', 'a checkpoint')}"]
     parts.append("\n".join(f"- {line}" for line in found) or "No step has found anything yet.")
     parts += [*about_part(ledger), *files_part(ledger), *layers_part(ledger), *reference_part(ledger, figures)]
-    parts += [*speed_part(ledger, figures, pictures), *exactness_part(figures), *hearing_part(ledger, figures)]
-    parts += [*misheard_part(ledger), *steps_part(ledger)]
+    parts += [*speed_part(ledger, figures, pictures), *exactness_part(figures)]
+    parts += [*hearing_part(ledger, figures, pictures), *misheard_part(ledger), *steps_part(ledger)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -148,8 +150,11 @@ def speed_part(ledger: Ledger, figures: Result, pictures: Sequence[str]) -> list
     names = list(dict.fromkeys(name for found in measured.values() for name in found))
     rows: list[Row] = [("", *(f"`{recipe}`" for recipe in measured))]
     rows += [(label(name), *(number(found.get(name)) for found in measured.values())) for name in names]
-    images = [f"![{Path(name).stem}](plots/{name})" for name in pictures]
-    return ["## Speed", markdown(*rows), *images]
+    return ["## Speed", markdown(*rows), *images(PICTURES_OF_SPEED, pictures)]
+
+
+def images(wanted: Sequence[str], written: Sequence[str]) -> list[str]:
+    return [f"![{Path(name).stem}](plots/{name})" for name in wanted if name in written]
 
 
 def label(name: str) -> str:
@@ -192,7 +197,7 @@ def exactness_part(figures: Result) -> list[str]:
     return ["## What a recipe changes", intro, markdown(*rows)] if len(rows) > 1 else []
 
 
-def hearing_part(ledger: Ledger, figures: Result) -> list[str]:
+def hearing_part(ledger: Ledger, figures: Result, pictures: Sequence[str]) -> list[str]:
     heading = "## Words, quality, voice"
     names = [*recipes_of(ledger), REFERENCE]
     silent = [name for name in names if ledger.result(f"speech-{name}").get("nothing_to_hear")]
@@ -216,7 +221,7 @@ def hearing_part(ledger: Ledger, figures: Result) -> list[str]:
                 f"{f['longer_than_first']:.2f}", verdict_text(f["compared"]),
             )
         )  # fmt: skip
-    return [heading, markdown(*rows), *group_tables(heard)]
+    return [heading, markdown(*rows), *group_tables(heard), *images(PICTURES_OF_SPEECH, pictures)]
 
 
 def optional(value: float | None) -> str:
