@@ -30,9 +30,16 @@ def machine() -> dict[str, Any]:
         "caches": caches(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "memory_gb": round(int((field("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) * 1024 / 1e9, 1),
-        "system": platform.platform(),
+        "system": system(),
         "load_average_at_start": os.getloadavg()[0],
     }
+
+
+def system() -> str:
+    """Such as "Linux 6.1.0 x86_64, glibc 2.36": what reports show, without what a kernel of one's own is called."""
+    library = " ".join(platform.libc_ver()).strip()
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}"
+    return f"{kernel}, {library}" if library else kernel
 
 
 def generation(vendor: str, family: str, flags: set[str]) -> str:

@@ -33,6 +33,11 @@ class Estimates:
         self.timed = 0.08 * setting.speed_frames * (3 * setting.speed_repeat + 40)
         self.peer = 4 * 3 * 0.08 * setting.speed_frames if setting.reference else 0.0
 
+    def speed(self, recipe: str) -> float:
+        """fp32 has four times the bytes of 8 bits, and speaks at the speed of the memory; a small model does not."""
+        slower = 3 if recipe == EXACT and not self.is_small else 1
+        return 10 + self.timed * self.rtf * slower
+
     def export(self) -> float:
         return 25 + 60 * self.gigabytes
 
@@ -176,7 +181,7 @@ def recipe_steps(setting: Setting, ledger: Ledger, recipe: str, reckoned: Estima
         ),
         Step(
             f"speed-{recipe}", f"measure {recipe}", partial(measures.speed, setting, ledger, recipe), timed,
-            10 + reckoned.timed * reckoned.rtf + (peer if recipe == measures.beside_peers(setting) else 0),
+            reckoned.speed(recipe) + (peer if recipe == measures.beside_peers(setting) else 0),
             needs=(export,),
         ),
     ]  # fmt: skip

@@ -150,7 +150,10 @@ def speed_part(ledger: Ledger, figures: Result, pictures: Sequence[str]) -> list
     names = list(dict.fromkeys(name for found in measured.values() for name in found))
     rows: list[Row] = [("", *(f"`{recipe}`" for recipe in measured))]
     rows += [(label(name), *(number(found.get(name)) for found in measured.values())) for name in names]
-    return ["## Speed", markdown(*rows), *images(PICTURES_OF_SPEED, pictures)]
+    missing = [recipe for recipe in recipes_of(ledger) if recipe not in measured]
+    state = state_text(ledger, *(f"speed-{recipe}" for recipe in missing))
+    notes = [f"{', '.join(f'`{recipe}`' for recipe in missing)}: {state}"] if missing else []
+    return ["## Speed", markdown(*rows), *notes, *images(PICTURES_OF_SPEED, pictures)]
 
 
 def images(wanted: Sequence[str], written: Sequence[str]) -> list[str]:
