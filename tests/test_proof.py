@@ -16,9 +16,8 @@ import models
 from proof.codes import first_difference
 from proof.confidence import compare, interval
 from proof.ledger import DONE, FAILED, LEFT_OUT, NOT_THERE, Ledger, NotThereError, Result, Step, run_all, write_json
-from proof.pictures import PICTURES
 from proof.plan import chosen_steps
-from proof.report import PICTURES_OF_SPEECH, PICTURES_OF_SPEED, write_report
+from proof.report import write_report
 from proof.sentences import read_sentences, spread_out
 from proof.spelling import chinese_number, german_number, units
 
@@ -237,10 +236,6 @@ def keep_a_run(folder: Path, errors_of_small: int = 3, processor: str = "A proce
     }
     keep(folder, "layers-small", {"equal": 7, "equal_bytes": 100, "differences": [difference], "not_found": []})
     keep(folder, "speed-small", {}, FAILED, "ProgramError: the runner ended with 1:\nmore")
-
-
-def test_the_report_shows_every_picture() -> None:
-    assert [plot.file for plot, _, _ in PICTURES] == [*PICTURES_OF_SPEED, *PICTURES_OF_SPEECH]
 
 
 def test_a_report_is_made_of_the_records_alone(tmp_path: Path) -> None:

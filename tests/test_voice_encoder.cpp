@@ -105,7 +105,7 @@ TEST(VoiceEncoder, TheBeginOfARecordingHasTheSameCodes) {
   const Voice short_voice = must(encoder->encode(begin, "a", "auto", {5}));
   const auto num_equal = std::inner_product(short_voice.codes.begin(), short_voice.codes.end(),
                                             long_voice.codes.begin(), 0, std::plus<>(), std::equal_to<>());
-  EXPECT_GE(num_equal, 40 * 6 - 3);  // Where two centroids are equally near, rounding decides.
+  EXPECT_GE(num_equal, 40 * 6 - 1);  // Where two centroids are equally near, rounding decides.
   EXPECT_NE(short_voice.x_vector, long_voice.x_vector);
 }
 

@@ -28,7 +28,8 @@ def of_hearing(key: str, high: str = "", scale: float = 1) -> Reads:
     return read
 
 
-PICTURES: tuple[tuple[Plot, Reads, str], ...] = (
+Picture = tuple[Plot, Reads, str]  # the last: what stands below it
+PICTURES_OF_SPEED: tuple[Picture, ...] = (
     (
         Plot("rtf.svg", "Time to speak a second, s (RTF)", "", "{:.2f}", mark=(1.0, "as fast as speech")),
         of_speed("rtf", "rtf_p95"),
@@ -40,6 +41,8 @@ PICTURES: tuple[tuple[Plot, Reads, str], ...] = (
         "medians, lines to the 95th percentile; shorter is better",
     ),
     (Plot("memory.svg", "Peak memory, MB", "", "{:.0f}"), of_speed("peak_mb"), "shorter is better"),
+)
+PICTURES_OF_SPEECH: tuple[Picture, ...] = (
     (
         Plot("errors.svg", "Words or characters misheard, %", "", "{:.1f}"),
         of_hearing("error_rate", "error_high", 100),
@@ -52,7 +55,7 @@ PICTURES: tuple[tuple[Plot, Reads, str], ...] = (
 def write_pictures(figures: Result, folder: Path) -> list[str]:
     """The names of the files that were written; those that have nothing to show are left out."""
     written = []
-    for plot, read, note in PICTURES:
+    for plot, read, note in (*PICTURES_OF_SPEED, *PICTURES_OF_SPEECH):
         found = [(name, read(of_name)) for name, of_name in figures.items()]
         bars = [Bar(name, name == REFERENCE, *values) for name, values in found if values]
         if bars:

@@ -33,10 +33,9 @@ class Estimates:
         self.timed = 0.08 * setting.speed_frames * (3 * setting.speed_repeat + 40)
         self.peer = 4 * 3 * 0.08 * setting.speed_frames if setting.reference else 0.0
 
-    def speed(self, recipe: str) -> float:
+    def rtf_of(self, recipe: str) -> float:
         """fp32 has four times the bytes of 8 bits, and speaks at the speed of the memory; a small model does not."""
-        slower = 3 if recipe == EXACT and not self.is_small else 1
-        return 10 + self.timed * self.rtf * slower
+        return self.rtf * (3 if recipe == EXACT and not self.is_small else 1)
 
     def export(self) -> float:
         return 25 + 60 * self.gigabytes
@@ -177,11 +176,11 @@ def recipe_steps(setting: Setting, ledger: Ledger, recipe: str, reckoned: Estima
         ),
         Step(
             f"codes-{recipe}", f"{recipe} speaks greedily", partial(codes.speak_greedily, setting, ledger, recipe),
-            spoken, 2 + 2 * reckoned.greedy * reckoned.rtf, needs=(export, "voice"),
+            spoken, 2 + 2 * reckoned.greedy * reckoned.rtf_of(recipe), needs=(export, "voice"),
         ),
         Step(
             f"speed-{recipe}", f"measure {recipe}", partial(measures.speed, setting, ledger, recipe), timed,
-            reckoned.speed(recipe) + (peer if recipe == measures.beside_peers(setting) else 0),
+            10 + reckoned.timed * reckoned.rtf_of(recipe) + (peer if recipe == measures.beside_peers(setting) else 0),
             needs=(export,),
         ),
     ]  # fmt: skip
@@ -201,7 +200,7 @@ def speech_steps(setting: Setting, ledger: Ledger, who: str, reckoned: Estimates
     else:
         speak, needs = partial(speaking.speak, setting, ledger, who), (f"export-{who}", "voice")
         inputs["runner"] = stamp(setting.runner)
-        seconds = 3 + reckoned.said * reckoned.rtf
+        seconds = 3 + reckoned.said * reckoned.rtf_of(who)
     judges: Result = {name: installed(name) for name in JUDGES}
     judges["sources"] = sources("benchmarks/judges.py", *(f"benchmarks/proof/{name}.py" for name in LISTENING))
     heard = partial(hearing.judge, setting, ledger, who)

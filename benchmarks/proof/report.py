@@ -9,14 +9,12 @@ from typing import Any
 from proof.figures import all_figures, difference_text, findings, recipes_of, rows_of, speakers_of
 from proof.ledger import DONE, Ledger, Result, duration, write_json, write_text
 from proof.page import page
-from proof.pictures import write_pictures
+from proof.pictures import PICTURES_OF_SPEECH, PICTURES_OF_SPEED, Picture, write_pictures
 from proof.setting import REFERENCE
 from tables import Row, markdown
 
 SCHEMA = 1
 MISHEARD = 12  # sentences that are shown
-PICTURES_OF_SPEED = ("rtf.svg", "first_sound.svg", "memory.svg")
-PICTURES_OF_SPEECH = ("errors.svg", "quality.svg")
 TITLES = {"rtf": "RTF", "first_sound_ms": "first sound, ms", "start_ms": "start to first sound, ms", "peak_mb": "MB"}
 
 
@@ -156,8 +154,8 @@ def speed_part(ledger: Ledger, figures: Result, pictures: Sequence[str]) -> list
     return ["## Speed", markdown(*rows), *notes, *images(PICTURES_OF_SPEED, pictures)]
 
 
-def images(wanted: Sequence[str], written: Sequence[str]) -> list[str]:
-    return [f"![{Path(name).stem}](plots/{name})" for name in wanted if name in written]
+def images(wanted: Sequence[Picture], written: Sequence[str]) -> list[str]:
+    return [f"![{Path(plot.file).stem}](plots/{plot.file})" for plot, _, _ in wanted if plot.file in written]
 
 
 def label(name: str) -> str:
