@@ -2,7 +2,6 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <mutex>
 
 namespace qwen3_tts {
@@ -18,18 +17,20 @@ class FairMutex {
       return;
     }
     Waiter self;
-    waiting_.push_back(&self);
+    (last_ == nullptr ? first_ : last_->next) = &self;
+    last_ = &self;
     self.turn.wait(guard, [&] { return self.has_turn; });
   }
 
   void unlock() {
     const std::lock_guard<std::mutex> guard(mutex_);
-    if (waiting_.empty()) {
+    if (first_ == nullptr) {
       is_taken_ = false;
       return;
     }
-    Waiter& next = *waiting_.front();
-    waiting_.pop_front();
+    Waiter& next = *first_;
+    first_ = next.next;
+    last_ = first_ == nullptr ? nullptr : last_;
     next.has_turn = true;  // It stays taken, so that nobody comes between.
     next.turn.notify_one();
   }
@@ -37,18 +38,24 @@ class FairMutex {
   /// Threads that asked for it and do not have it.
   size_t num_waiting() const {
     const std::lock_guard<std::mutex> guard(mutex_);
-    return waiting_.size();
+    size_t num = 0;
+    for (const Waiter* each = first_; each != nullptr; each = each->next) {
+      ++num;
+    }
+    return num;
   }
 
  private:
   struct Waiter {
     std::condition_variable turn;
+    Waiter* next = nullptr;
     bool has_turn = false;
   };
 
   mutable std::mutex mutex_;
   bool is_taken_ = false;
-  std::deque<Waiter*> waiting_;  ///< Each lives on its thread's stack.
+  Waiter* first_ = nullptr;  ///< A list: each lives on its thread's stack, so that locking takes no memory.
+  Waiter* last_ = nullptr;
 };
 
 }  // namespace qwen3_tts
