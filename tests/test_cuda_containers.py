@@ -181,6 +181,7 @@ def test_manifest_says_for_which_gpu(made: Export) -> None:
     cuda = ProgramFile(made.path).constant("cuda")
     static = [name for name in made.modules if name not in ("encode_text", "codec_embed")]
     assert sorted(json.loads(cuda).pop("static_methods")) == sorted(static)
+    assert not json.loads(cuda).pop("int4")
 
 
 def speech(checkpoint: SmallerCheckpoint, methods: Containers | Modules, path: str, temperature: float) -> Speech:

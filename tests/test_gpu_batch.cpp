@@ -263,19 +263,20 @@ TEST_F(GpuBatchTest, ContractsThatDoNotAgreeAreRefused) {
       << engine.error().message;
 }
 
-TEST_F(GpuBatchTest, AnotherEngineWaitsForAllSessions) {
+/// Their slots have the same numbers.
+TEST_F(GpuBatchTest, TwoEnginesSayTheSameBytes) {
   const auto other = testing::make_engine(kBatch);
-  auto first = must(engine_->create_session());
-  auto second = must(engine_->create_session());
-  for (int i = 0; i < 2; ++i) {
-    const auto refused = other->create_session();
-    ASSERT_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidState);
-    EXPECT_NE(refused.error().message.find("another engine has sessions"), std::string::npos);
-    first.reset();
-  }
-  second.reset();
-  EXPECT_TRUE(other->create_session().ok());
+  const std::vector<Order> orders = all_orders();
+  std::thread beside([&] {
+    for (const size_t index : {1U, 3U}) {
+      expect_equal(say(*other, orders[index]), alone_[index]);
+    }
+  });
+  Listener first(*engine_, orders[2]);
+  Listener second(*engine_, orders[0]);
+  expect_equal(second.finish(), alone_[0]);
+  expect_equal(first.finish(), alone_[2]);
+  beside.join();
 }
 
 /// It runs what is cold, and nothing that somebody uses.

@@ -2,15 +2,18 @@
 // What they speak is compared with the Python modules in test_gpu_program.py.
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <qwen3_tts/engine.h>
 
+#include "edited_model.h"
 #include "session_testing.h"
 #include "temp_folder.h"
 #include "test_models.h"
@@ -145,21 +148,59 @@ TEST_F(GpuProgramTest, WarmingUpDoesNotChangeTheSpeech) {
   expect_equal(speak(*session, request("Warm."), options(8)), expected);
 }
 
-TEST_F(GpuProgramTest, OneSessionAProcess) {
-  const auto other = testing::make_engine(kTwoCalls);
-  const std::pair<Engine*, const char*> refusing[] = {{engine_, "1 utterance at once"},
-                                                      {other.get(), "another engine"}};
-  for (const auto& [engine, words] : refusing) {
-    const auto second = engine->create_session();
-    ASSERT_FALSE(second.ok());
-    EXPECT_EQ(second.error().code, ErrorCode::kInvalidState);
-    EXPECT_NE(second.error().message.find(words), std::string::npos) << second.error().message;
-  }
+TEST_F(GpuProgramTest, OneSessionAnEngine) {
+  const auto second = engine_->create_session();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, ErrorCode::kInvalidState);
+  EXPECT_NE(second.error().message.find("1 utterance at once"), std::string::npos) << second.error().message;
   ASSERT_TRUE(engine_->preload(Workload::kSpeech).ok());  // That of the session beside it is not disturbed.
   EXPECT_EQ(engine_->capacity().max_sessions, 1);
   session_.reset();
   EXPECT_EQ(engine_->capacity().num_sessions, 0);
-  EXPECT_TRUE(other->create_session().ok());
+  EXPECT_TRUE(engine_->create_session().ok());
+}
+
+/// Each has a state of its own, also two of one file. One is loaded, warmed up and let go while the other speaks.
+TEST_F(GpuProgramTest, EnginesSpeakBesideEachOther) {
+  const Utterance expected = speak(*session_, request("Side by side."), options(5));
+  std::atomic<bool> is_done{false};
+  std::thread beside([&] {
+    for (const char* model : {kOneCall, kTwoCalls}) {
+      const auto engine = testing::make_engine(model);
+      EXPECT_TRUE(engine->preload(Workload::kSpeech).ok());
+      expect_equal(speak(*must(engine->create_session()), request("Side by side."), options(5)), expected);
+    }
+    is_done = true;
+  });
+  do {
+    expect_equal(speak(*session_, request("Side by side."), options(5)), expected);
+  } while (!is_done);
+  beside.join();
+}
+
+/// The file says that it has int4 layers, which share a buffer of the process; it still has none.
+TEST_F(GpuProgramTest, OneEngineWithInt4LayersSpeaksAtATime) {
+  const TempFolder folder;
+  const std::string path = folder.file("int4.pte");
+  std::string bytes = testing::read_bytes(model_path(kOneCall));
+  const std::string no_int4 = "\"int4\": false";
+  const size_t at = bytes.find(no_int4);
+  ASSERT_NE(at, std::string::npos);
+  testing::write_bytes(path, testing::with_new_digests(bytes.replace(at, no_int4.size(), "\"int4\": true ")));
+  EngineOptions options = options_for(path);
+  options.data_path = std::filesystem::path(model_path(kOneCall)).replace_extension(".ptd");
+  const auto first = must(Engine::create(options));
+  const auto second = must(Engine::create(options));
+  auto session = must(first->create_session());
+  const auto refused = second->create_session();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidState);
+  EXPECT_NE(refused.error().message.find("another engine has sessions"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(second->preload(Workload::kSpeech).ok());  // Which loads and runs nothing.
+  expect_equal(speak(*session, request("Four bits."), testing::options(4)),
+               speak(*session_, request("Four bits."), testing::options(4)));
+  session.reset();
+  EXPECT_EQ(speak(*must(second->create_session()), request("Four bits."), testing::options(4)).stats.frames, 3);
 }
 
 TEST(GpuProgramFilesTest, WeightsMayBeElsewhere) {

@@ -10,10 +10,11 @@ from typing import Any
 from executorch.exir.schema import DelegateCall, ExecutionPlan, KernelCall
 
 from qwen3_tts.digest import sha256_of
+from qwen3_tts.export.cuda.linear import Int4Linear
 from qwen3_tts.export.manifest import ProgramFile, build_manifest
 from qwen3_tts.export.methods import Method
 
-CUDA_CONTRACT_VERSION = 3
+CUDA_CONTRACT_VERSION = 4
 _MAGIC = b"ETCUDAFQN3"
 
 
@@ -108,6 +109,8 @@ def cuda_contract(methods: list[Method], *, gpu_arch: str, dtype: str, batch: in
         "gpu_arch": gpu_arch,
         "dtype": dtype,
         "batch": batch,  # utterances at once
+        # Then one model of a process speaks at a time: the backend's int4 kernels share a buffer.
+        "int4": any(isinstance(layer, Int4Linear) for method in methods for layer in method.module.modules()),
         "static_methods": [method.name for method in methods if not method.dynamic],  # a CUDA graph may cover these
     }
 

@@ -10,7 +10,7 @@ namespace qwen3_tts {
 namespace {
 
 /// Of the keys, of the methods of such a program, and of what they take and give.
-constexpr int64_t kVersion = 3;
+constexpr int64_t kVersion = 4;
 
 constexpr int64_t kMaxBatch = 32;
 
@@ -39,6 +39,14 @@ Result<int64_t> read_batch(const Json& object) {
     return invalid("'batch' must be a whole number from 1 to " + std::to_string(kMaxBatch));
   }
   return *batch;
+}
+
+Result<bool> read_flag(const Json& object, const std::string& key) {
+  const auto entry = object.find(key);
+  if (entry == object.end() || !entry->is_boolean()) {
+    return invalid("'" + key + "' must be true or false");
+  }
+  return entry->get<bool>();
 }
 
 Result<std::vector<std::string>> read_methods(const Json& object, const std::string& key) {
@@ -74,6 +82,7 @@ Result<CudaContract> CudaContract::parse(std::string_view json) {
   ASSIGN_OR_RETURN(contract.gpu_arch, read_text(object, "gpu_arch"));
   ASSIGN_OR_RETURN(contract.dtype, read_text(object, "dtype"));
   ASSIGN_OR_RETURN(contract.batch, read_batch(object));
+  ASSIGN_OR_RETURN(contract.int4, read_flag(object, "int4"));
   ASSIGN_OR_RETURN(contract.static_methods, read_methods(object, "static_methods"));
   return contract;
 }

@@ -18,6 +18,7 @@ struct CudaContract {
   std::string gpu_arch;                     ///< Such as "sm_90": the only GPUs that run it.
   std::string dtype;                        ///< Of its weights; told to the user, no input or output depends on it.
   int64_t batch = 0;                        ///< Its slots, and the rows of its `frame`: the contract's max_batch.
+  bool int4 = false;                        ///< Some of its layers are: see Int4Lease.
   std::vector<std::string> static_methods;  ///< Those whose shapes never change, so that a CUDA graph may cover them.
 };
 

@@ -12,6 +12,7 @@
 #include "program/constant_object.h"
 #include "program/contract.h"
 #include "program/gpu.h"
+#include "program/gpu_options.h"
 #include "program/signature.h"
 #include "program/verification.h"
 
@@ -105,9 +106,9 @@ Status open_weights(ModelFile& model, const EngineOptions& options) {
                                      "'; put it there, or name the file that holds them (data_path)"};
   }
   RETURN_IF_ERROR(verify(data_path, options.verify, Extent::kFile));
-  RETURN_IF_ERROR(configure_gpu(options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()));
   ASSIGN_OR_RETURN(const bool on_device, model.program->uses_backend(kCudaBackend));
-  model.opened_with = {options.profile, data_path, !on_device};
+  model.opened_with = {options.profile, data_path, !on_device,
+                       options.cuda_graphs ? graph_methods(*model.cuda) : std::vector<std::string>()};
   ASSIGN_OR_RETURN(model.program, Program::create(model.program->source(), model.opened_with));
   return require_digests(data_path, options.verify);
 }

@@ -16,6 +16,7 @@
 #include "base/io_error.h"
 #include "base/scoped_timer.h"
 #include "base/try.h"
+#include "program/gpu_options.h"
 #include "program/program_file.h"
 #include "program/runtime_log.h"
 
@@ -61,7 +62,7 @@ Result<std::unique_ptr<Program>> Program::create(const ModelSource& source, cons
 }
 
 Program::Program(ModelSource source, const ProgramOptions& options, Recorder recorder)
-    : source_(std::move(source)), profile_(recorder.profile) {
+    : source_(std::move(source)), gpu_graphs_(options.gpu_graphs), profile_(recorder.profile) {
   if (const FileBytes* const bytes = source_.bytes(); bytes != nullptr) {
     auto loader = std::make_unique<executorch::extension::BufferDataLoader>(bytes->data(), bytes->size());
     module_ =
@@ -75,6 +76,11 @@ Program::Program(ModelSource source, const ProgramOptions& options, Recorder rec
   }
   module_ = std::make_unique<Module>(name(), std::move(data_files), Module::LoadMode::Mmap, std::move(recorder.tracer),
                                      /*memory_allocator=*/nullptr, /*temp_allocator=*/nullptr, options.shares_buffers);
+}
+
+Program::~Program() {
+  const GpuTurn turn(of_gpu(GpuTurn::Kind::kAlone));
+  module_.reset();
 }
 
 Status Program::load(const std::string& data_path) {
@@ -165,16 +171,20 @@ Status Program::load_methods(const std::vector<std::string>& names) {
 }
 
 Status Program::load_method(const std::string& name) {
-  if (is_halfway_[name]) {
+  if (calls_[name].is_halfway) {
     unload(name);
   }
   if (module_->is_method_loaded(name)) {
     return {};
   }
+  const GpuTurn turn(of_gpu(GpuTurn::Kind::kAlone));
   const Clock::time_point start = Clock::now();
   clear_runtime_error();
   if (profile_ != nullptr) {
     profile_->set_method("load " + name);
+  }
+  if (gpu_graphs_) {  // Now: the options are the process's, and another program may have set its own.
+    RETURN_IF_ERROR(configure_gpu(*gpu_graphs_));
   }
   const et::Error error = module_->load_method(name);
   if (error == et::Error::OperatorMissing) {
@@ -197,8 +207,9 @@ void Program::unload_method(const std::string& name) {
 }
 
 void Program::unload(const std::string& name) {
+  const GpuTurn turn(of_gpu(GpuTurn::Kind::kAlone));
   module_->unload_method(name);
-  is_halfway_[name] = false;
+  calls_.erase(name);
   const std::lock_guard<std::mutex> loaded_lock(loaded_mutex_);
   const auto is_it = [&](const LoadedMethod& method) { return method.name == name; };
   loaded_.erase(std::remove_if(loaded_.begin(), loaded_.end(), is_it), loaded_.end());
@@ -274,10 +285,12 @@ Status Program::execute(const std::string& method, const std::vector<et::EValue>
                         std::initializer_list<OutputBuffer> outputs) {
   const std::lock_guard<FairMutex> lock(mutex_);
   RETURN_IF_ERROR(load_method(method));
-  bool& is_halfway = is_halfway_[method];
-  is_halfway = true;
+  Calls& calls = calls_[method];
+  const GpuTurn turn(of_gpu(calls.num < kFirstGpuCalls ? GpuTurn::Kind::kAlone : GpuTurn::Kind::kTogether));
+  ++calls.num;
+  calls.is_halfway = true;
   Status status = catching([&] { return run(method, inputs, outputs); });
-  is_halfway = !status.ok();
+  calls.is_halfway = !status.ok();
   return status;
 }
 

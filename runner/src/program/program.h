@@ -16,6 +16,7 @@
 #include <qwen3_tts/result.h>
 
 #include "base/fair_mutex.h"
+#include "program/gpu_turn.h"
 #include "program/mapped_tensor.h"
 #include "program/model_source.h"
 #include "program/profile.h"
@@ -44,6 +45,8 @@ struct ProgramOptions {
   /// Methods share the buffers that they write, as the program was exported to do. Not for what a delegate keeps in the
   /// memory of a device.
   bool shares_buffers = false;
+  /// Of a program for a GPU, whose methods take turns on it (GpuTurn): those that become CUDA graphs after some calls.
+  std::optional<std::vector<std::string>> gpu_graphs = std::nullopt;
 };
 
 /// The methods of a mapped .pte. Thread-safe: one method runs at a time, in the order of the calls, so that no session
@@ -51,8 +54,12 @@ struct ProgramOptions {
 /// copied out before the next.
 class Program {
  public:
+  /// Calls of a method for a GPU that load kernels, the last of which captures its CUDA graph.
+  static constexpr int64_t kFirstGpuCalls = 4;
+
   /// Opens what is there and checks that it is a whole ExecuTorch program.
   static Result<std::unique_ptr<Program>> create(const ModelSource& source, const ProgramOptions& options = {});
+  ~Program();
 
   const ModelSource& source() const { return source_; }
   /// How errors call it: the path, where it has one.
@@ -103,9 +110,17 @@ class Program {
  private:
   using Module = executorch::extension::Module;
 
+  /// Of a method since it was loaded.
+  struct Calls {
+    int64_t num = 0;
+    bool is_halfway = false;  ///< The last one failed.
+  };
+
   Program(ModelSource source, const ProgramOptions& options, Recorder recorder);
 
   Status load(const std::string& data_path);
+  /// What `kind` is of a program for a GPU.
+  GpuTurn::Kind of_gpu(GpuTurn::Kind kind) const { return gpu_graphs_ ? kind : GpuTurn::Kind::kNone; }
   Status load_method(const std::string& name);
   void unload(const std::string& name);
   Status run(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
@@ -118,10 +133,11 @@ class Program {
   Error invalid(const std::string& what) const;
 
   ModelSource source_;
+  const std::optional<std::vector<std::string>> gpu_graphs_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
-  FairMutex mutex_;  ///< Of the module, its profile and is_halfway_.
-  std::map<std::string, bool> is_halfway_;  ///< Methods whose last call failed.
+  FairMutex mutex_;  ///< Of the module, its profile and calls_.
+  std::map<std::string, Calls> calls_;  ///< Of methods that were called or loaded.
   std::vector<LoadedMethod> loaded_;
   mutable std::mutex loaded_mutex_;  ///< Of loaded_ alone; taken last.
 };

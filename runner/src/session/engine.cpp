@@ -16,11 +16,11 @@
 #include "base/try.h"
 #include "ops/ops.h"
 #include "program/contract.h"
+#include "program/int4_lease.h"
 #include "program/mapped_tensor.h"
 #include "program/model_file.h"
 #include "program/model_source.h"
 #include "program/signature.h"
-#include "program/state_lease.h"
 #include "program/thread_pool.h"
 #include "session/engine_impl.h"
 #include "session/open_text.h"
@@ -127,6 +127,7 @@ Engine::Impl::Impl(ModelFile model, TextTokenizer tables, const FramePath& chose
       metadata(std::move(model.metadata)),
       tokenizer(std::move(tables)),
       frame_path(chosen),
+      needs_int4_lease(model.cuda && model.cuda->int4),
       cold_methods(static_methods(model)),
       // What a program keeps itself cannot be remembered here.
       prefix_cache(chosen.program_keeps_state ? 0 : prefix_cache_bytes) {}
@@ -199,7 +200,6 @@ Status Engine::Impl::make_ready(Workload workload) {
 }
 
 Status Engine::Impl::warm_up() {
-  constexpr int kCalls = 4;  // The last one captures.
   const std::lock_guard<std::mutex> lock(warm_mutex);
   std::vector<std::pair<Program*, std::string>> warming;
   for (Program* each : {program.get(), codec_program.get()}) {
@@ -209,7 +209,7 @@ Status Engine::Impl::warm_up() {
       }
     }
   }
-  for (int call = 0; call < kCalls; ++call) {
+  for (int64_t call = 0; call < Program::kFirstGpuCalls; ++call) {
     for (const auto& [owner, method] : warming) {
       RETURN_IF_ERROR(owner->run_on_ones(method, has_slot(method, metadata)));
     }
@@ -301,10 +301,10 @@ EngineCapacity Engine::capacity() const {
 
 Status Engine::preload(Workload workload) {
   return catching([&]() -> Status {
-    if (!impl_->frame_path.program_keeps_state) {
-      return impl_->preload(workload);
+    if (!impl_->needs_int4_lease) {
+      return impl_->make_ready(workload);
     }
-    const auto lease = StateLease::take(impl_.get());  // While another engine has it, sessions of this one warm up.
+    const auto lease = Int4Lease::take(impl_.get());  // While another engine has it, sessions of this one warm up.
     return lease.ok() ? impl_->make_ready(workload) : impl_->preload(workload);
   });
 }

@@ -28,7 +28,7 @@ struct Engine::Impl {
   Impl(ModelFile model, TextTokenizer tables, const FramePath& chosen, size_t prefix_cache_bytes);
 
   Status preload(Workload workload) const;
-  /// Loads what a workload needs; of a program for a GPU it has run then. For who has the StateLease.
+  /// Loads what a workload needs; of a program for a GPU it has run then. With int4 layers: for who has the Int4Lease.
   Status make_ready(Workload workload);
   /// Where a method runs.
   Program& program_of(const std::string& method) const;
@@ -58,6 +58,7 @@ struct Engine::Impl {
   ModelMetadata metadata;
   TextTokenizer tokenizer;
   FramePath frame_path;
+  bool needs_int4_lease;
   std::mutex warm_mutex;  ///< Of cold_methods. Who finds a method warm knows that it has run.
   std::set<std::string> cold_methods;  ///< What warm_up() has still to run, be it loaded or not.
   double create_ms = 0;

@@ -16,9 +16,9 @@ using Impl = SynthesisSession::Impl;
 // Stages
 
 Result<std::unique_ptr<Impl>> Impl::create(std::shared_ptr<Engine::Impl> engine) {
-  std::optional<StateLease> lease;
-  if (engine->frame_path.program_keeps_state) {
-    ASSIGN_OR_RETURN(StateLease taken, StateLease::take(engine.get()));
+  std::optional<Int4Lease> lease;
+  if (engine->needs_int4_lease) {
+    ASSIGN_OR_RETURN(Int4Lease taken, Int4Lease::take(engine.get()));
     lease.emplace(std::move(taken));
   }
   std::unique_ptr<Impl> impl(new Impl(std::move(engine), std::move(lease)));
@@ -29,7 +29,7 @@ Result<std::unique_ptr<Impl>> Impl::create(std::shared_ptr<Engine::Impl> engine)
   return impl;
 }
 
-Impl::Impl(std::shared_ptr<Engine::Impl> engine, std::optional<StateLease> lease)
+Impl::Impl(std::shared_ptr<Engine::Impl> engine, std::optional<Int4Lease> lease)
     : engine_(std::move(engine)), lease_(std::move(lease)), embedding_(engine_->rows(), engine_->metadata) {
   ++engine_->num_sessions;
 }

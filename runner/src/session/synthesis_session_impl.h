@@ -12,7 +12,7 @@
 
 #include "base/catching.h"
 #include "base/scoped_timer.h"
-#include "program/state_lease.h"
+#include "program/int4_lease.h"
 #include "session/engine_impl.h"
 #include "session/open_text.h"
 #include "session/speech.h"
@@ -60,7 +60,7 @@ struct SynthesisSession::Impl {
  private:
   enum class State { kIdle, kRunning, kFinished, kPoisoned };
 
-  Impl(std::shared_ptr<Engine::Impl> engine, std::optional<StateLease> lease);
+  Impl(std::shared_ptr<Engine::Impl> engine, std::optional<Int4Lease> lease);
 
   /// Remembers that `result` is an error, and returns it.
   template <typename T>
@@ -86,7 +86,7 @@ struct SynthesisSession::Impl {
   void finish();
 
   std::shared_ptr<Engine::Impl> engine_;
-  std::optional<StateLease> lease_;  ///< Of a program that keeps its state.
+  std::optional<Int4Lease> lease_;  ///< Of a program with int4 layers for a GPU.
   Embedding embedding_;
   std::unique_ptr<FrameDecoder> decoder_;
   std::unique_ptr<Speech> speech_;
