@@ -15,6 +15,7 @@ import pytest
 import models
 from proof.codes import first_difference
 from proof.confidence import compare, interval
+from proof.figures import reference_text
 from proof.ledger import DONE, FAILED, LEFT_OUT, NOT_THERE, Ledger, NotThereError, Result, Step, run_all, write_json
 from proof.plan import chosen_steps
 from proof.report import write_report
@@ -296,3 +297,11 @@ def test_two_reports_stand_side_by_side(tmp_path: Path) -> None:
     assert "Other files: small.pte." in done.stdout
     wrong = put_together(files[0], str(SENTENCES / "english.txt"))
     assert wrong.returncode == 1 and "error" in wrong.stderr
+
+
+def test_a_difference_that_rounding_decides_is_told_from_others() -> None:
+    beside = {"sentences": 9, "equal_sentences": 9, "sure_differences": 0}
+    assert reference_text(beside) == "the reference's codes in 9 of 9 sentences, greedily"
+    told = reference_text(beside | {"equal_sentences": 6, "sure_differences": 2})
+    assert told.endswith("the reference's choice was not close; in 1 it first differs where rounding decides")
+    assert "in 6 of 9 sentences, greedily; in 2 it first differs where" in told

@@ -173,10 +173,13 @@ def findings(ledger: Ledger, figures: Result) -> list[str]:
 
 
 def reference_text(beside: Result) -> str:
-    text = f"the reference's codes in {beside['equal_sentences']} of {beside['sentences']} sentences, greedily"
-    if beside["sure_differences"]:
-        return f"{text}; in {beside['sure_differences']} it first differs where the reference's choice was not close"
-    return text
+    sure = beside["sure_differences"]
+    unsure = beside["sentences"] - beside["equal_sentences"] - sure
+    return "; ".join(
+        [f"the reference's codes in {beside['equal_sentences']} of {beside['sentences']} sentences, greedily"]
+        + [f"in {sure} it first differs where the reference's choice was not close"] * bool(sure)
+        + [f"in {unsure} it first differs where rounding decides"] * bool(unsure)
+    )
 
 
 def difference_text(difference: Result) -> str:
