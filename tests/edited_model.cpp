@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <string_view>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "temp_folder.h"
 
 namespace qwen3_tts::testing {
 
@@ -24,6 +28,16 @@ std::string with_new_digests(std::string bytes) {
   const uint64_t digest = XXH3_64bits_withSeed(&bytes[size], place - size, size);
   std::memcpy(&bytes[footer + sizeof(size)], &digest, sizeof(digest));
   return bytes;
+}
+
+EngineOptions says_int4(const std::string& path, const std::string& copy) {
+  constexpr std::string_view kNone = "\"int4\": false";
+  EngineOptions options;
+  options.model_path = copy;
+  options.data_path = std::filesystem::path(path).replace_extension(".ptd").string();
+  std::string bytes = read_bytes(path);
+  write_bytes(copy, with_new_digests(bytes.replace(bytes.find(kNone), kNone.size(), "\"int4\": true ")));
+  return options;
 }
 
 }  // namespace qwen3_tts::testing

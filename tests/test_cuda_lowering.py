@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from cuda_models import SmallerCheckpoint
 from cuda_without_gpu import NoKernels
 from qwen3_tts.export.checkpoint import Checkpoint
 from qwen3_tts.export.cuda import lowering
+from qwen3_tts.export.cuda.artifacts import cuda_contract
 from qwen3_tts.export.cuda.kernels.attention import attention
 from qwen3_tts.export.cuda.kernels.draws import draw
 from qwen3_tts.export.cuda.kernels.products import product
@@ -180,6 +182,17 @@ def int4_layer(outputs: int, bias: bool) -> tuple[Linear, Int4Linear]:
     for parameter in linear.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
     return linear, Int4Linear(linear)
+
+
+def test_the_contract_says_whether_layers_are_int4(tiny_checkpoint: Callable[[str], Path]) -> None:
+    stages = load_stages(Checkpoint(tiny_checkpoint("tiny-mtp")), Recipe(talker="4w"), Flavour(torch.bfloat16), 512)
+
+    def contract() -> dict[str, Any]:
+        return cuda_contract(build_methods(stages), gpu_arch="sm_90", dtype="bf16", batch=1)
+
+    assert contract()["int4"] is False  # no layer of so small a model fits
+    stages.talker.add_module("one_that_fits", int4_layer(8, bias=False)[1])
+    assert contract()["int4"] is True
 
 
 def test_int4_weights_are_close_and_in_the_backends_layout() -> None:

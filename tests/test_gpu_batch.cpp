@@ -263,6 +263,24 @@ TEST_F(GpuBatchTest, ContractsThatDoNotAgreeAreRefused) {
       << engine.error().message;
 }
 
+TEST_F(GpuBatchTest, AnotherEngineWithInt4LayersWaitsForAllSessions) {
+  const testing::TempFolder folder;
+  const EngineOptions options = testing::says_int4(testing::model_path(kBatch), folder.file("int4.pte"));
+  const auto engine = must(Engine::create(options));
+  const auto other = must(Engine::create(options));
+  auto first = must(engine->create_session());
+  auto second = must(engine->create_session());
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = other->create_session();
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidState);
+    EXPECT_NE(refused.error().message.find("another engine has sessions"), std::string::npos);
+    first.reset();
+  }
+  second.reset();
+  EXPECT_TRUE(other->create_session().ok());
+}
+
 /// Their slots have the same numbers.
 TEST_F(GpuBatchTest, TwoEnginesSayTheSameBytes) {
   const auto other = testing::make_engine(kBatch);

@@ -178,17 +178,10 @@ TEST_F(GpuProgramTest, EnginesSpeakBesideEachOther) {
   beside.join();
 }
 
-/// The file says that it has int4 layers, which share a buffer of the process; it still has none.
+/// Such layers share a buffer of the process.
 TEST_F(GpuProgramTest, OneEngineWithInt4LayersSpeaksAtATime) {
   const TempFolder folder;
-  const std::string path = folder.file("int4.pte");
-  std::string bytes = testing::read_bytes(model_path(kOneCall));
-  const std::string no_int4 = "\"int4\": false";
-  const size_t at = bytes.find(no_int4);
-  ASSERT_NE(at, std::string::npos);
-  testing::write_bytes(path, testing::with_new_digests(bytes.replace(at, no_int4.size(), "\"int4\": true ")));
-  EngineOptions options = options_for(path);
-  options.data_path = std::filesystem::path(model_path(kOneCall)).replace_extension(".ptd");
+  const EngineOptions options = testing::says_int4(model_path(kOneCall), folder.file("int4.pte"));
   const auto first = must(Engine::create(options));
   const auto second = must(Engine::create(options));
   auto session = must(first->create_session());
@@ -196,7 +189,7 @@ TEST_F(GpuProgramTest, OneEngineWithInt4LayersSpeaksAtATime) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalidState);
   EXPECT_NE(refused.error().message.find("another engine has sessions"), std::string::npos) << refused.error().message;
-  EXPECT_TRUE(second->preload(Workload::kSpeech).ok());  // Which loads and runs nothing.
+  EXPECT_TRUE(second->preload(Workload::kSpeech).ok());  // Which loads, and runs nothing.
   expect_equal(speak(*session, request("Four bits."), testing::options(4)),
                speak(*session_, request("Four bits."), testing::options(4)));
   session.reset();

@@ -173,13 +173,14 @@ def findings(ledger: Ledger, figures: Result) -> list[str]:
 
 
 def reference_text(beside: Result) -> str:
+    text = f"the reference's codes in {beside['equal_sentences']} of {beside['sentences']} sentences, greedily"
     sure = beside["sure_differences"]
+    if sure:
+        text += f"; in {sure} it first differs where the reference's choice was not close"
     unsure = beside["sentences"] - beside["equal_sentences"] - sure
-    return "; ".join(
-        [f"the reference's codes in {beside['equal_sentences']} of {beside['sentences']} sentences, greedily"]
-        + [f"in {sure} it first differs where the reference's choice was not close"] * bool(sure)
-        + [f"in {unsure} it first differs where rounding decides"] * bool(unsure)
-    )
+    if unsure:
+        text += f"; in {unsure} it first differs where rounding decides"
+    return text
 
 
 def difference_text(difference: Result) -> str:
