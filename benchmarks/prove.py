@@ -103,6 +103,8 @@ def main() -> int:
         setting = setting_of(args)
         ledger = Ledger(setting.folder / "steps").read()
         if args.report_only:
+            if not ledger.records:
+                raise ValueError(f"{setting.folder}: no proof is recorded there; --output names the folder of one")
             print(write_report(setting.folder))
             return 0
         steps = chosen_steps(steps_of(setting, ledger), args.only)

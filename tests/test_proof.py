@@ -305,3 +305,11 @@ def test_a_difference_that_rounding_decides_is_told_from_others() -> None:
     told = reference_text(beside | {"equal_sentences": 6, "sure_differences": 2})
     assert told.endswith("the reference's choice was not close; in 1 it first differs where rounding decides")
     assert "in 6 of 9 sentences, greedily; in 2 it first differs where" in told
+
+
+def test_a_folder_without_a_proof_gives_no_report(tmp_path: Path) -> None:
+    prove = models.REPOSITORY / "benchmarks" / "prove.py"
+    command = [sys.executable, str(prove), "--report-only", "--output", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "none: no proof is recorded there" in done.stderr
+    assert not (tmp_path / "none").exists()
