@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from unittest import mock
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
+PRELOADED = "warm_imports"
+
+_starting = threading.Lock()
 
 
 def run(script: str, *arguments: str | Path) -> None:
@@ -44,8 +51,12 @@ def look_for_garbage_less_often() -> None:
 
 
 def _context() -> ForkServerContext:
+    """Starts the process that is forked. Python 3.11 tells it no sys.path, and it says nothing of a failed import."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["warm_imports"])
+    context.set_forkserver_preload([PRELOADED])
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    with _starting, mock.patch.dict(os.environ, PYTHONPATH=path):
+        multiprocessing.forkserver.ensure_running()
     return context
 
 
@@ -53,6 +64,7 @@ def _call(script: str, arguments: list[str], cwd: Path, output: str, errors: str
     os.dup2(os.open(output, os.O_WRONLY), sys.stdout.fileno())
     os.dup2(os.open(errors, os.O_WRONLY), sys.stderr.fileno())
     os.chdir(cwd)
+    assert PRELOADED in sys.modules
     look_for_garbage_less_often()
     import torch
 
