@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from player import longest_silence
+
 PATH = "/v1/audio/speech"
 BYTES_PER_SAMPLE = 2
 SLOW_BUFFER = 4096  # bytes that the system keeps for a slow listener
@@ -27,10 +29,7 @@ class Answer:
     arrivals: list[tuple[float, int]] = field(default_factory=list)  # and bytes so far
 
     def late(self, sample_rate: int) -> float:
-        """Longest silence of a player that begins with the second delivery."""
-        began = self.arrivals[1][0] if len(self.arrivals) > 1 else 0.0
-        played = ((at - began, before) for (at, _), (_, before) in zip(self.arrivals[2:], self.arrivals[1:]))
-        return max([0.0, *(at - before / BYTES_PER_SAMPLE / sample_rate for at, before in played)])
+        return longest_silence([(at, size / BYTES_PER_SAMPLE / sample_rate) for at, size in self.arrivals])
 
 
 @dataclass(frozen=True)

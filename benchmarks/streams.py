@@ -11,6 +11,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from player import longest_silence
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -30,24 +32,18 @@ class Stream:
     first_s: float  # since it was asked for
     end_s: float
     audio_s: float
-    late_s: float  # longest silence of a player that begins with the second delivery: with 0.4 s of speech
+    late_s: float  # player.longest_silence()
 
 
 def speak(engine: Any, plan: Plan, index: int, began: float) -> Stream:
     asked = time.monotonic()
-    first, began_to_play, audio, late = 0.0, 0.0, 0.0, 0.0
-    for number, samples in enumerate(
-        engine.stream(plan.prompts[index % len(plan.prompts)], seed=index, **plan.request)
-    ):
-        now = time.monotonic()
-        if number == 0:
-            first = now
-        elif number == 1:
-            began_to_play = now
-        else:
-            late = max(late, now - began_to_play - audio)
+    audio = 0.0
+    deliveries: list[tuple[float, float]] = []
+    for samples in engine.stream(plan.prompts[index % len(plan.prompts)], seed=index, **plan.request):
         audio += len(samples) / engine.sample_rate
-    return Stream(asked - began, first - asked, time.monotonic() - asked, audio, late)
+        deliveries.append((time.monotonic(), audio))
+    first = deliveries[0][0] if deliveries else 0.0
+    return Stream(asked - began, first - asked, time.monotonic() - asked, audio, longest_silence(deliveries))
 
 
 def arrivals(plan: Plan) -> list[float]:
