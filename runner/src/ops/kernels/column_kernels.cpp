@@ -13,8 +13,6 @@ constexpr float kOneDigit = 127.0F;
 constexpr float kTwoDigits = 127.0F * kDigitBase + 127.0F;
 constexpr int64_t kVectors = kDepthMultiple / kLanes;  // whose codes are stored together
 
-inline Floats magnitude(Floats x) { return x < 0.0F ? -x : x; }
-
 /// Writes what is quantized to `scratch`, zeros behind it, and returns its largest magnitude.
 template <bool kHasSnake>
 inline float prepare(const ConvolutionColumn& column, float* scratch) {

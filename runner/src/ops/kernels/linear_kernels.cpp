@@ -49,13 +49,13 @@ void rms_norm(const float* x, const float* weight, float eps, int64_t size, floa
   }
 }
 
-/// Quantizes one group and returns its scale; `sum` gets the sum of the codes.
+/// Quantizes one group, of whole vectors, and returns its scale; `sum` gets the sum of the codes.
 float quantize_group(const float* x, int64_t size, int8_t* codes, int32_t* sum) {
-  float largest = 0.0F;
-  for (int64_t i = 0; i < size; ++i) {
-    const float magnitude = __builtin_fabsf(x[i]);
-    largest = magnitude > largest ? magnitude : largest;
+  Floats peaks = {};
+  for (int64_t i = 0; i < size; i += kLanes) {
+    peaks = larger(magnitude(load(x + i)), peaks);
   }
+  const float largest = largest_lane(peaks);
   const float inverse = largest > 0.0F ? kLargestCode / largest : 0.0F;
   int32_t total = 0;
   for (int64_t i = 0; i < size; ++i) {
@@ -202,6 +202,18 @@ void multiply_lanes(const QuantizedRows& x, int64_t row, const PackedWeight& wei
   }
 }
 
+/// The same of `num_rows` rows, at most kRows: always one pass, for a second one costs more than a further row does.
+template <int kBits, int kRows>
+QWEN3_TTS_ALWAYS_INLINE void multiply_rows(int64_t num_rows, const QuantizedRows& x, int64_t row,
+                                           const PackedWeight& weight, const uint8_t* block, const uint16_t* scales,
+                                           int64_t stride, float* y) {
+  if (num_rows == kRows) {
+    multiply_lanes<kBits, kRows>(x, row, weight, block, scales, stride, y);
+  } else if constexpr (kRows > 1) {
+    multiply_rows<kBits, kRows - 1>(num_rows, x, row, weight, block, scales, stride, y);
+  }
+}
+
 template <int kBits>
 void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeight& weight, int64_t begin, int64_t end,
                      float* y) {
@@ -214,20 +226,9 @@ void multiply_panels(const QuantizedRows& x, int64_t num_rows, const PackedWeigh
       const uint8_t* block = weight.codes + panel * panel_bytes + 4 * lane;
       const uint16_t* scales = weight.scales + panel * weight.num_groups * PackedWeight::kPanelRows + lane;
       float* out = y + panel * PackedWeight::kPanelRows + lane;
-      int64_t row = 0;
-      for (; row + kMostRows <= num_rows; row += kMostRows) {
-        multiply_lanes<kBits, kMostRows>(x, row, weight, block, scales, stride, out + row * stride);
-      }
-      if (row + 4 <= num_rows) {
-        multiply_lanes<kBits, 4>(x, row, weight, block, scales, stride, out + row * stride);
-        row += 4;
-      }
-      if (row + 2 <= num_rows) {
-        multiply_lanes<kBits, 2>(x, row, weight, block, scales, stride, out + row * stride);
-        row += 2;
-      }
-      if (row < num_rows) {
-        multiply_lanes<kBits, 1>(x, row, weight, block, scales, stride, out + row * stride);
+      for (int64_t row = 0; row < num_rows; row += kMostRows) {
+        const int64_t count = num_rows - row < kMostRows ? num_rows - row : kMostRows;
+        multiply_rows<kBits, kMostRows>(count, x, row, weight, block, scales, stride, out + row * stride);
       }
     }
   }

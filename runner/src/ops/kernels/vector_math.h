@@ -56,6 +56,8 @@ inline float largest_lane(Floats vector) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Lane by lane
 
+inline Floats magnitude(Floats x) { return x < 0.0F ? -x : x; }
+
 /// For |x| < 2^22.
 inline Floats round_even(Floats x) { return (x + kRounding) - kRounding; }
 
