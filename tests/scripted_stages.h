@@ -150,6 +150,7 @@ class ScriptedFrames : public FrameMaker {
 
   Status complete(const Streams& streams) override {
     RETURN_IF_ERROR(script_.enter("complete"));
+    most_in_a_call = std::max(most_in_a_call, streams.size());
     for (FrameStream* stream : streams) {
       const auto number = static_cast<int64_t>(stream->tokens.size() - 1) % metadata_.code_vocab_size;
       stream->codes.assign(static_cast<size_t>(metadata_.num_code_groups), number);

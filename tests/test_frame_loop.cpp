@@ -6,8 +6,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <random>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -226,6 +229,77 @@ TEST_F(FrameLoopTest, WhoComesIsInTheNextCall) {
   EXPECT_EQ(piece_frames(loop_.take(newcomer, 100, times)), 1);
   loop_.make(*pieces.front(), 6, 6, [] { return false; });
   EXPECT_EQ(piece_frames(loop_.take(newcomer, 100, times)), 0) << "others have waited longer now";
+}
+
+/// A whole call earlier than in the next one: its first token needs no step of the talker.
+TEST_F(FrameLoopTest, WhoComesWhileTheTalkerReadsIsInThatCall) {
+  frames_.pieces = {Tokens(30, 3)};
+  std::vector<std::unique_ptr<SpokenPiece>> pieces;
+  for (int64_t i = 0; i < kMaxBatch + 2; ++i) {
+    pieces.push_back(piece());
+  }
+  SpokenPiece& first = *pieces.front();
+  SpokenPiece& begun = *pieces.back();  // has a frame, and would need a step
+  loop_.add(begun);
+  loop_.make(begun, 1, 1, [] { return false; });
+  loop_.add(first);
+  bool has_come = false;
+  script_.on_call = [&](const std::string& call, int64_t) {
+    if (call == "draw" && !std::exchange(has_come, true)) {
+      std::for_each(pieces.begin() + 1, pieces.end() - 1, [&](const auto& piece) {
+        loop_.add(*piece);
+        loop_.allow(*piece, 100);
+      });
+      loop_.allow(begun, 100);
+    }
+  };
+  loop_.make(first, 1, 1, [] { return false; });
+  const auto frames_of = [&](SpokenPiece& piece) {
+    FrameTimes times;
+    return piece_frames(loop_.take(piece, 100, times));
+  };
+  int64_t in_call = 0;
+  std::for_each(pieces.begin() + 1, pieces.end() - 1, [&](const auto& piece) { in_call += frames_of(*piece); });
+  EXPECT_EQ(in_call, kMaxBatch - 1) << "as many as one call takes";
+  EXPECT_EQ(frames_of(first), 1);
+  EXPECT_EQ(frames_of(begun), 1) << "no more than before";
+  EXPECT_EQ(frames_.most_in_a_call, static_cast<size_t>(kMaxBatch));
+}
+
+/// Samples may be ready in the middle of a call, so others make it.
+TEST_F(FrameLoopTest, WhoWaitsForFramesLeadsBeforeWhoWaitsForSamples) {
+  frames_.pieces = {Tokens(30, 3)};
+  const auto short_piece = piece();
+  const auto long_piece = piece();
+  loop_.add(*short_piece);
+  loop_.add(*long_piece);
+  std::atomic<bool> is_over{false};
+  std::atomic<bool> is_led{false};
+  std::mutex mutex;
+  std::set<std::thread::id> leaders;
+  script_.on_call = [&](const std::string& call, int64_t) {
+    if (call == "draw") {
+      const std::lock_guard<std::mutex> lock(mutex);
+      leaders.insert(std::this_thread::get_id());
+    }
+    if (!is_led.exchange(true)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until all others wait
+    }
+  };
+  std::thread leader([&] { loop_.make(*short_piece, 1, 1, [] { return false; }); });
+  while (!is_led) {
+    std::this_thread::yield();
+  }
+  std::thread samples([&] { loop_.make_until([&] { return is_over.load(); }, FrameLoop::Turn::kLast); });
+  const std::thread::id waits_for_samples = samples.get_id();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  loop_.make(*long_piece, 9, 9, [] { return false; });
+  is_over = true;
+  loop_.wake();
+  samples.join();
+  leader.join();
+  EXPECT_EQ(leaders.count(waits_for_samples), 0U);
+  EXPECT_EQ(leaders.count(std::this_thread::get_id()), 1U);
 }
 
 TEST_F(FrameLoopTest, WaitsForWhatWakesItMeanwhile) {

@@ -41,7 +41,8 @@ class BusyPool {
   std::thread holder_;
 };
 
-TEST(ProgramTest, TellsItsLoadedMethodsWhileOneRuns) {
+/// Whoever asks would wait for a frame of those who speak.
+TEST(ProgramTest, TellsWhatItHasWhileAMethodRuns) {
   register_ops();
   const auto program = testing::must(Program::create(testing::model_path("tiny-customvoice")));
   auto pool = std::make_unique<BusyPool>();
@@ -54,6 +55,11 @@ TEST(ProgramTest, TellsItsLoadedMethodsWhileOneRuns) {
     while (program->loaded_methods().empty()) {
       std::this_thread::yield();
     }
+    EXPECT_TRUE(program->load_methods({"talker"}).ok());
+    EXPECT_TRUE(program->method_names().ok());
+    EXPECT_TRUE(program->method_spec("talker").ok());
+    EXPECT_TRUE(program->input_spec("talker", 0).ok());
+    EXPECT_TRUE(program->uses_backend("XnnpackBackend").ok());
   });
   EXPECT_EQ(answer.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_FALSE(is_done);

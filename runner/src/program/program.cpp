@@ -119,7 +119,6 @@ Status Program::keep_packed_weights(const std::string& file) {
 }
 
 Result<std::set<std::string>> Program::method_names() {
-  const std::lock_guard<FairMutex> lock(mutex_);
   clear_runtime_error();
   const auto names = module_->method_names();
   if (!names.ok()) {
@@ -163,11 +162,19 @@ Result<std::vector<uint8_t>> Program::read_bytes(const std::string& name) {
 }
 
 Status Program::load_methods(const std::vector<std::string>& names) {
+  if (std::all_of(names.begin(), names.end(), [this](const std::string& name) { return is_loaded(name); })) {
+    return {};  // Those that are loaded and ended halfway are for execute().
+  }
   const std::lock_guard<FairMutex> lock(mutex_);
   for (const std::string& name : names) {
     RETURN_IF_ERROR(load_method(name));
   }
   return {};
+}
+
+bool Program::is_loaded(const std::string& name) const {
+  const std::lock_guard<std::mutex> lock(loaded_mutex_);
+  return std::any_of(loaded_.begin(), loaded_.end(), [&](const LoadedMethod& method) { return method.name == name; });
 }
 
 Status Program::load_method(const std::string& name) {
@@ -222,7 +229,6 @@ std::vector<LoadedMethod> Program::loaded_methods() const {
 
 Result<bool> Program::uses_backend(const std::string& backend) {
   ASSIGN_OR_RETURN(const auto names, method_names());
-  const std::lock_guard<FairMutex> lock(mutex_);
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
     const auto meta = module_->method_meta(name);
     return meta.ok() && meta->uses_backend(backend.c_str());
@@ -238,7 +244,6 @@ Result<et::MethodMeta> Program::method_meta(const std::string& method) {
 }
 
 Result<MethodSpec> Program::method_spec(const std::string& method) {
-  const std::lock_guard<FairMutex> lock(mutex_);
   ASSIGN_OR_RETURN(const et::MethodMeta meta, method_meta(method));
   MethodSpec spec;
   const auto add = [](const et::Result<et::TensorInfo>& info, std::vector<std::optional<TensorSpec>>& specs) {
@@ -264,13 +269,11 @@ Result<et::TensorInfo> Program::input_info(const std::string& method, size_t ind
 }
 
 Result<TensorSpec> Program::input_spec(const std::string& method, size_t index) {
-  const std::lock_guard<FairMutex> lock(mutex_);
   ASSIGN_OR_RETURN(const et::TensorInfo info, input_info(method, index));
   return to_spec(info);
 }
 
 Result<TensorSpec> Program::state_spec(const std::string& method, size_t index) {
-  const std::lock_guard<FairMutex> lock(mutex_);
   ASSIGN_OR_RETURN(const et::TensorInfo info, input_info(method, index));
   if (info.is_memory_planned()) {
     // ExecuTorch would copy the state in, and the method would write to the copy.

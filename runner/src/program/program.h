@@ -51,7 +51,7 @@ struct ProgramOptions {
 
 /// The methods of a mapped .pte. Thread-safe: one method runs at a time, in the order of the calls, so that no session
 /// waits for more than one call of each other one. Its outputs, which live in memory that all sessions share, are
-/// copied out before the next.
+/// copied out before the next. What the file says of its methods waits for none that runs: nothing changes it.
 class Program {
  public:
   /// Calls of a method for a GPU that load kernels, the last of which captures its CUDA graph.
@@ -76,7 +76,8 @@ class Program {
   /// characters; WeightCache::runtime_path()), or in memory when it is "", as after create().
   Status keep_packed_weights(const std::string& file);
 
-  /// Makes methods ready to run, where they are not: the delegates pack their weights. execute() does it too.
+  /// Makes methods ready to run, where they are not: the delegates pack their weights. execute() does it too. Waits for
+  /// a method that runs only when there is something to load.
   Status load_methods(const std::vector<std::string>& names);
   void unload_method(const std::string& name);
 
@@ -121,6 +122,7 @@ class Program {
   Status load(const std::string& data_path);
   /// What `kind` is of a program for a GPU.
   GpuTurn::Kind of_gpu(GpuTurn::Kind kind) const { return gpu_graphs_ ? kind : GpuTurn::Kind::kNone; }
+  bool is_loaded(const std::string& name) const;
   Status load_method(const std::string& name);
   void unload(const std::string& name);
   Status run(const std::string& method, const std::vector<executorch::runtime::EValue>& inputs,
@@ -136,7 +138,7 @@ class Program {
   const std::optional<std::vector<std::string>> gpu_graphs_;
   Profile* profile_;  ///< The module's; null: it records nothing.
   std::unique_ptr<Module> module_;
-  FairMutex mutex_;  ///< Of the module, its profile and calls_.
+  FairMutex mutex_;  ///< Of the module's methods, its profile and calls_.
   std::map<std::string, Calls> calls_;  ///< Of methods that were called or loaded.
   std::vector<LoadedMethod> loaded_;
   mutable std::mutex loaded_mutex_;  ///< Of loaded_ alone; taken last.

@@ -53,45 +53,60 @@ double FrameLoop::make(SpokenPiece& piece, int64_t wanted, int64_t allowed, cons
     piece.wanted_frames = wanted;
     piece.allowed_frames = allowed;
   }
-  return make_until([&] { return has_enough(piece) || is_enough(); });
+  return make_until([&] { return has_enough(piece) || is_enough(); }, Turn::kNow);
 }
 
 /// However this thread leaves, with an exception too, another one that waits makes the next call.
-double FrameLoop::make_until(const std::function<bool()>& is_enough) {
+double FrameLoop::make_until(const std::function<bool()>& is_enough, Turn turn) {
   double waited_ms = 0;
+  Waiter self{is_enough, turn, {}};
   std::unique_lock<std::mutex> lock(mutex_);
   const PassOn pass_on{*this};
   while (!is_enough()) {
-    const Pieces pieces = is_led_ ? Pieces() : choose();
-    if (pieces.empty()) {
-      wait(lock, is_enough, waited_ms);
+    Pieces pieces = is_led_ ? Pieces() : choose();
+    if (pieces.empty() || is_for_another(turn)) {
+      wait(lock, self, waited_ms);
     } else {
-      lead(lock, pieces);
+      lead(lock, std::move(pieces));
     }
   }
   return waited_ms;
 }
 
-FrameLoop::PassOn::~PassOn() {
-  if (!loop.is_led_ && !loop.waiters_.empty()) {
-    loop.waiters_.front()->turn.notify_one();
+FrameLoop::PassOn::~PassOn() { loop.wake_leader(); }
+
+void FrameLoop::wake_leader() {
+  if (!is_led_ && !waiters_.empty()) {
+    next_leader()->woken.notify_one();
   }
 }
 
-void FrameLoop::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& is_enough, double& waited_ms) {
+/// Who waits longest, of those who rather would than others.
+FrameLoop::Waiter* FrameLoop::next_leader() const {
+  const auto first = std::min_element(waiters_.begin(), waiters_.end(),
+                                      [](const Waiter* a, const Waiter* b) { return a->turn < b->turn; });
+  return first == waiters_.end() ? nullptr : *first;
+}
+
+bool FrameLoop::is_for_another(Turn turn) const {
+  const Waiter* leader = next_leader();
+  return leader != nullptr && leader->turn < turn;
+}
+
+void FrameLoop::wait(std::unique_lock<std::mutex>& lock, Waiter& self, double& waited_ms) {
   const ScopedTimer timer(waited_ms);
-  Waiter self{is_enough, {}};
+  if (is_for_another(self.turn)) {
+    wake_leader();
+  }
   waiters_.push_back(&self);
-  self.turn.wait(lock);
+  self.woken.wait(lock);
   waiters_.remove(&self);
 }
 
-void FrameLoop::lead(std::unique_lock<std::mutex>& lock, const Pieces& pieces) {
+void FrameLoop::lead(std::unique_lock<std::mutex>& lock, Pieces pieces) {
+  pieces.reserve(static_cast<size_t>(max_batch_));  // Nothing is thrown while others wait for this call,
   is_led_ = true;
-  for (SpokenPiece* piece : pieces) {
-    piece->is_in_call = true;
-    pieces_.splice(pieces_.end(), pieces_, std::find(pieces_.begin(), pieces_.end(), piece));
-  }
+  enter(pieces);
   FrameTimes times;
   lock.unlock();
   const Status status = catching([&] { return make_frames(pieces, times); });
@@ -115,7 +130,7 @@ void FrameLoop::wake() {
 void FrameLoop::notify_satisfied() {
   for (Waiter* waiter : waiters_) {
     if (waiter->is_enough()) {
-      waiter->turn.notify_one();
+      waiter->woken.notify_one();
     }
   }
 }
@@ -134,17 +149,42 @@ FrameLoop::Pieces FrameLoop::choose() const {
   return chosen;
 }
 
-/// A token of each, and the frame that begins with it unless it ended its piece.
-Status FrameLoop::make_frames(const Pieces& pieces, FrameTimes& times) {
+FrameLoop::Pieces FrameLoop::choose_newcomers(size_t num_others) const {
+  Pieces chosen;
+  for (SpokenPiece* piece : pieces_) {
+    if (!piece->is_in_call && may_go_on(*piece) && piece->stream->tokens.empty() &&
+        num_others + chosen.size() < static_cast<size_t>(max_batch_)) {
+      chosen.push_back(piece);
+    }
+  }
+  return chosen;
+}
+
+void FrameLoop::enter(const Pieces& pieces) {
+  for (SpokenPiece* piece : pieces) {
+    piece->is_in_call = true;
+    pieces_.splice(pieces_.end(), pieces_, std::find(pieces_.begin(), pieces_.end(), piece));
+  }
+}
+
+/// A token of each, and the frame that begins with it unless it ended its piece. Who came while the talker read for the
+/// others needs no such step, and would hear the first sound a whole call later.
+Status FrameLoop::make_frames(Pieces& pieces, FrameTimes& times) {
   const double sampling_before = sampling_ms();
   const OneCore one_core(TakenCore::is_any());  // For delegates: the project's own operators ask by themselves.
-  FrameMaker::Streams streams;
-  for (SpokenPiece* piece : pieces) {
-    streams.push_back(piece->stream.get());
-  }
   {
     const ScopedTimer timer(times.talker_ms);
-    RETURN_IF_ERROR(frames_.draw(streams));
+    RETURN_IF_ERROR(draw(pieces));
+    Pieces newcomers;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      newcomers = choose_newcomers(pieces.size());
+      enter(newcomers);  // and who is in it is in `pieces`.
+      pieces.insert(pieces.end(), newcomers.begin(), newcomers.end());
+    }
+    if (!newcomers.empty()) {
+      RETURN_IF_ERROR(draw(newcomers));
+    }
   }
   FrameMaker::Streams begun;
   for (SpokenPiece* piece : pieces) {
@@ -156,6 +196,14 @@ Status FrameLoop::make_frames(const Pieces& pieces, FrameTimes& times) {
   Status status = begun.empty() ? Status() : frames_.complete(begun);
   times.sampler_ms = sampling_ms() - sampling_before;
   return status;
+}
+
+Status FrameLoop::draw(const Pieces& pieces) {
+  FrameMaker::Streams streams;
+  for (SpokenPiece* piece : pieces) {
+    streams.push_back(piece->stream.get());
+  }
+  return frames_.draw(streams);
 }
 
 bool FrameLoop::ends(const SpokenPiece& piece) const {

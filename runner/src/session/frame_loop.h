@@ -19,7 +19,8 @@ namespace qwen3_tts {
 /// The one loop that makes frames: of all pieces that are being spoken, whoever speaks them, a frame each in one call
 /// (continuous batching: Yu et al. 2022, Orca). It has no thread of its own. Of those who wait for frames, one makes a
 /// call for all at a time and then looks whether it has what it waits for; so one alone does all in its own thread.
-/// Pieces come and go between calls, and what comes of a piece does not depend on the others. Thread-safe.
+/// Pieces come and go between calls, a new one also between the talker and the code predictor, and what comes of a
+/// piece does not depend on the others. Thread-safe.
 class FrameLoop {
  public:
   /// Borrows both. At most `max_batch` pieces share a call.
@@ -27,7 +28,7 @@ class FrameLoop {
   FrameLoop(const FrameLoop&) = delete;
   FrameLoop& operator=(const FrameLoop&) = delete;
 
-  /// The piece takes part, from its first frame on, when it is allowed to.
+  /// The piece takes part, from its first frame on, when it is allowed to: at best in the call that is being made.
   void add(SpokenPiece& piece);
   /// It no longer does: waits for a call that it is in.
   void remove(SpokenPiece& piece);
@@ -42,8 +43,12 @@ class FrameLoop {
   /// bring it to `allowed`. Returns the milliseconds that this thread had nothing to do.
   double make(SpokenPiece& piece, int64_t wanted, int64_t allowed, const std::function<bool()>& is_enough);
 
+  /// Who waits for something else than frames, as for samples, would find it ready in the middle of a call. So it
+  /// makes one only when nobody waits who rather would: who waits for frames, then kLater, then kLast.
+  enum class Turn { kNow, kLater, kLast };
+
   /// Makes frames of any piece that may have more until `is_enough`, which any thread may ask, under the loop's lock.
-  double make_until(const std::function<bool()>& is_enough);
+  double make_until(const std::function<bool()>& is_enough, Turn turn = Turn::kLater);
 
   /// Lets those who wait ask again whether they have enough. Safe from any thread.
   void wake();
@@ -63,23 +68,33 @@ class FrameLoop {
  private:
   using Pieces = std::vector<SpokenPiece*>;
 
-  /// A thread that waits: until it has enough, or nobody leads.
+  /// A thread that waits: until it has enough, or is the one to lead.
   struct Waiter {
     const std::function<bool()>& is_enough;
-    std::condition_variable turn;
+    Turn turn;
+    std::condition_variable woken;
   };
 
-  /// At the end of its life it wakes one who may make the next call.
+  /// At the end of its life it wakes who makes the next call.
   struct PassOn {
     FrameLoop& loop;
     ~PassOn();
   };
 
-  void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& is_enough, double& waited_ms);
-  /// Makes one call for `pieces`, without the lock.
-  void lead(std::unique_lock<std::mutex>& lock, const Pieces& pieces);
+  void wait(std::unique_lock<std::mutex>& lock, Waiter& self, double& waited_ms);
+  /// Of those who wait, the one to lead; null: nobody waits.
+  Waiter* next_leader() const;
+  void wake_leader();
+  /// Whether somebody waits who rather leads.
+  bool is_for_another(Turn turn) const;
+  /// Makes one call for `pieces`, and for who comes meanwhile, without the lock.
+  void lead(std::unique_lock<std::mutex>& lock, Pieces pieces);
   Pieces choose() const;
-  Status make_frames(const Pieces& pieces, FrameTimes& times);
+  /// Pieces whose prompt tells their next token, as many as have room beside `num_others` in a call.
+  Pieces choose_newcomers(size_t num_others) const;
+  void enter(const Pieces& pieces);
+  Status make_frames(Pieces& pieces, FrameTimes& times);
+  Status draw(const Pieces& pieces);
   /// Whether the last token of its stream becomes no frame.
   bool ends(const SpokenPiece& piece) const;
   void note(SpokenPiece& piece, const Status& status, const FrameTimes& times, double num_pieces);

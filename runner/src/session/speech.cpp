@@ -192,7 +192,8 @@ bool Speech::decodes_in_pool() const {
 
 Status Speech::wait_for_samples() {
   const Status waited = catching([this]() -> Status {
-    stats_.decode_wait_ms += parts_.loop.make_until([this] { return !decode_job_.is_under_way; });
+    const auto turn = stats_.samples == 0 ? FrameLoop::Turn::kLast : FrameLoop::Turn::kLater;
+    stats_.decode_wait_ms += parts_.loop.make_until([this] { return !decode_job_.is_under_way; }, turn);
     return {};
   });
   while (decode_job_.is_under_way) {  // There was no memory to wait with, but the pool writes to what is here.
