@@ -2,7 +2,7 @@
 
 At once: B clients who ask for the next text when theirs is spoken. At random: clients who come as a Poisson process,
 and ask for so much of what the largest batch gives. A stream underruns when a player that begins with 0.4 s of speech
-would have fallen silent.
+would have fallen silent. A peer runs as several processes, with as many threads in all.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from measuring import ProgramError, spread, watched
+from peers import Peer, speak_peer
 from random_models import REPOSITORY, say
 from scenarios import Runner
 from streams import Plan, Stream
@@ -46,6 +48,23 @@ def measure_batches(runner: Runner, threads: int, batches: Sequence[int], rounds
         say(f"batch: at random, {load:.0%} of {a_second:.2f} utterances a second")
         at_random[load] = measure(runner.program.parent, plan(largest, 3 * largest, 0, load * a_second))
     return {"at_once": at_once, "at_random": at_random}
+
+
+def measure_processes(peer: Peer, runner: Runner, threads: int, count: int, warmup: int) -> dict[str, Any]:
+    """One text in each of `count` processes of a peer, all begun at once. What they speak a second is the sum of their
+    own speeds: more than all did together, as who ends last is alone in the end."""
+    say(f"batch: {count} processes of {peer.name}")
+    values = {"frames": runner.frames, "threads": max(1, threads // count), "warmup": warmup}
+    texts = [runner.prompts[index % len(runner.prompts)] for index in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        spoken = list(pool.map(lambda text: speak_peer(peer, values | {"text": text}), texts))
+    return {
+        "streams": count,
+        "speech_s": sum(each.audio_s for each in spoken) / count,
+        "speech_s_a_second": sum(1 / each.rtf for each in spoken),
+        "rtf": spread([each.rtf for each in spoken]),
+        "peak_memory_mb": sum(each.memory_mb for each in spoken),
+    }
 
 
 def measure(library: Path, plan: Plan) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from batches import measure_batches
+from batches import measure_batches, measure_processes
 from comparisons import compare_capacities, compare_streaming
 from goals import verdicts
 from long_speech import measure_minute, measure_split
@@ -87,10 +87,15 @@ def parse_args() -> argparse.Namespace:
         help=f"Python that has {REFERENCE}: `make .reference-venv/.setup` (default: .reference-venv)",
     )  # fmt: skip
     parser.add_argument("--peer-repeat", type=int, default=1, help="rounds over the prompts (default: %(default)s)")
+    parser.add_argument(
+        "--peer-processes", type=int, nargs="+", default=[], metavar="N",
+        help="in 'batch' let so many processes of each peer speak at once, each in memory of its own (default: none)",
+    )  # fmt: skip
     parser.add_argument("--runner", type=Path, default=REPOSITORY / "build/cpu/qwen3_tts_runner")
     parser.add_argument("--output", type=Path, help="also write everything as JSON")
     args = parser.parse_args()
     counts = (args.frames, args.repeat, args.starts, args.rounds, args.peer_repeat, *args.threads, *args.batches)
+    counts += tuple(args.peer_processes)
     if min(counts) < 1 or args.warmup < 0 or args.seconds <= 0:
         parser.error("every number must be 1 or more, but --warmup 0 or more and --seconds above 0")
     if "all" in args.scenarios:
@@ -138,6 +143,17 @@ def measure_speed(runner: Runner, args: argparse.Namespace) -> list[dict[str, An
     return scenarios
 
 
+def measure_batch(runner: Runner, peers: list[Peer], args: argparse.Namespace, threads: int) -> dict[str, Any]:
+    measured = measure_batches(runner, threads, args.batches, args.repeat)
+    theirs = {
+        peer.name: {
+            count: measure_processes(peer, runner, threads, count, args.warmup) for count in args.peer_processes
+        }
+        for peer in peers
+    }
+    return measured | {"peers": theirs}
+
+
 def capacity_models(args: argparse.Namespace) -> dict[int, Path]:
     if args.capacity_models:
         return dict(zip(CAPACITIES, args.capacity_models))
@@ -161,7 +177,7 @@ def measure(args: argparse.Namespace, peers: list[Peer]) -> dict[str, Any]:
         "minute": lambda: measure_minute(runner, threads, args.seconds),
         "capacity": lambda: compare_capacities(runner, capacity_models(args), threads, args.rounds, args.warmup),
         "ten-minutes": lambda: measure_split(runner, threads, 10 * args.seconds),
-        "batch": lambda: measure_batches(runner, threads, args.batches, args.repeat),
+        "batch": lambda: measure_batch(runner, peers, args, threads),
     }
     scenarios = {}
     for name in SCENARIOS:

@@ -141,6 +141,18 @@ def batches(results: Results) -> str:
                 f"{figures['peak_memory_mb']['total']:.0f}",
             )
         )
+    for peer, found_of_peer in measured.get("peers", {}).items():
+        for count, figures in found_of_peer.items():
+            rows.append(
+                (
+                    f"{peer}, {count} processes",
+                    f"{figures['speech_s_a_second']:.2f}",
+                    spread(figures, "rtf", digits=3),
+                    "–",
+                    "–",
+                    f"{figures['peak_memory_mb']:.0f}",
+                )
+            )
     return markdown(*rows)
 
 

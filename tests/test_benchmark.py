@@ -93,6 +93,9 @@ def measured(flags: list[str | Path], folder: Path) -> tuple[dict[str, Any], str
         "--batches",
         "1",
         "3",
+        "--peer-processes",
+        "1",
+        "3",
         "--seconds",
         str(MINUTE),
     ]
@@ -169,6 +172,17 @@ def test_many_at_once_are_measured(measured: tuple[dict[str, Any], str]) -> None
     assert "| 3 at once |" in printed
 
 
+def test_a_peer_speaks_in_as_many_processes(measured: tuple[dict[str, Any], str]) -> None:
+    results, printed = measured
+    theirs = results["scenarios"]["batch"]["peers"]
+    assert {name: list(found) for name, found in theirs.items()} == {"talk": ["1", "3"], "file": ["1", "3"]}
+    three = theirs["talk"]["3"]
+    assert (three["streams"], three["speech_s"], three["rtf"]["p50"]) == (3, 2, 5)
+    assert three["speech_s_a_second"] == pytest.approx(3 * 2 / 10)
+    assert three["peak_memory_mb"] > theirs["talk"]["1"]["peak_memory_mb"] > 0
+    assert "| talk, 3 processes | 0.60 | 5.000" in printed
+
+
 def test_a_longer_utterance_is_measured(measured: tuple[dict[str, Any], str]) -> None:
     minute = measured[0]["scenarios"]["minute"]
     assert minute["frames"] == round(MINUTE * 12.5)
@@ -209,7 +223,10 @@ def test_peers_run_by_turns_and_are_compared(measured: tuple[dict[str, Any], str
     results, printed = measured
     talk, file = results["peers"]
     calls = [json.loads(line) for line in (folder / "calls").read_text().splitlines()]
-    assert calls == [[text, str(FRAMES), "2", "1", "{other}"] for text in PROMPTS] * REPEAT
+    by_turns = [[text, str(FRAMES), "2", "1", "{other}"] for text in PROMPTS] * REPEAT
+    assert calls[: len(by_turns)] == by_turns
+    three = [[text, str(FRAMES), "1", "1", "{other}"] for text in PROMPTS]
+    assert sorted(calls[len(by_turns) :]) == sorted([by_turns[0], *three]), "one process, and three with a thread each"
     assert talk["time_of"] == "request"
     assert talk["theirs"]["rtf"] == {"p50": 5, "p95": 5}
     assert talk["theirs_over_ours"]["rtf"] == pytest.approx(5 / talk["ours"]["rtf"]["p50"])
