@@ -17,7 +17,8 @@ end it or not. The scenarios:
     minute       memory over 60 s of speech
     capacity     the talker's step in exports with --max-seq-len 512 and 4096, by turns (two more exports)
     ten-minutes  memory over time of 600 s of speech in one request that is split (minutes)
-    batch        --batches utterances at once, and others that come at random: speech a second, how each of them fares
+    batch        --batches utterances at once, and others that come at random: speech a second, how each of them fares;
+                 each --peer in --peer-processes processes beside it
 
 Prints Markdown tables, then what the project promises (goals.py) beside what was measured; --output has every run.
 peers.py says how peers are called and read.
@@ -100,6 +101,8 @@ def parse_args() -> argparse.Namespace:
         parser.error("every number must be 1 or more, but --warmup 0 or more and --seconds above 0")
     if "all" in args.scenarios:
         args.scenarios = SCENARIOS
+    if args.peer_processes and not (args.peer and "batch" in args.scenarios):
+        parser.error("--peer-processes needs a --peer, and 'batch' among --scenarios")
     if "capacity" in args.scenarios and args.model and not args.capacity_models:
         parser.error("'capacity' compares two exports: with --model, name them with --capacity-models")
     return args

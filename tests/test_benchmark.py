@@ -259,6 +259,13 @@ def test_a_peer_that_cannot_be_read_is_named(flags: list[str | Path], command: s
     assert done.stdout == ""
 
 
+def test_processes_of_no_peer_are_refused(flags: list[str | Path]) -> None:
+    done = run(*flags, "--scenarios", "batch", "--peer-processes", "2")
+    assert done.returncode == 2
+    assert "--peer-processes needs a --peer" in done.stderr
+    assert done.stdout == ""
+
+
 def scenario(rtf: float, *, busy: bool = False, threads: int = 2, frames: int = 64) -> dict[str, Any]:
     summary = {"rtf": {"p50": rtf, "p95": 9}, "ttfa_ms": {"p50": 1000 * rtf, "p95": 9}, "frames": [frames, frames]}
     return {"threads": threads, "busy": busy, "warm": summary, "prompts": {"A long one.": {}, "Short.": summary}}

@@ -63,7 +63,10 @@ double FrameLoop::make_until(const std::function<bool()>& is_enough, Turn turn) 
   std::unique_lock<std::mutex> lock(mutex_);
   const PassOn pass_on{*this};
   while (!is_enough()) {
-    Pieces pieces = is_led_ ? Pieces() : choose();
+    Pieces pieces;
+    if (!is_led_) {
+      choose(pieces, false);
+    }
     if (pieces.empty() || is_for_another(turn)) {
       wait(lock, self, waited_ms);
     } else {
@@ -104,9 +107,9 @@ void FrameLoop::wait(std::unique_lock<std::mutex>& lock, Waiter& self, double& w
 }
 
 void FrameLoop::lead(std::unique_lock<std::mutex>& lock, Pieces pieces) {
-  pieces.reserve(static_cast<size_t>(max_batch_));  // Nothing is thrown while others wait for this call,
+  pieces.reserve(static_cast<size_t>(max_batch_));  // Before others wait for this call: what follows may not throw.
   is_led_ = true;
-  enter(pieces);
+  enter(pieces, 0);
   FrameTimes times;
   lock.unlock();
   const Status status = catching([&] { return make_frames(pieces, times); });
@@ -136,34 +139,21 @@ void FrameLoop::notify_satisfied() {
 }
 
 /// Those that somebody waits for come first, and of them who was in a call longest ago.
-FrameLoop::Pieces FrameLoop::choose() const {
-  Pieces chosen;
+void FrameLoop::choose(Pieces& pieces, bool only_new) const {
   for (const bool is_waited_for : {true, false}) {
     for (SpokenPiece* piece : pieces_) {
-      if (may_go_on(*piece) && (piece->num_frames < piece->wanted_frames) == is_waited_for &&
-          static_cast<int64_t>(chosen.size()) < max_batch_) {
-        chosen.push_back(piece);
+      if (!piece->is_in_call && may_go_on(*piece) && (piece->num_frames < piece->wanted_frames) == is_waited_for &&
+          (!only_new || piece->stream->tokens.empty()) && static_cast<int64_t>(pieces.size()) < max_batch_) {
+        pieces.push_back(piece);
       }
     }
   }
-  return chosen;
 }
 
-FrameLoop::Pieces FrameLoop::choose_newcomers(size_t num_others) const {
-  Pieces chosen;
-  for (SpokenPiece* piece : pieces_) {
-    if (!piece->is_in_call && may_go_on(*piece) && piece->stream->tokens.empty() &&
-        num_others + chosen.size() < static_cast<size_t>(max_batch_)) {
-      chosen.push_back(piece);
-    }
-  }
-  return chosen;
-}
-
-void FrameLoop::enter(const Pieces& pieces) {
-  for (SpokenPiece* piece : pieces) {
-    piece->is_in_call = true;
-    pieces_.splice(pieces_.end(), pieces_, std::find(pieces_.begin(), pieces_.end(), piece));
+void FrameLoop::enter(const Pieces& pieces, size_t first) {
+  for (size_t i = first; i < pieces.size(); ++i) {
+    pieces[i]->is_in_call = true;
+    pieces_.splice(pieces_.end(), pieces_, std::find(pieces_.begin(), pieces_.end(), pieces[i]));
   }
 }
 
@@ -174,16 +164,15 @@ Status FrameLoop::make_frames(Pieces& pieces, FrameTimes& times) {
   const OneCore one_core(TakenCore::is_any());  // For delegates: the project's own operators ask by themselves.
   {
     const ScopedTimer timer(times.talker_ms);
-    RETURN_IF_ERROR(draw(pieces));
-    Pieces newcomers;
+    RETURN_IF_ERROR(draw(pieces, 0));
+    const size_t num_drawn = pieces.size();
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      newcomers = choose_newcomers(pieces.size());
-      enter(newcomers);  // and who is in it is in `pieces`.
-      pieces.insert(pieces.end(), newcomers.begin(), newcomers.end());
+      choose(pieces, true);
+      enter(pieces, num_drawn);
     }
-    if (!newcomers.empty()) {
-      RETURN_IF_ERROR(draw(newcomers));
+    if (pieces.size() > num_drawn) {
+      RETURN_IF_ERROR(draw(pieces, num_drawn));
     }
   }
   FrameMaker::Streams begun;
@@ -198,10 +187,10 @@ Status FrameLoop::make_frames(Pieces& pieces, FrameTimes& times) {
   return status;
 }
 
-Status FrameLoop::draw(const Pieces& pieces) {
+Status FrameLoop::draw(const Pieces& pieces, size_t first) {
   FrameMaker::Streams streams;
-  for (SpokenPiece* piece : pieces) {
-    streams.push_back(piece->stream.get());
+  for (size_t i = first; i < pieces.size(); ++i) {
+    streams.push_back(pieces[i]->stream.get());
   }
   return frames_.draw(streams);
 }

@@ -89,12 +89,14 @@ class FrameLoop {
   bool is_for_another(Turn turn) const;
   /// Makes one call for `pieces`, and for who comes meanwhile, without the lock.
   void lead(std::unique_lock<std::mutex>& lock, Pieces pieces);
-  Pieces choose() const;
-  /// Pieces whose prompt tells their next token, as many as have room beside `num_others` in a call.
-  Pieces choose_newcomers(size_t num_others) const;
-  void enter(const Pieces& pieces);
+  /// Adds those that may go on and are in no call, as many as one takes: all, or only those that are new, whose prompt
+  /// tells their first token.
+  void choose(Pieces& pieces, bool only_new) const;
+  /// From number `first` on, `pieces` are in a call.
+  void enter(const Pieces& pieces, size_t first);
   Status make_frames(Pieces& pieces, FrameTimes& times);
-  Status draw(const Pieces& pieces);
+  /// The next token of those from number `first` on.
+  Status draw(const Pieces& pieces, size_t first);
   /// Whether the last token of its stream becomes no frame.
   bool ends(const SpokenPiece& piece) const;
   void note(SpokenPiece& piece, const Status& status, const FrameTimes& times, double num_pieces);

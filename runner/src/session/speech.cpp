@@ -192,7 +192,7 @@ bool Speech::decodes_in_pool() const {
 
 Status Speech::wait_for_samples() {
   const Status waited = catching([this]() -> Status {
-    const auto turn = stats_.samples == 0 ? FrameLoop::Turn::kLast : FrameLoop::Turn::kLater;
+    const auto turn = decode_job_.is_urgent ? FrameLoop::Turn::kLast : FrameLoop::Turn::kLater;
     stats_.decode_wait_ms += parts_.loop.make_until([this] { return !decode_job_.is_under_way; }, turn);
     return {};
   });
